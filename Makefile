@@ -1,0 +1,58 @@
+# Everything the project does is a target here; `make` prints them. Nothing has to be installed first but Python 3.11+,
+# and for a local Kafka Java 17+ and Maven (or Docker, or HOOKLINE_BOOTSTRAP_SERVERS).
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup up test check format unit road bench lock jars clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+# The first Python on PATH that really is 3.11 to 3.13 (a pyenv shim may exist and refuse to run).
+PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+setup: $(VENV)/.ready ## environment and locked dependencies (the other targets do this themselves)
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Hookline needs Python 3.11, 3.12 or 3.13 on PATH as python3."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: install python3-venv."; exit 1; }
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps uv==$(UV_VERSION) --editable .
+	@touch $@
+
+jars: $(VENV)/.ready ## Kafka's jars, unless a broker is configured or Docker answers
+	@$(BIN)/hookline broker fetch
+
+up: $(VENV)/.ready ## the whole road on this machine, with a demo source and receiver; Ctrl-C stops it
+	@$(BIN)/hookline up $(ARGS)
+
+test: check road ## everything CI runs
+
+check: $(VENV)/.ready ## format, lint, types, layers, unit and contract tests
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/mypy --scripts-are-modules tests benchmarks
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/pytest -q tests/unit tests/layout tests/contract
+
+road: jars ## tests of the whole road on a real broker
+	@$(BIN)/pytest -q tests/road
+
+bench: jars ## deliveries a second and latency, beside a bare client on the same receiver
+	@$(BIN)/python benchmarks/road.py $(ARGS)
+
+format: $(VENV)/.ready ## let ruff write the format and the safe fixes
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: $(VENV)/.ready ## renew requirements.lock from pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --no-header --upgrade --output-file requirements.lock --quiet
+
+clean: ## remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -1,0 +1,179 @@
+"""What travels on the topics, as frozen values. `codec.py` turns them into bytes and back.
+
+Every record but `Event` has its Avro schema in `avro/<record name>/<version>.avsc`, field for field.
+Times are milliseconds since the Unix epoch, UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A fact that a source system published: the envelope, and `data` as its type's schema has it.
+
+    `data` holds `Decimal` for money and aware `datetime` for times; an absent optional field is absent or None.
+    """
+
+    event_id: str
+    account_id: str
+    type: str
+    occurred_at: datetime
+    data: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A customer. Owns subscriptions and API keys; nothing crosses accounts."""
+
+    account_id: str
+    name: str
+    created_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """One API key of one account. Only the SHA-256 of its secret part is kept."""
+
+    key_id: str
+    account_id: str
+    secret_sha256: bytes
+    created_at_ms: int
+
+
+class SubscriptionStatus(StrEnum):
+    """What the customer asked for. What dispatchers judged (disabled) is kept apart, in endpoint-state."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedSecret:
+    """A signing secret, encrypted with AES-256-GCM; associated data: account id and subscription id."""
+
+    key_id: str
+    nonce: bytes
+    ciphertext: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """What the public API calls a webhook. `version` grows by one with each change."""
+
+    subscription_id: str
+    account_id: str
+    version: int
+    url: str
+    events: tuple[str, ...]
+    description: str | None
+    status: SubscriptionStatus
+    secret: SealedSecret
+    created_at_ms: int
+    updated_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a record lies in its topic."""
+
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One event on its way to one subscription; the record asks for attempt number `attempt`.
+
+    `body` is the JSON sent to the endpoint, rendered once, at fan-out. `config_offset` is the configuration the fan-out
+    saw: a dispatcher whose view ends below it waits. `origin` is the place of the delivery's first record in
+    `webhooks.deliveries`; None in that record itself. `source_at_ms` is the source record's broker time.
+    """
+
+    delivery_id: str
+    account_id: str
+    subscription_id: str
+    event_id: str
+    event_type: str
+    body: bytes
+    config_offset: int
+    created_at_ms: int
+    source_at_ms: int
+    run: int = 0
+    attempt: int = 1
+    postponed: int = 0
+    is_test: bool = False
+    origin: Place | None = None
+
+
+class Outcome(StrEnum):
+    """What one record of `webhooks.attempts` says."""
+
+    SUCCEEDED = "succeeded"  # a request was made, and the endpoint answered 2xx
+    FAILED = "failed"  # a request was made or tried, and did not end in 2xx
+    POSTPONED = "postponed"  # no request yet: the subscription is paused or its turn has not come
+    CANCELLED = "cancelled"  # no request: the subscription is gone
+    EXPIRED = "expired"  # no request: it waited longer than `delivery_age_max`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One HTTP request for a delivery, or the outcome of not making one.
+
+    `error` is a short word (`timeout`, `dns`, `refused`, `reset`, `tls`, `protocol`, `too_large`, `status`, ...; None on
+    success), `detail` a sentence for the endpoint's owner. `response_body` is at most the first 4 KiB.
+    `next_attempt_at_ms` means "not before"; None when no attempt follows.
+    """
+
+    attempt_id: str
+    delivery_id: str
+    account_id: str
+    subscription_id: str
+    event_id: str
+    event_type: str
+    run: int
+    attempt: int
+    is_test: bool
+    outcome: Outcome
+    started_at_ms: int
+    duration_ms: int
+    response_code: int | None
+    response_body: bytes
+    error: str | None
+    detail: str | None
+    next_attempt_at_ms: int | None
+    origin: Place
+
+
+class DeathReason(StrEnum):
+    """Why something ended in `webhooks.dead-letters`."""
+
+    EXHAUSTED = "exhausted"  # every attempt failed
+    EXPIRED = "expired"  # it waited longer than `delivery_age_max`
+    UNREADABLE = "unreadable"  # the bytes are no record we know
+    TOO_LARGE = "too_large"  # the record, or the JSON made of it, is over its limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """What could not be delivered or read, and where it came from. `payload` is None when it was too large to keep."""
+
+    reason: DeathReason
+    detail: str
+    at_ms: int
+    topic: str
+    partition: int
+    offset: int
+    payload_bytes: int
+    payload: bytes | None
+    delivery_id: str | None = None
+    account_id: str | None = None
+    subscription_id: str | None = None
+    event_id: str | None = None
+    event_type: str | None = None
+    attempts: int | None = None
+
+
+Record = Account | ApiKey | Subscription | Delivery | Attempt | DeadLetter
