@@ -1,0 +1,238 @@
+"""Every setting, once: name, type, default, unit and meaning. `--help` and docs/reference/settings.md are made from this table.
+
+A setting `in_flight_max` is read from `HOOKLINE_IN_FLIGHT_MAX`.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from hookline.schemas.errors import ConfigError
+from hookline.schemas.tiers import tier_ms, tier_name
+from hookline.schemas.topics import POSTPONED_TIERS_MS, RETRY_TIERS_MS, Topics
+
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_DAY_MS = 86_400_000
+
+
+class Endpoints(StrEnum):
+    """Which endpoint addresses may be called."""
+
+    PUBLIC = "public"  # https to public addresses
+    LOOPBACK = "loopback"  # also http to this machine: for `hookline up` and tests
+
+
+@dataclass(frozen=True, slots=True)
+class MasterKey:
+    """A key that seals signing secrets; `key_id` travels in the record."""
+
+    key_id: str
+    key: bytes = field(repr=False)
+
+
+def _setting(
+    default: Any,
+    text: str,
+    *,
+    at_least: int | None = None,
+    at_most: int | None = None,
+    parse: Any = None,
+    show: Any = str,
+) -> Any:
+    return field(
+        default=default,
+        metadata={
+            "text": text,
+            "at_least": at_least,
+            "at_most": at_most,
+            "parse": parse or type(default),
+            "show": show,
+        },
+    )
+
+
+def _tiers(text: str) -> tuple[int, ...]:
+    tiers = tuple(tier_ms(name) for name in text.split(","))
+    if len(tiers) > 20 or max(tiers) > 30 * _DAY_MS:
+        raise ConfigError("it must be at most 20 tiers of at most 30d")
+    return tiers
+
+
+def _show_tiers(tiers: tuple[int, ...]) -> str:
+    return ",".join(tier_name(tier) for tier in tiers)
+
+
+def _master_keys(text: str) -> tuple[MasterKey, ...]:
+    keys = []
+    for number, part in enumerate((part for part in text.split(",") if part.strip()), start=1):
+        key_id, _, encoded = part.strip().partition(":")
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except binascii.Error as error:
+            raise ConfigError(f"key number {number} is not base64; wanted id:base64 of 32 bytes") from error
+        if _KEY_ID.fullmatch(key_id) is None or len(key) != 32:
+            raise ConfigError(f"key number {number} has {len(key)} bytes; wanted id:base64 of 32 bytes")
+        keys.append(MasterKey(key_id, key))
+    return tuple(keys)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What every role is started with. Durations and sizes carry their unit in the name."""
+
+    bootstrap_servers: str = _setting("", "Kafka's addresses, host:port, separated by commas")
+    topic_prefix: str = _setting("", "put before every topic's name and every consumer group")
+    data_dir: Path = _setting(Path(".hookline"), "where `hookline up` keeps everything, and history its SQLite file")
+    cache_dir: Path = _setting(Path("~/.cache/hookline"), "where Kafka's jars are kept")
+
+    retry_tiers: tuple[int, ...] = _setting(
+        RETRY_TIERS_MS, "waits before the 2nd, 3rd, ... attempt; one topic each", parse=_tiers, show=_show_tiers
+    )
+    postponed_tiers: tuple[int, ...] = _setting(
+        POSTPONED_TIERS_MS,
+        "waits of deliveries whose turn has not come; one topic each",
+        parse=_tiers,
+        show=_show_tiers,
+    )
+    delivery_age_max_s: int = _setting(3 * 86_400, "a delivery held back longer than this expires", at_least=1)
+    body_bytes_max: int = _setting(
+        256 * 1024, "JSON of one webhook; larger events go to dead letters", at_least=1, at_most=1024 * 1024
+    )
+
+    endpoints: Endpoints = _setting(Endpoints.PUBLIC, "public, or loopback to allow http to this machine as well")
+    request_timeout_s: int = _setting(
+        30, "one attempt, from connecting to the end of the answer", at_least=1, at_most=30
+    )
+    in_flight_max: int = _setting(400, "requests in flight in one dispatcher", at_least=4, at_most=10_000)
+    endpoint_in_flight_max: int = _setting(
+        16, "of these, to one endpoint (three quarters first attempts)", at_least=2, at_most=1_000
+    )
+    window_records_max: int = _setting(4_096, "open deliveries of one partition", at_least=1, at_most=16_000)
+    window_bytes_max: int = _setting(
+        64 * 1024 * 1024, "open deliveries of one dispatcher, in bytes", at_least=2 * 1024 * 1024
+    )
+    waiting_records_max: int = _setting(
+        2_000, "records of one tier partition held in memory until due", at_least=1, at_most=100_000
+    )
+    commit_interval_ms: int = _setting(200, "how often offsets are committed", at_least=10, at_most=60_000)
+    commit_records: int = _setting(500, "and after how many finished records at the latest", at_least=1)
+    drain_s: int = _setting(35, "how long a stop or a rebalance waits for what is in flight", at_least=0, at_most=240)
+
+    fanout_outstanding_max: int = _setting(
+        5_000, "deliveries written and not yet acknowledged in one fan-out", at_least=1
+    )
+    instance_id: str = _setting("", "a stable name of this process for static group membership; empty: dynamic")
+    session_timeout_s: int = _setting(
+        10, "after this long without a sign of life a process's partitions go to others", at_least=6, at_most=1_800
+    )
+
+    master_keys: tuple[MasterKey, ...] = _setting(
+        (),
+        "keys that seal signing secrets: id:base64 of 32 bytes, the newest first",
+        parse=_master_keys,
+        show=lambda keys: "***" if keys else "",
+    )
+    history_url: str = _setting("", "SQLAlchemy URL of the history store; empty: history.sqlite in the data folder")
+
+    api_host: str = _setting("127.0.0.1", "address that the API listens on")
+    api_port: int = _setting(8080, "port of the API; 0: one that is free", at_least=0, at_most=65_535)
+    request_bytes_max: int = _setting(64 * 1024, "body of one API request", at_least=1_024)
+    subscriptions_max: int = _setting(100, "webhooks of one account", at_least=1)
+    health_host: str = _setting("127.0.0.1", "address that /metrics, /healthz and /readyz listen on")
+    health_port: int = _setting(
+        0, "port of /metrics, /healthz and /readyz; 0: one that is free", at_least=0, at_most=65_535
+    )
+    log_level: str = _setting("info", "debug, info, warning or error")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read the HOOKLINE_* variables that are set; ConfigError names the one that is wrong."""
+        known = {variable(each.name): each for each in fields(cls)}
+        given = {
+            name: text
+            for name, text in environ.items()
+            if name.startswith("HOOKLINE_") and not name.startswith("HOOKLINE_TEST_")
+        }
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise ConfigError(f"{unknown[0]} is no setting; `hookline settings` lists them all")
+        return cls(**{known[name].name: _parsed(known[name], text) for name, text in given.items()})
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            _check_bounds(each, getattr(self, each.name))
+        if self.log_level not in {"debug", "info", "warning", "error"}:
+            raise ConfigError(f"HOOKLINE_LOG_LEVEL is {self.log_level!r}; it must be debug, info, warning or error")
+        self.topics()
+
+    def topics(self, domains: tuple[str, ...] = ("user", "order", "payment")) -> Topics:
+        """The topics that these settings ask for."""
+        return Topics(self.topic_prefix, self.retry_tiers, self.postponed_tiers, domains)
+
+    def group(self, role: str) -> str:
+        """The consumer group of a role."""
+        return f"{self.topic_prefix}hookline.{role}"
+
+    def history_address(self) -> str:
+        """The history store's SQLAlchemy URL."""
+        return self.history_url or f"sqlite+aiosqlite:///{self.data_dir.expanduser().absolute() / 'history.sqlite'}"
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"HOOKLINE_{name.upper()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the settings table, as docs and `--help` show it."""
+
+    variable: str
+    default: str
+    text: str
+
+
+def table() -> Iterator[Row]:
+    """Every setting with its default and meaning."""
+    for each in fields(Settings):
+        show: Callable[[Any], str] = each.metadata["show"]
+        yield Row(variable(each.name), show(each.default), each.metadata["text"])
+
+
+def as_env(settings: Settings) -> Mapping[str, str]:
+    """The variables that make these settings again, for a process that is started with them; holds the master keys."""
+    given = {each.name: each.metadata["show"](getattr(settings, each.name)) for each in fields(settings)}
+    given["master_keys"] = ",".join(
+        f"{key.key_id}:{base64.b64encode(key.key).decode()}" for key in settings.master_keys
+    )
+    return {variable(name): text for name, text in given.items()}
+
+
+def _parsed(setting: Field[Any], text: str) -> Any:
+    parse: Callable[[str], Any] = setting.metadata["parse"]
+    try:
+        return parse(text)
+    except ConfigError as error:
+        raise ConfigError(f"{variable(setting.name)}: {error}") from error
+    except ValueError as error:
+        raise ConfigError(f"{variable(setting.name)} is {text!r}; it must be {_wanted(setting)}") from error
+
+
+def _wanted(setting: Field[Any]) -> str:
+    parse = setting.metadata["parse"]
+    if isinstance(parse, type) and issubclass(parse, StrEnum):
+        return " or ".join(parse)
+    return "a whole number" if parse is int else f"a {parse.__name__}"
+
+
+def _check_bounds(setting: Field[Any], value: Any) -> None:
+    at_least, at_most = setting.metadata["at_least"], setting.metadata["at_most"]
+    if at_least is not None and value < at_least:
+        raise ConfigError(f"{variable(setting.name)} is {value}; it must be at least {at_least}")
+    if at_most is not None and value > at_most:
+        raise ConfigError(f"{variable(setting.name)} is {value}; it must be at most {at_most}")
