@@ -1,0 +1,109 @@
+"""Every metric, declared once, with its unit in the name. No ids as label values: they would grow without end."""
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+# 1 ms to 30 s, the longest an attempt may take; about two buckets per doubling where promises are made (4 and 8 ms, 30 ms).
+_SECONDS = (
+    0.001,
+    0.002,
+    0.003,
+    0.004,
+    0.006,
+    0.008,
+    0.012,
+    0.02,
+    0.03,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1,
+    2.5,
+    5,
+    10,
+    20,
+    30,
+    60,
+)
+_LATE_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30, 300)
+
+
+class Metrics:
+    """The metrics of one process, in one registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        ProcessCollector(registry=registry)
+        self._declare_fanout()
+        self._declare_dispatch()
+        self._declare_history()
+        self._declare_shared()
+
+    def _declare_fanout(self) -> None:
+        self.events = self._counter("hookline_events", "Events read by the fan-out", "type")
+        self.events_rejected = self._counter(
+            "hookline_events_rejected", "Source records sent to dead letters", "reason"
+        )
+        self.deliveries_created = self._counter("hookline_deliveries_created", "Deliveries written by the fan-out")
+        self.fanout_outstanding = self._gauge("hookline_fanout_outstanding_records", "Written and not yet acknowledged")
+        self.fanout_seconds = self._histogram("hookline_fanout_seconds", "Source append to deliveries acknowledged")
+
+    def _declare_dispatch(self) -> None:
+        self.attempts = self._counter(
+            "hookline_attempts", "Requests made, by outcome and tier of the wait before", "outcome", "tier"
+        )
+        self.attempt_errors = self._counter("hookline_attempt_errors", "Failed requests, by kind of error", "error")
+        self.not_attempted = self._counter(
+            "hookline_not_attempted", "Deliveries postponed, cancelled or expired", "outcome"
+        )
+        self.dead_letters = self._counter("hookline_dead_letters", "Records written to dead letters", "reason")
+        self.repeats_dropped = self._counter(
+            "hookline_repeats_dropped", "Second copies that were not sent again", "lane"
+        )
+        self.response_seconds = self._histogram("hookline_response_seconds", "Request start to the end of the answer")
+        self.end_to_end_seconds = self._histogram(
+            "hookline_end_to_end_seconds", "Event's broker time to success, first attempts only"
+        )
+        self.in_flight = self._gauge("hookline_in_flight_requests", "Requests in flight", "lane")
+        self.open_records = self._gauge("hookline_open_records", "Records read and not yet done", "lane")
+        self.open_bytes = self._gauge("hookline_open_bytes", "Size of the records read and not yet done")
+        self.backlog = self._gauge("hookline_backlog_records", "Records waiting on a tier's topic", "tier")
+        self.forwarded = self._counter("hookline_forwarded", "Records forwarded when due", "tier")
+        self.forward_late_seconds = self._histogram(
+            "hookline_forward_late_seconds", "Due time to broker's yes", buckets=_LATE_SECONDS
+        )
+
+    def _declare_history(self) -> None:
+        self.history_rows = self._counter("hookline_history_rows", "Attempts taken into the history store")
+        self.history_batch_seconds = self._histogram(
+            "hookline_history_batch_seconds", "One transaction of the history store"
+        )
+
+    def _declare_shared(self) -> None:
+        self.lag = self._gauge("hookline_lag_records", "Records on the broker not yet committed", "topic")
+        self.position_resets = self._counter(
+            "hookline_position_resets", "Committed positions that were out of range", "topic"
+        )
+        self.write_retries = self._counter(
+            "hookline_write_retries", "Records written again since the broker did not say yes", "topic"
+        )
+        self.commits = self._counter("hookline_commits", "Offset commits, by how they ended", "outcome")
+        self.view_offset = self._gauge("hookline_view_offset", "Configuration offset that the live view has applied")
+        self.api_requests = self._counter("hookline_api_requests", "API requests", "method", "route", "status")
+        self.api_seconds = self._histogram("hookline_api_seconds", "API requests, start to answer")
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...] = _SECONDS) -> Histogram:
+        return Histogram(name, text, registry=self.registry, buckets=buckets)
+
+
+def reading(registry: CollectorRegistry, name: str, labels: Mapping[str, str] | None = None) -> float:
+    """The value of one sample now, 0 if there is none yet: for `hookline up`'s summary line and for tests."""
+    return registry.get_sample_value(name, dict(labels or {})) or 0.0
