@@ -4,9 +4,14 @@ A handler lives on the event loop; a reader hands it records and takes its wishe
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+from hookline.schemas.errors import NotYet
+
+_REWRITE_FIRST_S = 0.05
+_REWRITE_MAX_S = 2.0
 
 
 class TopicPartition(NamedTuple):
@@ -104,3 +109,18 @@ class Writer(Protocol):
     def write(self, topic: str, *, key: bytes | None, value: bytes | None) -> "asyncio.Future[Written]":
         """Write one record. The future fails with NotYet when the broker did not say yes: write it again."""
         ...
+
+
+async def persisted(
+    writer: Writer, topic: str, *, key: bytes | None, value: bytes | None, on_retry: Callable[[str], None] | None = None
+) -> Written:
+    """Write until the broker says yes, however long it is away. Everything outside it stays as it is meanwhile."""
+    wait_s = _REWRITE_FIRST_S
+    while True:
+        try:
+            return await writer.write(topic, key=key, value=value)
+        except NotYet:
+            if on_retry is not None:
+                on_retry(topic)
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, _REWRITE_MAX_S)

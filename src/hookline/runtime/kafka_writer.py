@@ -1,0 +1,123 @@
+"""Writing to Kafka from the event loop: idempotent, acks=all, and a yes for every record."""
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from hookline.runtime.log import Written
+from hookline.schemas.errors import ContractError, NotYet
+from hookline.schemas.topics import RECORD_BYTES_MAX
+
+_log = logging.getLogger("hookline.kafka")
+_QUEUE_RECORDS_MAX = 100_000  # more than every role's own bound on outstanding writes
+_QUEUE_KIB_MAX = 128 * 1024
+# After this long without the broker's yes a write counts as failed and is written again by who asked for it.
+_DELIVERY_TIMEOUT_MS = 30_000
+_FLUSH_S = 10.0
+
+Fatal = Callable[[BaseException], None]
+
+
+class KafkaWriter:
+    """A `Writer` on one idempotent producer. A thread of its own takes the broker's answers and settles them in batches."""
+
+    def __init__(self, bootstrap_servers: str, *, linger_ms: int, on_fatal: Fatal) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._on_fatal = on_fatal
+        self._reports: deque[tuple[asyncio.Future[Written], KafkaError | None, Written | None]] = deque()
+        self._scheduled = False
+        self._stopping = threading.Event()
+        self._producer = Producer(_configuration(bootstrap_servers, linger_ms))
+        self._thread = threading.Thread(target=self._serve, name="kafka-writer", daemon=True)
+        self._thread.start()
+
+    def write(self, topic: str, *, key: bytes | None, value: bytes | None) -> asyncio.Future[Written]:
+        """Write one record; the future holds where it went, or NotYet, or ContractError if it can never be written."""
+        future: asyncio.Future[Written] = self._loop.create_future()
+        try:
+            self._producer.produce(topic, value, key, on_delivery=partial(self._reported, future))
+        except BufferError:
+            future.set_exception(NotYet(f"{topic}: the local queue of {_QUEUE_RECORDS_MAX} records is full"))
+        except KafkaException as error:
+            future.set_exception(_translated(topic, error.args[0]))
+        return future
+
+    async def close(self) -> None:
+        """Wait (bounded) until everything written is acknowledged, then end the thread."""
+        left = await asyncio.to_thread(self._producer.flush, _FLUSH_S)
+        self._stopping.set()
+        await asyncio.to_thread(self._thread.join)
+        self._settle()
+        if left:
+            _log.warning("kafka.closed_with_unacknowledged_writes", extra={"records": left})
+
+    def _serve(self) -> None:
+        while not self._stopping.is_set():
+            self._producer.poll(0.1)
+
+    def _reported(self, future: asyncio.Future[Written], error: KafkaError | None, message: Message) -> None:
+        # On the poll thread. One wake-up of the loop serves all reports that came in meanwhile.
+        place = None
+        if error is None:
+            place = Written(
+                message.topic() or "", message.partition() or 0, message.offset() or 0, message.timestamp()[1]
+            )
+        self._reports.append((future, error, place))
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        self._scheduled = False  # before the first popleft: a report that comes after it schedules anew
+        while self._reports:
+            future, error, place = self._reports.popleft()
+            if future.done():
+                continue
+            if place is not None:
+                future.set_result(place)
+            elif error is not None:
+                self._refuse(future, error)
+
+    def _refuse(self, future: asyncio.Future[Written], error: KafkaError) -> None:
+        future.set_exception(_translated("write", error))
+        if error.fatal():
+            self._on_fatal(KafkaException(error))
+
+
+def _translated(topic: str, error: KafkaError) -> NotYet | ContractError:
+    if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+        return ContractError(f"{topic}: the record is over the topic's limit of {RECORD_BYTES_MAX} bytes")
+    return NotYet(f"{topic}: the broker did not say yes: {error.str()}")
+
+
+def _configuration(bootstrap_servers: str, linger_ms: int) -> dict[str, str | int | bool]:
+    return {
+        "bootstrap.servers": bootstrap_servers,
+        "enable.idempotence": True,
+        "acks": "all",
+        "partitioner": "murmur2_random",  # librdkafka's default disagrees with Faust's and Java's
+        "compression.type": "lz4",
+        "linger.ms": linger_ms,
+        "message.max.bytes": RECORD_BYTES_MAX,
+        "delivery.timeout.ms": _DELIVERY_TIMEOUT_MS,
+        "queue.buffering.max.messages": _QUEUE_RECORDS_MAX,
+        "queue.buffering.max.kbytes": _QUEUE_KIB_MAX,
+        "topic.metadata.propagation.max.ms": 10_000,
+        "log_level": 3,
+    }
+
+
+@asynccontextmanager
+async def open_writer(bootstrap_servers: str, *, linger_ms: int = 0, on_fatal: Fatal) -> AsyncIterator[KafkaWriter]:
+    """A writer for the block; everything written is acknowledged, or given up with a warning, when it ends."""
+    writer = KafkaWriter(bootstrap_servers, linger_ms=linger_ms, on_fatal=on_fatal)
+    try:
+        yield writer
+    finally:
+        await writer.close()
