@@ -1,0 +1,419 @@
+"""The one thread that owns a confluent-kafka consumer, and is the only one to touch it.
+
+From version 2.16 on, a call from another thread waits for ever behind a busy poll. So wishes reach the thread through a
+queue, and records cross to the event loop a batch at a time.
+"""
+
+import itertools
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import confluent_kafka
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message
+
+from hookline.runtime.log import Commit, KafkaRecord, Position, TopicPartition
+from hookline.runtime.membership import Membership
+from hookline.schemas.topics import RECORD_BYTES_MAX
+
+_log = logging.getLogger("hookline.kafka")
+_POLL_S = 0.05  # how long a wish waits at most when nothing is read; idle cost is 20 wake-ups a second
+_CALL_S = 10.0
+_ASK_AGAIN_S = 0.5
+_BATCHES_MAX = 4  # batches on their way to the loop; more would be memory without a bound
+_HIGHS_EVERY_S = 2.0
+_REWIND_RECORDS_MAX = 10_000
+
+_T = TypeVar("_T")
+Batch = Sequence[tuple[TopicPartition, int, Sequence[KafkaRecord]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderConfig:
+    """What to read, and how. `group` None: every partition of `topics` from its start, in no group.
+
+    A topic that begins with ^ is a pattern. `rewind_ms`: on assignment go back that far, for the memory of repeats.
+    """
+
+    bootstrap_servers: str
+    group: str | None
+    topics: Sequence[str]
+    instance_id: str = ""
+    session_timeout_s: int = 10
+    drain_s: float = 35.0
+    batch_max: int = 500
+    rewind_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    partition: TopicPartition
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    partition: TopicPartition
+    offset: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommitAll:
+    commits: Mapping[TopicPartition, Commit]
+
+
+class Stop:
+    pass
+
+
+Command = Pause | Resume | CommitAll | Stop
+
+
+class LoopSide(Protocol):
+    """What the owner thread tells the loop's half. Every method may be called from the thread."""
+
+    def tell_assigned(
+        self, positions: Sequence[Position], generation: int, resets: Sequence[TopicPartition]
+    ) -> None: ...
+    def tell_batch(self, batch: Batch, done: Callable[[], None]) -> None: ...
+    def ask_revoking(self, partitions: Sequence[TopicPartition]) -> "Future[Mapping[TopicPartition, Commit]]": ...
+    def ask_starts(self, partitions: Sequence[TopicPartition]) -> "Future[Mapping[TopicPartition, int]] | None": ...
+    def tell_lost(self, partitions: Sequence[TopicPartition]) -> None: ...
+    def tell_end(self, partition: TopicPartition, offset: int) -> None: ...
+    def tell_highs(self, highs: Mapping[TopicPartition, int]) -> None: ...
+    def tell_committed(self, error: str | None) -> None: ...
+    def tell_fatal(self, error: BaseException) -> None: ...
+
+
+class Owner(threading.Thread):
+    """Polls, obeys commands, and carries out rebalances."""
+
+    def __init__(self, config: ReaderConfig, loop_side: LoopSide, generations: "itertools.count[int]") -> None:
+        super().__init__(name=f"kafka-reader-{config.group}", daemon=True)
+        self.commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self.membership = Membership(config.session_timeout_s)
+        self._config = config
+        self._loop_side = loop_side
+        self._generations = generations
+        self._generation: dict[TopicPartition, int] = {}
+        self._slots = threading.Semaphore(_BATCHES_MAX)
+        self._stopping = False
+        self._highs_s = 0.0
+
+    def run(self) -> None:
+        try:
+            consumer = Consumer(_configuration(self._config, self._on_error, self._on_commit))
+            self._subscribe(consumer)
+            while not self._stopping:
+                self._turn(consumer)
+            consumer.close()  # revokes, and so drains and commits; after a failure the process just ends
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the role must end and not go on deaf
+            self._loop_side.tell_fatal(error)
+
+    def _turn(self, consumer: Consumer) -> None:
+        self._obey(consumer)
+        if not self._slots.acquire(timeout=_POLL_S):
+            return  # the loop is behind: it gets nothing more for now, and starts nothing while we do not poll
+        message = consumer.poll(_POLL_S)
+        self.membership.polled(time.monotonic())
+        if message is None:
+            self._slots.release()
+        else:
+            # consume(n, t) would wait out t; after a poll, 0 takes what is there.
+            self._hand_over([message, *consumer.consume(self._config.batch_max - 1, 0)])
+        self._report_highs(consumer)
+
+    def _hand_over(self, messages: Sequence[Message]) -> None:
+        batch: dict[TopicPartition, list[KafkaRecord]] = {}
+        for message in messages:
+            if message.error() is not None:
+                self._trouble(message)
+                continue
+            record = _record(message)
+            batch.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
+        generation = self._generation.get
+        self._loop_side.tell_batch(
+            [(tp, generation(tp, -1), records) for tp, records in batch.items()], self._slots.release
+        )
+        self._tell_ends(messages)
+
+    def _tell_ends(self, messages: Sequence[Message]) -> None:
+        # After the batch: "the end is reached" must not overtake the records before it.
+        for message in messages:
+            error = message.error()
+            if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                self._loop_side.tell_end(
+                    TopicPartition(message.topic() or "", message.partition() or 0), message.offset() or 0
+                )
+
+    def _trouble(self, message: Message) -> None:
+        error = message.error()
+        if error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+            return
+        if error.fatal():
+            raise KafkaException(error)
+        _log.warning("kafka.read_failed", extra={"topic": message.topic(), "error": error.str()})
+
+    # -- commands -----------------------------------------------------------------------------------------------------
+
+    def _obey(self, consumer: Consumer) -> None:
+        while (command := self._next_command()) is not None:
+            self._carry_out(consumer, command)
+
+    def _carry_out(self, consumer: Consumer, command: Command) -> None:
+        match command:
+            case Pause(partition):
+                if partition in self._generation:
+                    consumer.pause([_bare(partition)])
+            case Resume():
+                self._resume(consumer, command)
+            case CommitAll(commits):
+                self._commit(consumer, commits)
+            case Stop():
+                self._stopping = True
+
+    def _resume(self, consumer: Consumer, command: Resume) -> None:
+        if command.partition not in self._generation:
+            return  # it went to another process meanwhile
+        try:
+            consumer.resume([_bare(command.partition)])
+            # Without the seek librdkafka waits up to 900 ms before it fetches a resumed partition; with it 2 ms.
+            consumer.seek(_at(command.partition, command.offset))
+        except KafkaException:
+            # Not fetching yet, right after an assignment: assign it again where reading is to go on.
+            consumer.incremental_unassign([_bare(command.partition)])
+            consumer.incremental_assign([_at(command.partition, command.offset)])
+        self._generation[command.partition] = command.generation
+
+    def _commit(self, consumer: Consumer, commits: Mapping[TopicPartition, Commit]) -> None:
+        ours = _offsets({tp: commit for tp, commit in commits.items() if tp in self._generation})
+        if ours:
+            try:
+                consumer.commit(offsets=ours, asynchronous=True)
+            except KafkaException as error:
+                self._loop_side.tell_committed(error.args[0].str())
+
+    def _on_commit(self, error: KafkaError | None, _partitions: object) -> None:
+        self._loop_side.tell_committed(None if error is None else error.str())
+
+    # -- rebalances, called by librdkafka inside poll and close -----------------------------------------------------------
+
+    def _subscribe(self, consumer: Consumer) -> None:
+        if self._config.group is None:
+            self._assign_all(consumer)
+            return
+        consumer.subscribe(
+            list(self._config.topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+
+    def _assign_all(self, consumer: Consumer) -> None:
+        partitions = self._insist(lambda: _partitions_of(consumer, self._config.topics))
+        generation = next(self._generations)
+        self._generation = dict.fromkeys(partitions, generation)
+        self._loop_side.tell_assigned([Position(each, 0, None, "") for each in partitions], generation, [])
+        consumer.assign([_at(each, OFFSET_BEGINNING) for each in partitions])
+
+    def _on_assign(self, consumer: Consumer, assigned: Sequence[confluent_kafka.TopicPartition]) -> None:
+        partitions = [TopicPartition(each.topic, each.partition) for each in assigned]
+        if not partitions:
+            return
+        positions, resets = self._insist(lambda: self._positions(consumer, partitions))
+        generation = next(self._generations)
+        self._generation |= dict.fromkeys(partitions, generation)
+        # Told before anything of them can be read.
+        self._loop_side.tell_assigned(positions, generation, resets)
+        consumer.incremental_assign([_at(each.partition, each.start) for each in positions])
+        consumer.resume([_bare(each) for each in partitions])  # a pause flag survives a rebalance
+
+    def _positions(
+        self, consumer: Consumer, partitions: Sequence[TopicPartition]
+    ) -> tuple[Sequence[Position], Sequence[TopicPartition]]:
+        asked = self._loop_side.ask_starts(partitions)
+        if asked is not None:
+            known = asked.result(_CALL_S)
+            committed = [_at(each, known.get(each, -1)) for each in partitions]
+        else:
+            committed = consumer.committed([_bare(each) for each in partitions], timeout=_CALL_S)
+        return self._checked(consumer, committed)
+
+    def _checked(
+        self, consumer: Consumer, committed: Sequence[confluent_kafka.TopicPartition]
+    ) -> tuple[Sequence[Position], Sequence[TopicPartition]]:
+        positions, resets = [], []
+        rewound = self._rewound(consumer, committed)
+        for each in committed:
+            partition = TopicPartition(each.topic, each.partition)
+            low, high = consumer.get_watermark_offsets(_bare(partition), timeout=_CALL_S)
+            if each.offset < 0:
+                positions.append(Position(partition, low, None, ""))
+            elif low <= each.offset <= high:
+                start = max(low, min(each.offset, rewound.get(partition, each.offset)))
+                positions.append(Position(partition, start, each.offset, each.metadata or ""))
+            else:
+                resets.append(partition)
+                positions.append(Position(partition, low, None, ""))
+        return positions, resets
+
+    def _rewound(
+        self, consumer: Consumer, committed: Sequence[confluent_kafka.TopicPartition]
+    ) -> Mapping[TopicPartition, int]:
+        if not self._config.rewind_ms:
+            return {}
+        since_ms = time.time_ns() // 1_000_000 - self._config.rewind_ms
+        asked = [_at(TopicPartition(each.topic, each.partition), since_ms) for each in committed if each.offset > 0]
+        floor = {(each.topic, each.partition): each.offset - _REWIND_RECORDS_MAX for each in committed}
+        found = consumer.offsets_for_times(asked, timeout=_CALL_S) if asked else []
+        return {
+            TopicPartition(each.topic, each.partition): max(each.offset, floor[each.topic, each.partition])
+            for each in found
+            if each.offset >= 0
+        }
+
+    def _insist(self, call: Callable[[], _T]) -> _T:
+        """Ask the broker until it answers: it may be away for any time, and without positions nothing can be read."""
+        while True:
+            try:
+                return call()
+            except (KafkaException, TimeoutError) as error:
+                if self._stopping or (isinstance(error, KafkaException) and error.args[0].fatal()):
+                    raise
+                _log.warning("kafka.broker_awaited", extra={"group": self._config.group, "error": str(error)})
+                time.sleep(_ASK_AGAIN_S)
+                self._heed_stop()
+
+    def _heed_stop(self) -> None:
+        # Inside a rebalance other commands have to wait, but a stop must not.
+        commands: list[Command] = []
+        while (command := self._next_command()) is not None:
+            commands.append(command)
+        self._stopping = self._stopping or any(isinstance(each, Stop) for each in commands)
+        for each in commands:
+            self.commands.put(each)
+
+    def _next_command(self) -> Command | None:
+        try:
+            return self.commands.get_nowait()
+        except queue.Empty:
+            return None
+
+    def _on_revoke(self, consumer: Consumer, revoked: Sequence[confluent_kafka.TopicPartition]) -> None:
+        partitions = [TopicPartition(each.topic, each.partition) for each in revoked]
+        commits = self._drained(partitions)
+        ours = _offsets({tp: commit for tp, commit in commits.items() if tp in self._generation})
+        if ours:
+            try:
+                consumer.commit(offsets=ours, asynchronous=False)
+            except KafkaException as error:
+                self._loop_side.tell_committed(error.args[0].str())
+        self._forget(partitions)
+        consumer.incremental_unassign(list(revoked))
+
+    def _drained(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Commit]:
+        asked = self._loop_side.ask_revoking(partitions)
+        deadline_s = time.monotonic() + self._config.drain_s
+        while time.monotonic() < deadline_s:
+            self.membership.waits(time.monotonic())
+            with suppress(TimeoutError):
+                return asked.result(_POLL_S)
+        _log.warning("kafka.drain_ran_out", extra={"partitions": len(partitions), "drain_s": self._config.drain_s})
+        asked.cancel()
+        return {}
+
+    def _on_lost(self, consumer: Consumer, lost: Sequence[confluent_kafka.TopicPartition]) -> None:
+        partitions = [TopicPartition(each.topic, each.partition) for each in lost]
+        self._loop_side.tell_lost(partitions)
+        self._forget(partitions)
+        consumer.incremental_unassign(list(lost))
+
+    def _forget(self, partitions: Sequence[TopicPartition]) -> None:
+        for partition in partitions:
+            self._generation.pop(partition, None)
+
+    # -- reports ----------------------------------------------------------------------------------------------------------
+
+    def _report_highs(self, consumer: Consumer) -> None:
+        now_s = time.monotonic()
+        if now_s - self._highs_s < _HIGHS_EVERY_S:
+            return
+        self._highs_s = now_s
+        highs = {}
+        for partition in self._generation:
+            known = consumer.get_watermark_offsets(_bare(partition), cached=True)
+            if known is not None and known[1] >= 0:
+                highs[partition] = known[1]
+        self._loop_side.tell_highs(highs)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._loop_side.tell_fatal(KafkaException(error))
+        elif error.code() != KafkaError._TRANSPORT:  # noqa: SLF001
+            _log.warning("kafka.client_error", extra={"group": self._config.group, "error": error.str()})
+
+
+def _record(message: Message) -> KafkaRecord:
+    return KafkaRecord(
+        message.topic() or "",
+        message.partition() or 0,
+        message.offset() or 0,
+        message.timestamp()[1],
+        message.key(),
+        message.value(),
+    )
+
+
+def _bare(partition: TopicPartition) -> confluent_kafka.TopicPartition:
+    return confluent_kafka.TopicPartition(partition.topic, partition.partition)
+
+
+def _at(partition: TopicPartition, offset: int) -> confluent_kafka.TopicPartition:
+    return confluent_kafka.TopicPartition(partition.topic, partition.partition, offset)
+
+
+def _offsets(commits: Mapping[TopicPartition, Commit]) -> list[confluent_kafka.TopicPartition]:
+    return [
+        confluent_kafka.TopicPartition(tp.topic, tp.partition, commit.offset, metadata=commit.metadata)
+        for tp, commit in commits.items()
+    ]
+
+
+def _partitions_of(consumer: Consumer, topics: Sequence[str]) -> Sequence[TopicPartition]:
+    known = consumer.list_topics(timeout=_CALL_S).topics
+    missing = [topic for topic in topics if topic not in known or known[topic].error is not None]
+    if missing:
+        raise TimeoutError(f"topic {missing[0]} does not exist yet; `hookline topics apply` makes it")
+    return [TopicPartition(topic, number) for topic in topics for number in sorted(known[topic].partitions)]
+
+
+def _configuration(
+    config: ReaderConfig,
+    on_error: Callable[[KafkaError], None],
+    on_commit: Callable[[KafkaError | None, object], None],
+) -> dict[str, object]:
+    membership: dict[str, object] = {"group.instance.id": config.instance_id} if config.instance_id else {}
+    return membership | {
+        "bootstrap.servers": config.bootstrap_servers,
+        "group.id": config.group
+        or "hookline.no-group",  # the client wants a name; without a subscription it joins none
+        "session.timeout.ms": config.session_timeout_s * 1_000,
+        "heartbeat.interval.ms": config.session_timeout_s * 1_000 // 3,
+        "partition.assignment.strategy": "cooperative-sticky",
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "enable.partition.eof": config.group is None,
+        "fetch.wait.max.ms": 100,
+        "fetch.queue.backoff.ms": 20,  # the default of 1 s makes gaps when the local queue is small
+        "queued.min.messages": 5_000,
+        "queued.max.messages.kbytes": 16 * 1024,  # read ahead, all partitions together
+        "max.partition.fetch.bytes": 2 * RECORD_BYTES_MAX,
+        "topic.metadata.refresh.interval.ms": 10_000,  # how soon a new tier's topic is found
+        "allow.auto.create.topics": False,
+        "error_cb": on_error,
+        "on_commit": on_commit,
+        "log_level": 3,
+    }

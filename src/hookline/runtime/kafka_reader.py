@@ -1,0 +1,205 @@
+"""The consumer runtime's half on the event loop: hands records to a handler and takes its wishes."""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from hookline.runtime.kafka_owner import Batch, CommitAll, Owner, Pause, ReaderConfig, Resume, Stop
+from hookline.runtime.log import Commit, Handler, Position, TopicPartition
+from hookline.runtime.metrics import Metrics
+
+__all__ = ["KafkaReader", "ReaderConfig", "Starts", "reading"]
+
+_log = logging.getLogger("hookline.kafka")
+_STOP_S = 60.0
+
+Starts = Callable[[Sequence[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
+Ended = Callable[[TopicPartition, int], None]
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What the loop knows of one assigned partition."""
+
+    generation: int
+    paused: bool = False
+    resume_at: int = 0
+    committed: int = 0
+    high: int = field(default=-1)
+
+
+class KafkaReader:
+    """A `Reader` on Apache Kafka; `handler` gets the records on the event loop.
+
+    `starts` says where to begin instead of the group's commits; `ended` hears of reached ends (only without a group).
+    `on_fatal` is called when reading is over for good: the process must end.
+    """
+
+    def __init__(
+        self,
+        config: ReaderConfig,
+        handler: Handler,
+        *,
+        metrics: Metrics,
+        on_fatal: Callable[[BaseException], None],
+        starts: Starts | None = None,
+        ended: Ended | None = None,
+    ) -> None:
+        self._handler = handler
+        self._metrics = metrics
+        self._on_fatal = on_fatal
+        self._starts = starts
+        self._ended = ended
+        self._loop = asyncio.get_running_loop()
+        self._generations = itertools.count(1)  # shared with the owner thread; next() is atomic
+        self._reading: dict[TopicPartition, _Reading] = {}
+        self._owner = Owner(config, self, self._generations)
+
+    def start(self) -> None:
+        """Begin to read. The handler must be ready for its first call."""
+        self._owner.start()
+
+    async def stop(self) -> None:
+        """Drain through the handler, commit, and leave. Bounded by the drain deadline."""
+        self._owner.commands.put(Stop())
+        await asyncio.to_thread(self._owner.join, _STOP_S)
+
+    def pause(self, partition: TopicPartition, *, resume_at: int) -> None:
+        reading = self._reading.get(partition)
+        if reading is None or reading.paused:
+            return
+        reading.paused, reading.resume_at = True, resume_at
+        self._owner.commands.put(Pause(partition))
+
+    def resume(self, partition: TopicPartition) -> None:
+        reading = self._reading.get(partition)
+        if reading is None or not reading.paused:
+            return
+        # What was read before the seek still bears the old generation, and is dropped when it comes in.
+        reading.paused, reading.generation = False, next(self._generations)
+        self._owner.commands.put(Resume(partition, reading.resume_at, reading.generation))
+
+    def commit(self, commits: Mapping[TopicPartition, Commit]) -> None:
+        for partition, commit in commits.items():
+            if (reading := self._reading.get(partition)) is not None:
+                reading.committed = commit.offset
+        if commits:
+            self._owner.commands.put(CommitAll(commits))
+
+    def is_member(self) -> bool:
+        return self._owner.membership.believes(time.monotonic())
+
+    def is_reading(self) -> bool:
+        """Whether the owner thread lives."""
+        return self._owner.is_alive()
+
+    def assigned(self) -> Sequence[TopicPartition]:
+        """The partitions that are ours now."""
+        return tuple(self._reading)
+
+    def lag(self) -> Mapping[str, int]:
+        """By topic: records on the broker that are not committed yet, as last heard of."""
+        lag: dict[str, int] = {}
+        for partition, reading in self._reading.items():
+            if reading.high >= 0:
+                lag[partition.topic] = lag.get(partition.topic, 0) + max(0, reading.high - reading.committed)
+        return lag
+
+    # -- called by the owner thread -------------------------------------------------------------------------------------
+
+    def tell_assigned(self, positions: Sequence[Position], generation: int, resets: Sequence[TopicPartition]) -> None:
+        self._loop.call_soon_threadsafe(self._take_assigned, positions, generation, resets)
+
+    def tell_batch(self, batch: Batch, done: Callable[[], None]) -> None:
+        self._loop.call_soon_threadsafe(self._take_batch, batch, done)
+
+    def ask_revoking(self, partitions: Sequence[TopicPartition]) -> "Future[Mapping[TopicPartition, Commit]]":
+        return asyncio.run_coroutine_threadsafe(self._revoking(partitions), self._loop)
+
+    def ask_starts(self, partitions: Sequence[TopicPartition]) -> "Future[Mapping[TopicPartition, int]] | None":
+        if self._starts is None:
+            return None
+        return asyncio.run_coroutine_threadsafe(_awaited(self._starts(partitions)), self._loop)
+
+    def tell_lost(self, partitions: Sequence[TopicPartition]) -> None:
+        self._loop.call_soon_threadsafe(self._take_lost, partitions)
+
+    def tell_end(self, partition: TopicPartition, offset: int) -> None:
+        if self._ended is not None:
+            self._loop.call_soon_threadsafe(self._ended, partition, offset)
+
+    def tell_highs(self, highs: Mapping[TopicPartition, int]) -> None:
+        self._loop.call_soon_threadsafe(self._take_highs, highs)
+
+    def tell_committed(self, error: str | None) -> None:
+        self._metrics.commits.labels("ok" if error is None else "failed").inc()
+        if error is not None:
+            _log.warning("kafka.commit_failed", extra={"error": error})
+
+    def tell_fatal(self, error: BaseException) -> None:
+        self._loop.call_soon_threadsafe(self._on_fatal, error)
+
+    # -- on the loop ------------------------------------------------------------------------------------------------------
+
+    def _take_assigned(self, positions: Sequence[Position], generation: int, resets: Sequence[TopicPartition]) -> None:
+        for partition in resets:
+            self._metrics.position_resets.labels(partition.topic).inc()
+            _log.error(
+                "kafka.position_out_of_range", extra={"topic": partition.topic, "partition": partition.partition}
+            )
+        for position in positions:
+            at = position.start if position.committed is None else position.committed
+            self._reading[position.partition] = _Reading(generation, committed=at)
+        self._handler.assigned(positions)
+
+    def _take_batch(self, batch: Batch, done: Callable[[], None]) -> None:
+        try:
+            for partition, generation, records in batch:
+                reading = self._reading.get(partition)
+                if reading is not None and reading.generation == generation and not reading.paused:
+                    self._handler.received(records)
+        finally:
+            done()
+
+    async def _revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Commit]:
+        ours = [partition for partition in partitions if partition in self._reading]
+        for partition in ours:
+            self._reading[partition].paused = True
+        try:
+            return await self._handler.revoking(ours)
+        finally:
+            self._drop(ours)
+
+    def _take_lost(self, partitions: Sequence[TopicPartition]) -> None:
+        self._drop(partitions)
+        self._handler.lost(partitions)
+
+    def _drop(self, partitions: Sequence[TopicPartition]) -> None:
+        for partition in partitions:
+            self._reading.pop(partition, None)
+
+    def _take_highs(self, highs: Mapping[TopicPartition, int]) -> None:
+        for partition, high in highs.items():
+            if (reading := self._reading.get(partition)) is not None:
+                reading.high = high
+        for topic, lag in self.lag().items():
+            self._metrics.lag.labels(topic).set(lag)
+
+
+async def _awaited(starts: Awaitable[Mapping[TopicPartition, int]]) -> Mapping[TopicPartition, int]:
+    return await starts
+
+
+@asynccontextmanager
+async def reading(reader: KafkaReader) -> AsyncIterator[KafkaReader]:
+    """Read while the block runs; at its end drain, commit and leave."""
+    reader.start()
+    try:
+        yield reader
+    finally:
+        await reader.stop()
