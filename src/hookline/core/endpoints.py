@@ -1,0 +1,121 @@
+"""Which URLs a subscription may name. Looks at the text alone; what a name resolves to is judged when it is called."""
+
+import ipaddress
+import re
+from urllib.parse import SplitResult, urlsplit
+
+import idna
+
+URL_CHARACTERS_MAX = 2_048
+_HOST_CHARACTERS_MAX = 253  # RFC 1035, without the final dot
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_LOCAL_NAMES = ("localhost", "local", "internal", "home.arpa")  # RFC 6761, 6762, 9476 (draft), 8375
+# What `is_global` lets through on some Python and no webhook should reach; the registry's full table comes later.
+_REFUSED = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "168.63.129.16/32",
+        "224.0.0.0/3",
+        "2001::/23",
+        "2001:db8::/32",
+        "2002::/16",
+        "3fff::/20",
+    )
+)
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def complaint_about_url(url: str, *, loopback_allowed: bool) -> str | None:
+    """What is wrong with an endpoint's URL, as a sentence without the URL; None if nothing is.
+
+    `loopback_allowed`: this machine may be called too, by http or https, as 127.0.0.1, [::1] or localhost.
+    """
+    complaint = _about_text(url)
+    if complaint is not None:
+        return complaint
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "is no URL: its host or port can't be read"
+    return _about_parts(parts, port) or _about_host(parts, loopback_allowed=loopback_allowed)
+
+
+def _about_text(url: str) -> str | None:
+    if len(url) > URL_CHARACTERS_MAX:
+        return f"has {len(url)} characters; at most {URL_CHARACTERS_MAX} are allowed"
+    if not url.isprintable() or any(each.isspace() for each in url):
+        return "has a space or a control character; write it percent-encoded"
+    if "\\" in url:
+        return "has a backslash; write it percent-encoded"
+    if "#" in url:
+        return "must not have a fragment (#)"
+    return None
+
+
+def _about_parts(parts: SplitResult, port: int | None) -> str | None:
+    if parts.scheme not in {"http", "https"}:
+        return "must begin with https://"
+    if not parts.hostname:
+        return "has no host"
+    if "@" in parts.netloc:
+        return "must not have a user name or password"
+    if port == 0 or parts.netloc.endswith(":"):
+        return "must have a port from 1 to 65535, or none"
+    return None
+
+
+def _about_host(parts: SplitResult, *, loopback_allowed: bool) -> str | None:
+    host = _ascii_host(parts.hostname or "")
+    if host is None:
+        return "has a host that is no valid name; write it in its ASCII form (xn--...)"
+    address = _literal(host, is_bracketed="[" in parts.netloc)
+    if loopback_allowed and (host == "localhost" or (address is not None and address.is_loopback)):
+        return None
+    if parts.scheme != "https":
+        return "must begin with https://"
+    return _about_name(host) if address is None else _about_address(address)
+
+
+def _ascii_host(host: str) -> str | None:
+    """The host as DNS knows it; None if there is no one way to write it so."""
+    if host.isascii():
+        return host
+    try:
+        encoded = idna.encode(host).decode()
+        # Where the two editions of IDNA differ (as for ß), two clients would call two different hosts.
+        return encoded if encoded == host.encode("idna").decode() else None
+    except ValueError:  # idna.IDNAError and UnicodeError both are
+        return None
+
+
+def _literal(host: str, *, is_bracketed: bool) -> _Address | None:
+    try:
+        return ipaddress.IPv6Address(host) if is_bracketed else ipaddress.IPv4Address(host)
+    except ValueError:
+        return None
+
+
+def _about_name(host: str) -> str | None:
+    name = host.removesuffix(".")
+    labels = name.split(".")
+    if len(name) > _HOST_CHARACTERS_MAX or not all(_LABEL.fullmatch(label) for label in labels):
+        return "has a host that is no valid name"
+    if _NUMBER.fullmatch(labels[-1]):
+        # Resolvers read 127.1, 0x7f.1 and 2130706433 as addresses, each in its own way.
+        return "has an address as host that is not written as four decimal numbers or as [IPv6]"
+    if len(labels) == 1 or any(f".{name}".endswith(f".{local}") for local in _LOCAL_NAMES):
+        return "must have a public host name"
+    return None
+
+
+def _about_address(address: _Address) -> str | None:
+    is_special = any(address in network for network in _REFUSED)
+    if isinstance(address, ipaddress.IPv6Address):
+        is_special = is_special or address not in _GLOBAL_UNICAST or address.scope_id is not None
+    return None if address.is_global and not is_special else "must have a public address as host"

@@ -1,0 +1,95 @@
+"""Which subscriptions want an event, found in a time that depends on the matches and not on all subscriptions.
+
+A pattern is an event type (`order.created`), all types below a word (`order.*`), or all there are (`*`).
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import TypeVar
+
+from hookline.schemas.records import Subscription, SubscriptionStatus
+
+_EVERYTHING = "*"
+_K = TypeVar("_K")
+_NONE: dict[str, Subscription] = {}
+
+
+class SubscriptionIndex:
+    """Subscriptions by id, by account, and the active ones by account and pattern."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Subscription] = {}
+        self._by_account: dict[str, dict[str, Subscription]] = {}
+        self._active: dict[tuple[str, str], dict[str, Subscription]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def put(self, subscription: Subscription) -> None:
+        """Add a subscription, or replace the one with its id."""
+        self.remove(subscription.subscription_id)
+        self._by_id[subscription.subscription_id] = subscription
+        self._by_account.setdefault(subscription.account_id, {})[subscription.subscription_id] = subscription
+        for place in _places(subscription):
+            self._active.setdefault(place, {})[subscription.subscription_id] = subscription
+
+    def remove(self, subscription_id: str) -> None:
+        """Forget a subscription; nothing happens if there is none."""
+        subscription = self._by_id.pop(subscription_id, None)
+        if subscription is None:
+            return
+        _drop(self._by_account, subscription.account_id, subscription_id)
+        for place in _places(subscription):
+            _drop(self._active, place, subscription_id)
+
+    def subscription(self, subscription_id: str) -> Subscription | None:
+        return self._by_id.get(subscription_id)
+
+    def subscriptions_of(self, account_id: str) -> Sequence[Subscription]:
+        """All of an account's subscriptions, in order of creation."""
+        found = self._by_account.get(account_id, _NONE).values()
+        return sorted(found, key=lambda each: (each.created_at_ms, each.subscription_id))
+
+    def matching(self, account_id: str, event_type: str) -> Sequence[Subscription]:
+        """The active subscriptions of this account that want this event type, each once."""
+        matches: dict[str, Subscription] = {}
+        for pattern in patterns_of(event_type):
+            matches |= self._active.get((account_id, pattern), _NONE)
+        return tuple(matches.values())
+
+
+def patterns_of(event_type: str) -> Iterator[str]:
+    """Every pattern that an event type fits: itself, `order.*` of `order.created`, and `*`."""
+    yield event_type
+    head, dot, _ = event_type.rpartition(".")
+    while dot:
+        yield f"{head}.*"
+        head, dot, _ = head.rpartition(".")
+    yield _EVERYTHING
+
+
+def complaint_about_events(events: Sequence[str], event_types: Collection[str]) -> str | None:
+    """What is wrong with a subscription's list of events, as a sentence; None if nothing is.
+
+    Only whole names so far: the index knows `order.*` and `*`, the API does not offer them yet.
+    """
+    if not events:
+        return f"must name at least one event type of: {', '.join(event_types)}"
+    unknown = next((each for each in events if each not in event_types), None)
+    if unknown is not None:
+        return f"has {unknown[:64]!a}, which is no event type; there are: {', '.join(event_types)}"
+    if len(set(events)) < len(events):
+        return "names an event type twice"
+    return None
+
+
+def _places(subscription: Subscription) -> Iterator[tuple[str, str]]:
+    if subscription.status is SubscriptionStatus.ACTIVE:
+        for pattern in set(subscription.events):
+            yield subscription.account_id, pattern
+
+
+def _drop(index: dict[_K, dict[str, Subscription]], place: _K, subscription_id: str) -> None:
+    found = index[place]
+    del found[subscription_id]
+    if not found:
+        del index[place]

@@ -1,0 +1,124 @@
+from dataclasses import replace
+
+import pytest
+
+from hookline.core.matching import SubscriptionIndex, complaint_about_events, patterns_of
+from hookline.schemas.records import SealedSecret, Subscription, SubscriptionStatus
+
+EVENT_TYPES = ("order.created", "order.completed", "user.created")
+
+
+def subscription(
+    subscription_id: str = "wh_1", *events: str, account_id: str = "acct_1", created_at_ms: int = 0
+) -> Subscription:
+    return Subscription(
+        subscription_id=subscription_id,
+        account_id=account_id,
+        version=1,
+        url="https://example.com/hook",
+        events=events or ("order.created",),
+        description=None,
+        status=SubscriptionStatus.ACTIVE,
+        secret=SealedSecret(key_id="k", nonce=b"", ciphertext=b""),
+        created_at_ms=created_at_ms,
+        updated_at_ms=created_at_ms,
+    )
+
+
+def index_of(*subscriptions: Subscription) -> SubscriptionIndex:
+    index = SubscriptionIndex()
+    for each in subscriptions:
+        index.put(each)
+    return index
+
+
+def matched(index: SubscriptionIndex, event_type: str, account_id: str = "acct_1") -> list[str]:
+    return [each.subscription_id for each in index.matching(account_id, event_type)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "event_type", "is_wanted"),
+    [
+        ("order.created", "order.created", True),
+        ("order.created", "order.completed", False),
+        ("order.*", "order.created", True),
+        ("order.*", "orders.created", False),
+        ("order.*", "order", False),
+        ("*", "order.created", True),
+        ("order.item.*", "order.item.added", True),
+        ("order.*", "order.item.added", True),
+        ("order", "order.created", False),
+    ],
+)
+def test_a_pattern_matches_the_types_it_names(pattern: str, event_type: str, is_wanted: bool) -> None:
+    assert matched(index_of(subscription("wh_1", pattern)), event_type) == ["wh_1"] * is_wanted
+
+
+def test_a_subscription_that_wants_an_event_in_several_ways_matches_once() -> None:
+    index = index_of(subscription("wh_1", "order.created", "order.*", "*"))
+    assert matched(index, "order.created") == ["wh_1"]
+
+
+def test_nothing_crosses_accounts() -> None:
+    index = index_of(subscription("wh_1", "*"), subscription("wh_2", "*", account_id="acct_2"))
+    assert matched(index, "order.created", "acct_1") == ["wh_1"]
+    assert matched(index, "order.created", "acct_3") == []
+    assert [each.subscription_id for each in index.subscriptions_of("acct_2")] == ["wh_2"]
+
+
+def test_a_paused_subscription_matches_nothing_but_is_still_listed() -> None:
+    paused = replace(subscription("wh_1"), status=SubscriptionStatus.PAUSED)
+    index = index_of(paused)
+    assert matched(index, "order.created") == []
+    assert index.subscriptions_of("acct_1") == [paused]
+
+
+def test_a_replaced_subscription_matches_by_its_new_events_only() -> None:
+    index = index_of(subscription("wh_1", "order.created"), subscription("wh_1", "user.created"))
+    assert matched(index, "order.created") == []
+    assert matched(index, "user.created") == ["wh_1"]
+    assert len(index) == 1
+
+
+def test_a_resumed_subscription_matches_again() -> None:
+    active = subscription("wh_1")
+    index = index_of(active, replace(active, status=SubscriptionStatus.PAUSED), active)
+    assert matched(index, "order.created") == ["wh_1"]
+
+
+def test_a_removed_subscription_leaves_nothing_behind() -> None:
+    index = index_of(subscription("wh_1", "order.*", "order.*"))
+    index.remove("wh_1")
+    index.remove("wh_1")
+    assert matched(index, "order.created") == []
+    assert index.subscription("wh_1") is None
+    assert index.subscriptions_of("acct_1") == []
+    assert (index._by_id, index._by_account, index._active) == ({}, {}, {})
+
+
+def test_subscriptions_are_listed_in_order_of_creation() -> None:
+    index = index_of(subscription("wh_a", created_at_ms=2), subscription("wh_b", created_at_ms=1))
+    assert [each.subscription_id for each in index.subscriptions_of("acct_1")] == ["wh_b", "wh_a"]
+
+
+def test_the_patterns_of_a_type_go_from_the_type_to_everything() -> None:
+    assert list(patterns_of("a.b.c")) == ["a.b.c", "a.b.*", "a.*", "*"]
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        ([], "must name at least one event type of: order.created, order.completed, user.created"),
+        (["order.created", "order.lost"], "has 'order.lost', which is no event type"),
+        (["order.*"], "has 'order.*', which is no event type"),
+        (["Order.created"], "has 'Order.created'"),
+        (["\u00fc\n"], r"has '\xfc\n'"),
+        (["user.created", "user.created"], "names an event type twice"),
+    ],
+)
+def test_a_list_of_events_that_is_wrong_is_complained_about(events: list[str], said: str) -> None:
+    assert said in (complaint_about_events(events, EVENT_TYPES) or "")
+
+
+def test_a_list_of_known_events_is_right() -> None:
+    assert complaint_about_events(["user.created", "order.created"], EVENT_TYPES) is None
