@@ -35,3 +35,8 @@ def sealing_nonce() -> bytes:
 def api_key() -> tuple[str, str]:
     """A key id and a secret of 160 random bits: the two parts of an API key."""
     return secrets.token_hex(8), secrets.token_hex(20)
+
+
+def request_id() -> str:
+    """An id for one API request, which its answer and its log line bear."""
+    return f"req_{uuid.uuid4().hex}"
