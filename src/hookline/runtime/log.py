@@ -66,19 +66,19 @@ class Commit:
 class Handler(Protocol):
     """Takes what a reader reads. All calls come on the event loop, those of one partition in order."""
 
-    def assigned(self, positions: Sequence[Position]) -> None:
+    def assigned(self, positions: Sequence[Position], /) -> None:
         """These partitions are ours from now on."""
         ...
 
-    def received(self, records: Sequence[KafkaRecord]) -> None:
+    def received(self, records: Sequence[KafkaRecord], /) -> None:
         """The next records, in order within each partition."""
         ...
 
-    async def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Commit]:
+    async def revoking(self, partitions: Sequence[TopicPartition], /) -> Mapping[TopicPartition, Commit]:
         """These partitions are about to go: finish what is open and say what to commit. Has a deadline."""
         ...
 
-    def lost(self, partitions: Sequence[TopicPartition]) -> None:
+    def lost(self, partitions: Sequence[TopicPartition], /) -> None:
         """These partitions are gone already: forget them, commit nothing."""
         ...
 

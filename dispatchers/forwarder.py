@@ -1,0 +1,201 @@
+"""The forwarder: holds what waits on the tiers' topics until it is due, then writes it to the second lane.
+
+Every record of a topic waits equally long from the broker's append time on, so each partition is in due order and only
+its head matters. Pausing is flow control, never the timer: a resumed partition may take long to deliver.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hookline.core.offsets import Progress
+from hookline.dispatchers.recorder import Recorder
+from hookline.runtime.clock import Clock
+from hookline.runtime.log import Commit, KafkaRecord, Position, Reader, TopicPartition, Writer, persisted
+from hookline.runtime.metrics import Metrics
+from hookline.runtime.settings import Settings
+from hookline.runtime.tasks import Tasks
+from hookline.schemas.codec import Codec
+from hookline.schemas.errors import ContractError
+from hookline.schemas.records import Delivery
+from hookline.schemas.tiers import tier_name
+from hookline.schemas.topics import Topics, waiting_ms
+
+_log = logging.getLogger("hookline.forwarder")
+_TICK_S = 0.05  # how late a step of the wall clock is noticed at most
+_UNACKNOWLEDGED_MAX = 2_000  # forwarded and not yet acknowledged, all partitions together
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """One partition of one tier, in one assignment."""
+
+    delay_ms: int
+    progress: Progress
+    committed: int
+    records: deque[KafkaRecord] = field(default_factory=deque)
+    forwarding: set[asyncio.Task[None]] = field(default_factory=set)
+    dirty: bool = False
+    ours: bool = True
+
+    def due_ms(self) -> int:
+        return self.records[0].timestamp_ms + self.delay_ms
+
+
+class Forwarder:
+    """A `Handler` of all tier topics there are, also of tiers that are no longer in the settings."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        topics: Topics,
+        codec: Codec,
+        writer: Writer,
+        recorder: Recorder,
+        clock: Clock,
+        metrics: Metrics,
+        tasks: Tasks,
+    ) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._codec = codec
+        self._writer = writer
+        self._recorder = recorder
+        self._clock = clock
+        self._metrics = metrics
+        self._tasks = tasks
+        self._reader: Reader | None = None
+        self._partitions: dict[TopicPartition, _Waiting] = {}
+        self._full: set[TopicPartition] = set()
+        self._unacknowledged = asyncio.Semaphore(_UNACKNOWLEDGED_MAX)
+        self._arrived = asyncio.Event()
+
+    def read_by(self, reader: Reader) -> None:
+        """The reader that calls this handler, for pausing and committing."""
+        self._reader = reader
+
+    async def forward_forever(self) -> None:
+        """Forward each record when its time has come."""
+        while True:
+            await self._forward_due()
+            self._arrived.clear()
+            try:
+                await asyncio.wait_for(self._arrived.wait(), self._wait_s())
+            except TimeoutError:
+                continue
+
+    async def commit_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.commit_interval_ms / 1_000)
+            self._commit()
+
+    # -- Handler ------------------------------------------------------------------------------------------------------
+
+    def assigned(self, positions: Sequence[Position]) -> None:
+        for position in positions:
+            self._partitions[position.partition] = _Waiting(
+                waiting_ms(position.partition.topic), Progress(position.start), position.start
+            )
+
+    def received(self, records: Sequence[KafkaRecord]) -> None:
+        partition = TopicPartition(records[0].topic, records[0].partition)
+        waiting = self._partitions[partition]
+        for record in records:
+            if len(waiting.records) >= self._settings.waiting_records_max:
+                self._full.add(partition)
+                self._the_reader().pause(partition, resume_at=record.offset)
+                break
+            waiting.progress.open(record.offset)
+            waiting.records.append(record)
+        self._arrived.set()
+
+    async def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Commit]:
+        waitings = {each: self._partitions[each] for each in partitions if each in self._partitions}
+        for waiting in waitings.values():
+            waiting.records.clear()
+        forwarding = [task for waiting in waitings.values() for task in waiting.forwarding]
+        try:
+            if forwarding:
+                await asyncio.wait(forwarding)
+            return {
+                each: Commit(waiting.progress.position)
+                for each, waiting in waitings.items()
+                if waiting.progress.position > waiting.committed
+            }
+        finally:
+            self.lost(partitions)
+
+    def lost(self, partitions: Sequence[TopicPartition]) -> None:
+        for partition in partitions:
+            self._full.discard(partition)
+            waiting = self._partitions.pop(partition, None)
+            if waiting is not None:
+                waiting.ours = False
+                waiting.records.clear()
+
+    # -- forwarding ---------------------------------------------------------------------------------------------------
+
+    def _wait_s(self) -> float:
+        """Until the next record is due, but no longer than a tick: the wall clock may be set meanwhile."""
+        dues_ms = [waiting.due_ms() for waiting in self._partitions.values() if waiting.records]
+        if not dues_ms:
+            return _TICK_S
+        return min(_TICK_S, max(0, min(dues_ms) - self._clock.now_ms()) / 1_000)
+
+    async def _forward_due(self) -> None:
+        for partition, waiting in list(self._partitions.items()):
+            while waiting.records and waiting.due_ms() <= self._clock.now_ms():
+                await self._unacknowledged.acquire()
+                if not waiting.records:  # the partition went while we waited
+                    self._unacknowledged.release()
+                    break
+                self._start(waiting, waiting.records.popleft())
+            self._resume(partition, waiting)
+
+    def _start(self, waiting: _Waiting, record: KafkaRecord) -> None:
+        task = self._tasks.spawn(self._forward(waiting, record))
+        waiting.forwarding.add(task)
+        task.add_done_callback(waiting.forwarding.discard)
+
+    async def _forward(self, waiting: _Waiting, record: KafkaRecord) -> None:
+        try:
+            await self._write(waiting, record)
+        finally:
+            self._unacknowledged.release()
+        if waiting.ours:
+            waiting.progress.close(record.offset)
+            waiting.dirty = True
+
+    async def _write(self, waiting: _Waiting, record: KafkaRecord) -> None:
+        try:
+            delivery = self._codec.decode(record.value or b"", Delivery)
+        except ContractError as error:
+            _log.error(
+                "delivery.unreadable", extra={"topic": record.topic, "offset": record.offset, "reason": str(error)}
+            )
+            await self._recorder.unreadable(record, str(error))
+            return
+        key = delivery.subscription_id.encode()
+        await persisted(self._writer, self._topics.redeliveries, key=key, value=record.value)
+        self._metrics.forwarded.labels(tier_name(waiting.delay_ms)).inc()
+        late_ms = self._clock.now_ms() - record.timestamp_ms - waiting.delay_ms
+        self._metrics.forward_late_seconds.observe(max(0, late_ms) / 1_000)
+
+    def _resume(self, partition: TopicPartition, waiting: _Waiting) -> None:
+        if partition in self._full and len(waiting.records) <= self._settings.waiting_records_max // 2:
+            self._full.discard(partition)
+            self._the_reader().resume(partition)
+
+    def _commit(self) -> None:
+        moved = {each: waiting for each, waiting in self._partitions.items() if waiting.dirty}
+        for waiting in moved.values():
+            waiting.dirty = False
+        self._the_reader().commit({each: Commit(waiting.progress.position) for each, waiting in moved.items()})
+
+    def _the_reader(self) -> Reader:
+        if self._reader is None:
+            raise RuntimeError("a forwarder was called before `read_by`")
+        return self._reader

@@ -1,0 +1,111 @@
+"""The open records of one partition in one assignment: what is open, what may be committed, what is a repeat."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from hookline.core.offsets import Progress
+from hookline.core.repeats import Repeats, attempt_key
+from hookline.schemas.records import Delivery
+
+
+class Arrival(Enum):
+    """What a window says of a record that comes in."""
+
+    FULL = auto()  # not taken: read no more of this partition for now
+    START = auto()  # open: carry it out, then call `finish`
+    REPEAT = auto()  # nothing to do: a copy of it is done, or open and answers for both
+
+
+class Hold(Enum):
+    """Whose the partition is."""
+
+    OURS = auto()
+    DRAINING = auto()  # ours for a last moment: nothing starts, what is in flight is finished and committed
+    GONE = auto()  # another process's: a late result may be put on record, but neither retried nor committed
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One open record: its window, where it lies, and how many bytes it holds."""
+
+    window: "Window"
+    offset: int
+    size_bytes: int
+    delivery: Delivery
+
+
+class Window:
+    """One partition, one assignment. Not one call awaits, so nothing here needs a lock.
+
+    Invariants: at most `records_max` records from the first open one on; `position` never passes an open record; a record
+    counts as done only when `finish` was called for it or for the copy that answers for it.
+    """
+
+    def __init__(
+        self, *, lane: str, topic: str, partition: int, position: int, committed: int, records_max: int, keys_max: int
+    ) -> None:
+        self.lane = lane
+        self.topic = topic
+        self.partition = partition
+        self.committed = committed  # below it everything was done before this assignment
+        self.hold = Hold.OURS
+        self.open_bytes = 0
+        self.dirty = False  # whether `position` moved since it was last committed
+        self._progress = Progress(position)
+        self._repeats = Repeats(keys_max)
+        self._records_max = records_max
+
+    @property
+    def position(self) -> int:
+        """The offset that may be committed."""
+        return max(self.committed, self._progress.position)
+
+    def arrive(self, delivery: Delivery, offset: int, size_bytes: int) -> Arrival:
+        """A record of the partition was read, in order."""
+        if self._progress.span() >= self._records_max:
+            return Arrival.FULL
+        first = self._repeats.arrive(attempt_key(delivery), offset)
+        self._progress.open(offset)
+        if first:
+            self.open_bytes += size_bytes
+            return Arrival.START
+        if first is False:
+            self._close(offset)
+        return Arrival.REPEAT
+
+    def remember(self, delivery: Delivery) -> None:
+        """A record from before the committed position: done, but its copies may still come."""
+        self._repeats.remember(attempt_key(delivery))
+
+    def arrive_unreadable(self, offset: int) -> Arrival:
+        """A record that is no delivery was read: open until `release`, when it is on record as that."""
+        if self._progress.span() >= self._records_max:
+            return Arrival.FULL
+        self._progress.open(offset)
+        return Arrival.START
+
+    def release(self, offset: int) -> None:
+        """An unreadable record is on record in dead letters."""
+        self._close(offset)
+
+    def finish(self, slot: Slot) -> None:
+        """The outcome of a record is acknowledged by Kafka, and with it its copies' that waited."""
+        self.open_bytes -= slot.size_bytes
+        self._close(slot.offset)
+        for offset in self._repeats.finish(attempt_key(slot.delivery)):
+            self._close(offset)
+
+    def has_room(self) -> bool:
+        """Whether reading should go on after `FULL`: at half, so that pausing is rare."""
+        return self._progress.span() <= self._records_max // 2
+
+    def is_idle(self) -> bool:
+        return self._progress.is_idle()
+
+    def open_count(self) -> int:
+        return self._progress.span()
+
+    def _close(self, offset: int) -> None:
+        before = self._progress.position
+        self._progress.close(offset)
+        self.dirty = self.dirty or self._progress.position != before
