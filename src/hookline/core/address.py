@@ -2,11 +2,21 @@
 
 import ipaddress
 
-# Not global by their registries, but `is_global` of some Python versions lets them through.
+# Not global by their registries, or reachable only inside a cloud, but `is_global` of some Python versions lets them through.
 _REFUSED = tuple(
     ipaddress.ip_network(text)
-    for text in ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")
+    for text in (
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "168.63.129.16/32",
+        "224.0.0.0/3",
+        "2001::/23",
+        "2001:db8::/32",
+        "2002::/16",
+        "3fff::/20",
+    )
 )
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # nothing outside is public: RFC 4291, 2.4
 
 
 def may_be_called(address: str, *, loopback: bool) -> bool:
@@ -19,5 +29,6 @@ def may_be_called(address: str, *, loopback: bool) -> bool:
         ip = ip.ipv4_mapped
     if ip.is_loopback:
         return loopback
-    in_refused = any(ip.version == network.version and ip in network for network in _REFUSED)
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved and not in_refused
+    if isinstance(ip, ipaddress.IPv6Address) and (ip not in _GLOBAL_UNICAST or ip.scope_id is not None):
+        return False
+    return ip.is_global and not any(ip in network for network in _REFUSED)

@@ -6,28 +6,13 @@ from urllib.parse import SplitResult, urlsplit
 
 import idna
 
+from hookline.core.address import may_be_called
+
 URL_CHARACTERS_MAX = 2_048
 _HOST_CHARACTERS_MAX = 253  # RFC 1035, without the final dot
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _LOCAL_NAMES = ("localhost", "local", "internal", "home.arpa")  # RFC 6761, 6762, 9476 (draft), 8375
-# What `is_global` lets through on some Python and no webhook should reach; the registry's full table comes later.
-_REFUSED = tuple(
-    ipaddress.ip_network(text)
-    for text in (
-        "192.0.0.0/24",
-        "192.88.99.0/24",
-        "168.63.129.16/32",
-        "224.0.0.0/3",
-        "2001::/23",
-        "2001:db8::/32",
-        "2002::/16",
-        "3fff::/20",
-    )
-)
-_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def complaint_about_url(url: str, *, loopback_allowed: bool) -> str | None:
@@ -74,12 +59,14 @@ def _about_host(parts: SplitResult, *, loopback_allowed: bool) -> str | None:
     host = _ascii_host(parts.hostname or "")
     if host is None:
         return "has a host that is no valid name; write it in its ASCII form (xn--...)"
-    address = _literal(host, is_bracketed="[" in parts.netloc)
-    if loopback_allowed and (host == "localhost" or (address is not None and address.is_loopback)):
+    is_address = _is_address(host, is_bracketed="[" in parts.netloc)
+    if loopback_allowed and (host == "localhost" or (is_address and _is_loopback(host))):
         return None
     if parts.scheme != "https":
         return "must begin with https://"
-    return _about_name(host) if address is None else _about_address(address)
+    if not is_address:
+        return _about_name(host)
+    return None if may_be_called(host, loopback=False) else "must have a public address as host"
 
 
 def _ascii_host(host: str) -> str | None:
@@ -94,11 +81,16 @@ def _ascii_host(host: str) -> str | None:
         return None
 
 
-def _literal(host: str, *, is_bracketed: bool) -> _Address | None:
+def _is_address(host: str, *, is_bracketed: bool) -> bool:
     try:
-        return ipaddress.IPv6Address(host) if is_bracketed else ipaddress.IPv4Address(host)
+        ipaddress.IPv6Address(host) if is_bracketed else ipaddress.IPv4Address(host)
     except ValueError:
-        return None
+        return False
+    return True
+
+
+def _is_loopback(address: str) -> bool:
+    return may_be_called(address, loopback=True) and not may_be_called(address, loopback=False)
 
 
 def _about_name(host: str) -> str | None:
@@ -112,10 +104,3 @@ def _about_name(host: str) -> str | None:
     if len(labels) == 1 or any(f".{name}".endswith(f".{local}") for local in _LOCAL_NAMES):
         return "must have a public host name"
     return None
-
-
-def _about_address(address: _Address) -> str | None:
-    is_special = any(address in network for network in _REFUSED)
-    if isinstance(address, ipaddress.IPv6Address):
-        is_special = is_special or address not in _GLOBAL_UNICAST or address.scope_id is not None
-    return None if address.is_global and not is_special else "must have a public address as host"
