@@ -1,0 +1,101 @@
+"""What became of a webhook's deliveries, and test deliveries: `/webhooks/{id}/deliveries`, `/logs` and `/test`."""
+
+import re
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from hookline.api.answers import answer, delivery_list, log_list
+from hookline.api.bodies import read_body
+from hookline.api.configuration import KAFKA_ANSWER_S, RETRY_AFTER_S, confirmed
+from hookline.api.models import TestAccepted, TestRequest
+from hookline.api.ports import Parts
+from hookline.api.problems import FieldError, invalid, unavailable
+from hookline.api.webhooks import rules, subscription_of
+from hookline.core.ids import delivery_id
+from hookline.schemas.codec import sample_event
+from hookline.schemas.errors import NotYet
+from hookline.schemas.records import Delivery, Subscription
+
+_LISTED_DEFAULT = 100
+_LISTED_MAX = 1_000
+_NUMBER = re.compile(r"[0-9]{1,6}")
+
+
+class Deliveries:
+    """The handlers."""
+
+    def __init__(self, parts: Parts, *, answer_s: float = KAFKA_ANSWER_S) -> None:
+        self._parts = parts
+        self._answer_s = answer_s
+        self._rules = rules(parts.catalogue, parts.settings)
+
+    async def listing(self, request: web.Request) -> web.Response:
+        """`GET /webhooks/{id}/deliveries`."""
+        asked = subscription_of(request, self._parts.view)
+        try:
+            rows = await self._parts.history.deliveries(
+                account_id=asked.account_id, subscription_id=asked.subscription_id, limit=_limit(request)
+            )
+        except NotYet as error:
+            raise _no_history() from error
+        return answer(delivery_list(rows))
+
+    async def logs(self, request: web.Request) -> web.Response:
+        """`GET /webhooks/{id}/logs`."""
+        asked = subscription_of(request, self._parts.view)
+        try:
+            rows = await self._parts.history.logs(
+                account_id=asked.account_id, subscription_id=asked.subscription_id, limit=_limit(request)
+            )
+        except NotYet as error:
+            raise _no_history() from error
+        return answer(log_list(rows))
+
+    async def test(self, request: web.Request) -> web.Response:
+        """`POST /webhooks/{id}/test`: a sample event for this one webhook, on the normal road; also while it is paused."""
+        asked = subscription_of(request, self._parts.view)
+        wanted = await read_body(request, TestRequest, context=self._rules)
+        delivery = self._test_delivery(asked, wanted.event)
+        await confirmed(
+            self._parts.writer,
+            self._parts.topics.deliveries,
+            key=asked.subscription_id.encode(),
+            value=self._parts.codec.encode(delivery),
+            answer_s=self._answer_s,
+        )
+        return answer(TestAccepted(delivery_id=delivery.delivery_id), status=202)
+
+    def _test_delivery(self, subscription: Subscription, event_type: str) -> Delivery:
+        now_ms = self._parts.clock.now_ms()
+        event = sample_event(
+            self._parts.catalogue,
+            event_type,
+            event_id=self._parts.draw.event_id(),
+            account_id=subscription.account_id,
+            occurred_at=datetime.fromtimestamp(now_ms // 1_000, UTC),
+        )
+        return Delivery(
+            delivery_id=delivery_id(subscription.account_id, event.event_id, subscription.subscription_id),
+            account_id=subscription.account_id,
+            subscription_id=subscription.subscription_id,
+            event_id=event.event_id,
+            event_type=event_type,
+            body=self._parts.renderer.render(event),
+            config_offset=self._parts.view.applied,
+            created_at_ms=now_ms,
+            source_at_ms=now_ms,
+            is_test=True,
+        )
+
+
+def _limit(request: web.Request) -> int:
+    text = request.query.get("limit", str(_LISTED_DEFAULT))
+    number = int(text) if _NUMBER.fullmatch(text) else 0
+    if not 1 <= number <= _LISTED_MAX:
+        raise invalid([FieldError("limit", f"must be a whole number from 1 to {_LISTED_MAX}")], what="query")
+    return number
+
+
+def _no_history() -> Exception:
+    return unavailable("The history store does not answer now. Deliveries go on.", retry_after_s=RETRY_AFTER_S)

@@ -1,0 +1,131 @@
+"""Making, reading, changing and deleting webhooks: `/webhooks` and `/webhooks/{id}`."""
+
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import web
+
+from hookline.api.answers import answer, timestamp, webhook, webhook_list
+from hookline.api.auth import account_of
+from hookline.api.bodies import read_body
+from hookline.api.configuration import Configuration
+from hookline.api.models import NewWebhook, Rules, WebhookChange
+from hookline.api.ports import Directory, Parts
+from hookline.api.problems import FieldError, invalid, no_webhook, too_many_webhooks
+from hookline.core.sealing import seal
+from hookline.runtime.settings import Endpoints, Settings
+from hookline.schemas.catalogue import Catalogue
+from hookline.schemas.records import Subscription, SubscriptionStatus
+
+
+class Webhooks:
+    """The handlers. A webhook of another account is as unknown as one that never was."""
+
+    def __init__(self, parts: Parts, configuration: Configuration) -> None:
+        self._view = parts.view
+        self._settings = parts.settings
+        self._clock = parts.clock
+        self._draw = parts.draw
+        self._configuration = configuration
+        self._rules = rules(parts.catalogue, parts.settings)
+
+    async def create(self, request: web.Request) -> web.Response:
+        """`POST /webhooks`."""
+        account_id = account_of(request, self._view)
+        wanted = await read_body(request, NewWebhook, context=self._rules)
+        secret = wanted.secret or self._draw.signing_secret()
+        async with self._configuration.alone(account_id):
+            if len(self._view.subscriptions_of(account_id)) >= self._settings.subscriptions_max:
+                raise too_many_webhooks(self._settings.subscriptions_max)
+            made = self._made(account_id, wanted, secret)
+            await self._configuration.put(made)
+        shown = webhook(made, secret=None if wanted.secret else secret)
+        return answer(shown, status=201, headers={"Location": f"/webhooks/{made.subscription_id}"})
+
+    async def listing(self, request: web.Request) -> web.Response:
+        """`GET /webhooks`."""
+        return answer(webhook_list(self._view.subscriptions_of(account_of(request, self._view))))
+
+    async def read(self, request: web.Request) -> web.Response:
+        """`GET /webhooks/{id}`."""
+        return answer(webhook(subscription_of(request, self._view)))
+
+    async def change(self, request: web.Request) -> web.Response:
+        """`PUT /webhooks/{id}`."""
+        subscription_of(request, self._view)  # 404 before anything is said of the body
+        wanted = await read_body(request, WebhookChange, context=self._rules)
+        async with self._configuration.alone(request.match_info["id"]):
+            current = subscription_of(request, self._view)
+            changed = self._changed(current, wanted)
+            if changed is not current:
+                await self._configuration.put(changed)
+        return answer(webhook(changed))
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """`DELETE /webhooks/{id}`."""
+        async with self._configuration.alone(request.match_info["id"]):
+            await self._configuration.remove(subscription_of(request, self._view).subscription_id)
+        return web.Response(status=204)
+
+    def _made(self, account_id: str, wanted: NewWebhook, secret: str) -> Subscription:
+        now_ms = self._clock.now_ms()
+        subscription_id = self._draw.subscription_id()
+        sealed = seal(
+            secret,
+            key=self._settings.master_keys[0],
+            nonce=self._draw.sealing_nonce(),
+            account_id=account_id,
+            subscription_id=subscription_id,
+        )
+        return Subscription(
+            subscription_id=subscription_id,
+            account_id=account_id,
+            version=1,
+            url=wanted.url,
+            events=tuple(wanted.events),
+            description=wanted.description,
+            status=SubscriptionStatus.ACTIVE,
+            secret=sealed,
+            created_at_ms=now_ms,
+            updated_at_ms=now_ms,
+        )
+
+    def _changed(self, current: Subscription, wanted: WebhookChange) -> Subscription:
+        """The subscription as wanted; the very same one if that changes nothing."""
+        _check_unchangeable(current, wanted)
+        changed = replace(current, **_given(wanted))
+        if changed == current:
+            return current
+        return replace(changed, version=current.version + 1, updated_at_ms=self._clock.now_ms())
+
+
+def rules(catalogue: Catalogue, settings: Settings) -> Rules:
+    """What the checks of request bodies must know of this installation."""
+    return Rules(event_types=tuple(catalogue.event_types), loopback_allowed=settings.endpoints is Endpoints.LOOPBACK)
+
+
+def subscription_of(request: web.Request, view: Directory) -> Subscription:
+    """The subscription that the path names, if it is the caller's; else Refused with 404."""
+    account_id = account_of(request, view)
+    found = view.subscription(request.match_info["id"])
+    if found is None or found.account_id != account_id:
+        raise no_webhook()
+    return found
+
+
+def _given(wanted: WebhookChange) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "url": wanted.url,
+        "events": tuple(wanted.events),
+        "description": wanted.description,
+        "status": SubscriptionStatus(wanted.status),
+    }
+    return {name: value for name, value in values.items() if name in wanted.model_fields_set}
+
+
+def _check_unchangeable(current: Subscription, wanted: WebhookChange) -> None:
+    kept = {"id": current.subscription_id, "created_at": timestamp(current.created_at_ms)}
+    sent = wanted.model_dump(include=wanted.model_fields_set & kept.keys())
+    wrong = [name for name, value in sent.items() if value != kept[name]]
+    if wrong:
+        raise invalid([FieldError(name, "can't be changed; leave it out or send it as it is") for name in wrong])
