@@ -35,9 +35,10 @@ def locked(path: Path, *, wait_s: float, holder: str, say: Callable[[str], None]
 
 
 def last_lines(path: Path, *, lines_max: int = 6) -> str:
-    """The end of a log, for an error message; empty if there is none."""
+    """The end of a log without Java's stack frames, for an error message; empty if there is none."""
     with suppress(OSError):
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        text = path.read_text(encoding="utf-8", errors="replace")
+        lines = [line for line in text.splitlines() if not line.startswith("\tat ")]
         return "\n".join(line[:300] for line in lines[-lines_max:])
     return ""
 

@@ -27,7 +27,7 @@ _JAVA_QUIET = ("-Xlog:disable", "-Xlog:all=error:stderr", "-Djava.awt.headless=t
 _START_S = 90.0  # 1 s to 5 s; a slow machine recovering gigabytes after a kill takes longer
 _FORMAT_S = 60.0  # 1 s
 _STOP_S = 30.0  # 0.5 s, and 2.5 s more when a class archive is written
-_PREVIOUS_S = 25.0  # how long the broker of a previous run may take to end: the guard kills it after 20 s
+_EARLIER_RUN_S = 25.0  # the guard of an earlier run kills its broker after 20 s
 
 
 class EmbeddedKafka:
@@ -46,6 +46,7 @@ class EmbeddedKafka:
         port: int = 0,
         heap_mb: int = 256,
         guarded: bool = True,
+        earlier_run_s: float = _EARLIER_RUN_S,
     ) -> None:
         self._data_dir = data_dir.expanduser().absolute()
         self._cache_dir = cache_dir.expanduser().absolute()
@@ -54,6 +55,7 @@ class EmbeddedKafka:
         self._wanted_port = port
         self._heap_mb = heap_mb
         self._guarded = guarded
+        self._earlier_run_s = earlier_run_s
         self._ports: Ports | None = None
         self._java: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
@@ -88,8 +90,8 @@ class EmbeddedKafka:
         libs = fetch_jars(cache_dir=self._cache_dir, env=self._env, say=self._say)
         java = find_java(self._env)
         self._archive = archive(cache_dir=self._cache_dir, data_dir=self._data_dir, java=java)
-        holder = "the broker of an earlier run on this data folder"
-        with locked(self._data_dir / "lock", wait_s=_PREVIOUS_S, holder=holder, say=self._say) as lock:
+        holder = "another run's broker"
+        with locked(self._data_dir / "lock", wait_s=self._earlier_run_s, holder=holder, say=self._say) as lock:
             self._write_files(self._settle_ports())
             self._say(f"starting Apache Kafka on {self.bootstrap_servers}")
             self._run_with_archive(java, libs, lock=lock)

@@ -1,0 +1,66 @@
+"""One real Kafka for all tests of a session: the configured one; else Docker's; else our own embedded one."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from hookline.runtime.broker_docker import docker_answers
+from hookline.runtime.broker_process import EmbeddedKafka
+from hookline.runtime.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def cache_dir() -> Path:
+    """Where Kafka's jars are, or will be."""
+    return Settings.from_env(os.environ).cache_dir.expanduser()
+
+
+@pytest.fixture(scope="session")
+def bootstrap(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Iterator[str]:
+    """The bootstrap servers of the session's Kafka. It is shared: names begin with the test's `prefix`."""
+    configured = os.environ.get("HOOKLINE_TEST_BOOTSTRAP_SERVERS", "")
+    if configured:
+        yield configured
+    elif docker_answers(os.environ):
+        with _container() as address:
+            yield address
+    else:
+        with _embedded(tmp_path_factory.mktemp("kafka"), cache_dir) as address:
+            yield address
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A prefix for topics and groups that no other test has."""
+    return f"t{uuid.uuid4().hex[:7]}."
+
+
+@contextmanager
+def _embedded(data_dir: Path, cache_dir: Path) -> Iterator[str]:
+    broker = EmbeddedKafka(data_dir=data_dir, cache_dir=cache_dir, env=os.environ, say=print)
+    broker.start()
+    try:
+        yield broker.bootstrap_servers
+    finally:
+        broker.stop()
+
+
+@contextmanager
+def _container() -> Iterator[str]:
+    from testcontainers.community.kafka import KafkaContainer
+
+    kafka = KafkaContainer().with_kraft()
+    for name, value in {
+        "AUTO_CREATE_TOPICS_ENABLE": "false",
+        "GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
+        "MESSAGE_MAX_BYTES": "2097152",
+        "TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+    }.items():
+        kafka.with_env(f"KAFKA_{name}", value)
+    with kafka:
+        yield kafka.get_bootstrap_server()
