@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
+from enum import Enum, auto
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,13 @@ FRESH, SECOND = "fresh", "second"
 _KEYS_MAX = 20_000  # remembered per partition: two session timeouts (20 s) at 1,000 deliveries a second
 _MEMBER_CHECK_S = 0.05
 _VIEW_WAIT_S = 5.0
+
+
+class Closing(Enum):
+    """How a record was closed."""
+
+    FINISHED = auto()  # its attempt was made, or never will be
+    POSTPONED = auto()  # its successor waits on a tier
 
 
 class Worker:
@@ -205,10 +213,10 @@ class Worker:
         try:
             if not await self._may_start(slot.window):
                 return  # still open: whoever owns the partition next reads it again
-            await self._carry_out(slot)
+            closed = await self._carry_out(slot)
         finally:
             lane.finish(slot)
-        self._done(slot)
+        self._done(slot, closed)
 
     async def _may_start(self, window: Window) -> bool:
         """Not while the group may have given our partitions away behind our back, and never once it has."""
@@ -216,22 +224,24 @@ class Worker:
             await asyncio.sleep(_MEMBER_CHECK_S)
         return window.hold is Hold.OURS
 
-    async def _carry_out(self, slot: Slot) -> None:
+    async def _carry_out(self, slot: Slot) -> Closing:
         delivery, source = slot.delivery, Source(slot.window.topic, slot.window.partition, slot.offset)
         subscription = self._view.subscription(delivery.subscription_id)
         if subscription is None or subscription.account_id != delivery.account_id:
             await self._recorder.cancelled(delivery, source)
         elif subscription.status is SubscriptionStatus.PAUSED and not delivery.is_test:
-            await self._hold_back(delivery, source)
+            return await self._hold_back(delivery, source)
         else:
             await self._attempt(slot, source, subscription)
+        return Closing.FINISHED
 
-    async def _hold_back(self, delivery: Delivery, source: Source) -> None:
+    async def _hold_back(self, delivery: Delivery, source: Source) -> Closing:
         age_ms = self._clock.now_ms() - delivery.created_at_ms
         if age_ms > self._settings.delivery_age_max_s * 1_000:
             await self._recorder.expired(delivery, source)
-        else:
-            await self._recorder.postponed(delivery, source)
+            return Closing.FINISHED
+        await self._recorder.postponed(delivery, source)
+        return Closing.POSTPONED
 
     async def _attempt(self, slot: Slot, source: Source, subscription: Subscription) -> None:
         sent = await self._sender.send(slot.delivery, subscription)
@@ -241,11 +251,14 @@ class Worker:
         else:
             await self._recorder.attempted(slot.delivery, source, sent, verdict)
 
-    def _done(self, slot: Slot) -> None:
+    def _done(self, slot: Slot, closing: Closing) -> None:
         window = slot.window
         if window.hold is Hold.GONE:
             return
-        window.finish(slot)
+        if closing is Closing.POSTPONED:
+            window.postpone(slot)
+        else:
+            window.finish(slot)
         self._open_bytes -= slot.size_bytes
         self._finished += 1
         if self._finished >= self._settings.commit_records:

@@ -2,9 +2,13 @@
 
 At least once means that the same record may come twice: from a fan-out or a dispatcher that was killed between writing
 and committing. The second copy is not sent again, but it may only be dropped once the first copy's outcome is on record.
+
+A postponement ends a record but not its attempt: the same attempt comes back, postponed once more. So a postponed record
+is remembered with its count of postponements, and only an attempt that was made is remembered for good.
 """
 
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import NamedTuple
 
 from hookline.schemas.records import Delivery
@@ -18,9 +22,29 @@ class AttemptKey(NamedTuple):
     attempt: int
 
 
+class StepKey(NamedTuple):
+    """One record's worth of an attempt."""
+
+    attempt: AttemptKey
+    postponed: int
+
+
+class Copy(Enum):
+    """Which copy of its attempt a record is."""
+
+    FIRST = auto()
+    OF_OPEN = auto()  # closed together with the first
+    OF_DONE = auto()
+
+
 def attempt_key(delivery: Delivery) -> AttemptKey:
     """The key of the attempt that a record asks for."""
     return AttemptKey(delivery.delivery_id, delivery.run, delivery.attempt)
+
+
+def step_key(delivery: Delivery) -> StepKey:
+    """The key of a record among those that ask for the same attempt."""
+    return StepKey(attempt_key(delivery), delivery.postponed)
 
 
 @dataclass(slots=True)
@@ -29,25 +53,35 @@ class Repeats:
 
     keys_max: int
     _open: dict[AttemptKey, list[int]] = field(default_factory=dict)  # key -> offsets of further copies
-    _done: dict[AttemptKey, None] = field(default_factory=dict)  # in the order they were done
+    _done: dict[AttemptKey | StepKey, None] = field(default_factory=dict)  # in the order they were done
 
-    def arrive(self, key: AttemptKey, offset: int) -> bool | None:
-        """A record came: True, it is the first; False, it was done already; None, it waits for its first copy."""
-        if key in self._done:
-            return False
+    def arrive(self, delivery: Delivery, offset: int) -> Copy:
+        """A record came."""
+        key = attempt_key(delivery)
+        if key in self._done or StepKey(key, delivery.postponed) in self._done:
+            return Copy.OF_DONE
         if key in self._open:
             self._open[key].append(offset)
-            return None
+            return Copy.OF_OPEN
         self._open[key] = []
-        return True
+        return Copy.FIRST
 
-    def finish(self, key: AttemptKey) -> list[int]:
-        """The first copy's outcome is on record; returns the offsets of the copies that waited for it."""
-        self.remember(key)
+    def finish(self, delivery: Delivery) -> list[int]:
+        """The attempt was made, or never will be; returns the offsets of the copies that waited for it."""
+        key = attempt_key(delivery)
+        self._keep(key)
         return self._open.pop(key, [])
 
-    def remember(self, key: AttemptKey) -> None:
-        """Count this key as done: also for what was committed before this assignment."""
+    def postpone(self, delivery: Delivery) -> list[int]:
+        """The record was postponed; returns the offsets of the copies that waited for it."""
+        self.remember(delivery)
+        return self._open.pop(attempt_key(delivery), [])
+
+    def remember(self, delivery: Delivery) -> None:
+        """This very record was done before, whether made or postponed."""
+        self._keep(step_key(delivery))
+
+    def _keep(self, key: AttemptKey | StepKey) -> None:
         self._done[key] = None
         if len(self._done) > self.keys_max:
             del self._done[next(iter(self._done))]

@@ -1,10 +1,11 @@
 """The open records of one partition in one assignment: what is open, what may be committed, what is a repeat."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from hookline.core.offsets import Progress
-from hookline.core.repeats import Repeats, attempt_key
+from hookline.core.repeats import Copy, Repeats
 from hookline.schemas.records import Delivery
 
 
@@ -64,18 +65,18 @@ class Window:
         """A record of the partition was read, in order."""
         if self._progress.span() >= self._records_max:
             return Arrival.FULL
-        first = self._repeats.arrive(attempt_key(delivery), offset)
+        copy = self._repeats.arrive(delivery, offset)
         self._progress.open(offset)
-        if first:
+        if copy is Copy.FIRST:
             self.open_bytes += size_bytes
             return Arrival.START
-        if first is False:
+        if copy is Copy.OF_DONE:
             self._close(offset)
         return Arrival.REPEAT
 
     def remember(self, delivery: Delivery) -> None:
         """A record from before the committed position: done, but its copies may still come."""
-        self._repeats.remember(attempt_key(delivery))
+        self._repeats.remember(delivery)
 
     def arrive_unreadable(self, offset: int) -> Arrival:
         """A record that is no delivery was read: open until `release`, when it is on record as that."""
@@ -89,11 +90,12 @@ class Window:
         self._close(offset)
 
     def finish(self, slot: Slot) -> None:
-        """The outcome of a record is acknowledged by Kafka, and with it its copies' that waited."""
-        self.open_bytes -= slot.size_bytes
-        self._close(slot.offset)
-        for offset in self._repeats.finish(attempt_key(slot.delivery)):
-            self._close(offset)
+        """The record's outcome is acknowledged by Kafka: its attempt was made, or never will be."""
+        self._close_all(slot, self._repeats.finish(slot.delivery))
+
+    def postpone(self, slot: Slot) -> None:
+        """Kafka has the record's successor, which asks for the same attempt later."""
+        self._close_all(slot, self._repeats.postpone(slot.delivery))
 
     def has_room(self) -> bool:
         """Whether reading should go on after `FULL`: at half, so that pausing is rare."""
@@ -104,6 +106,11 @@ class Window:
 
     def open_count(self) -> int:
         return self._progress.span()
+
+    def _close_all(self, slot: Slot, copies: Iterable[int]) -> None:
+        self.open_bytes -= slot.size_bytes
+        for offset in (slot.offset, *copies):
+            self._close(offset)
 
     def _close(self, offset: int) -> None:
         before = self._progress.position

@@ -1,0 +1,231 @@
+"""The dispatcher role on a real broker, with real endpoints; deliveries are written as the fan-out writes them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from hookline.dispatchers.run import run_dispatcher
+from hookline.runtime.catalogue import load_catalogue
+from hookline.runtime.lifecycle import Lifetime
+from hookline.runtime.settings import Settings
+from hookline.schemas.codec import Codec
+from hookline.schemas.records import (
+    Attempt,
+    DeadLetter,
+    DeathReason,
+    Delivery,
+    Outcome,
+    Subscription,
+    SubscriptionStatus,
+)
+from tests.fakes.configuration import delivery, subscription, short_settings
+from tests.fakes.endpoint import endpoint
+from tests.fakes.kafka import make_topics, read, read_until, write
+
+pytestmark = pytest.mark.kafka
+CODEC = Codec(load_catalogue())
+
+
+@asynccontextmanager
+async def dispatching(settings: Settings) -> AsyncIterator[Lifetime]:
+    lifetime = Lifetime()
+    role = asyncio.create_task(run_dispatcher(settings, lifetime))
+    try:
+        yield lifetime
+    finally:
+        lifetime.stop()
+        await asyncio.wait_for(role, 30)
+
+
+class Broker:
+    """What lies on the topics of one test."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.topics = settings.topics()
+        self._bootstrap = settings.bootstrap_servers
+
+    async def make(self) -> None:
+        await asyncio.to_thread(make_topics, self._bootstrap, self.topics)
+
+    async def configure(self, *subscriptions: Subscription) -> None:
+        pairs = [(each.subscription_id.encode(), CODEC.encode(each)) for each in subscriptions]
+        await asyncio.to_thread(write, self._bootstrap, self.topics.subscriptions, pairs)
+
+    async def remove(self, gone: Subscription) -> None:
+        await asyncio.to_thread(
+            write, self._bootstrap, self.topics.subscriptions, [(gone.subscription_id.encode(), None)]
+        )
+
+    async def deliver(self, *deliveries: Delivery) -> None:
+        pairs = [(each.subscription_id.encode(), CODEC.encode(each)) for each in deliveries]
+        await asyncio.to_thread(write, self._bootstrap, self.topics.deliveries, pairs)
+
+    async def write(self, topic: str, value: bytes | None) -> None:
+        await asyncio.to_thread(write, self._bootstrap, topic, [(b"k", value)])
+
+    async def attempts(self, enough: Callable[[Sequence[Attempt]], bool]) -> list[Attempt]:
+        def decoded() -> list[Attempt]:
+            return [CODEC.decode(record.value, Attempt) for record in read(self._bootstrap, self.topics.attempts)]
+
+        async with asyncio.timeout(60):
+            while not enough(found := await asyncio.to_thread(decoded)):
+                pass
+        return sorted(found, key=lambda each: (each.attempt, each.started_at_ms))
+
+    async def letters(self, count: int) -> list[DeadLetter]:
+        records = await asyncio.to_thread(
+            read_until, self._bootstrap, self.topics.dead_letters, lambda found: len(found) >= count
+        )
+        return [CODEC.decode(record.value, DeadLetter) for record in records]
+
+
+@pytest.fixture
+async def broker(bootstrap: str, prefix: str) -> Broker:
+    made = Broker(short_settings(bootstrap, prefix))
+    await made.make()
+    return made
+
+
+@pytest.fixture
+def settings(bootstrap: str, prefix: str) -> Settings:
+    return short_settings(bootstrap, prefix)
+
+
+async def test_a_delivery_is_posted_and_put_on_record(broker: Broker, settings: Settings) -> None:
+    async with endpoint(200) as (url, seen), dispatching(settings):
+        to = subscription(url)
+        sent = delivery(to)
+        await broker.configure(to)
+        await broker.deliver(sent)
+        (request,) = await seen.wait_for(1)
+        (attempt,) = await broker.attempts(lambda found: len(found) == 1)
+    assert request.body == sent.body
+    assert request.headers["webhook-id"] == sent.delivery_id
+    assert request.headers["X-Webhook-Attempt"] == "1"
+    assert request.headers["Content-Type"] == "application/json"
+    assert (attempt.outcome, attempt.response_code, attempt.delivery_id) == (Outcome.SUCCEEDED, 200, sent.delivery_id)
+
+
+async def test_failures_wait_for_their_tier_and_are_tried_again_with_the_same_id(
+    broker: Broker, settings: Settings
+) -> None:
+    async with endpoint(500, 500, 200) as (url, seen), dispatching(settings):
+        to = subscription(url)
+        sent = delivery(to)
+        await broker.configure(to)
+        await broker.deliver(sent)
+        requests = await seen.wait_for(3)
+        attempts = await broker.attempts(lambda found: len(found) == 3)
+    assert {request.headers["webhook-id"] for request in requests} == {sent.delivery_id}
+    assert [request.headers["X-Webhook-Attempt"] for request in requests] == ["1", "2", "3"]
+    assert [each.outcome for each in attempts] == [Outcome.FAILED, Outcome.FAILED, Outcome.SUCCEEDED]
+    for before, after, tier_ms in zip(attempts, attempts[1:], settings.retry_tiers, strict=False):
+        assert before.next_attempt_at_ms is not None
+        assert after.started_at_ms >= before.next_attempt_at_ms >= before.started_at_ms + tier_ms
+    assert len({each.origin for each in attempts}) == 1
+
+
+async def test_an_exhausted_delivery_ends_in_dead_letters(broker: Broker, settings: Settings) -> None:
+    async with endpoint(503) as (url, seen), dispatching(settings):
+        to = subscription(url)
+        sent = delivery(to)
+        await broker.configure(to)
+        await broker.deliver(sent)
+        (letter,) = await broker.letters(1)
+        attempts = await broker.attempts(lambda found: len(found) == 4)
+    assert len(seen) == 4
+    assert (letter.reason, letter.delivery_id, letter.attempts) == (DeathReason.EXHAUSTED, sent.delivery_id, 4)
+    assert CODEC.decode(letter.payload, Delivery).body == sent.body
+    assert attempts[-1].next_attempt_at_ms is None
+
+
+async def test_a_second_copy_is_not_sent_again(broker: Broker, settings: Settings) -> None:
+    async with endpoint(200) as (url, seen), dispatching(settings):
+        to = subscription(url)
+        sent, other = delivery(to), delivery(to)
+        await broker.configure(to)
+        await broker.deliver(sent, sent, sent, other)
+        await broker.attempts(lambda found: len({each.delivery_id for each in found}) == 2)
+    assert len(seen) == 2
+
+
+async def test_a_restart_repeats_nothing_that_was_done(broker: Broker, settings: Settings) -> None:
+    async with endpoint(200) as (url, seen):
+        to = subscription(url)
+        deliveries = [delivery(to) for _ in range(50)]
+        await broker.configure(to)
+        async with dispatching(settings):
+            await broker.deliver(*deliveries)
+            await seen.wait_for(50)
+            await broker.attempts(lambda found: len(found) == 50)
+        async with dispatching(settings):
+            last = delivery(to)
+            await broker.deliver(deliveries[-1], last)  # a copy from before the restart is still known
+            await broker.attempts(lambda found: last.delivery_id in {each.delivery_id for each in found})
+    assert len(seen) == 51
+
+
+async def test_a_deleted_subscription_cancels(broker: Broker, settings: Settings) -> None:
+    async with endpoint(200) as (url, seen), dispatching(settings):
+        to = subscription(url)
+        await broker.configure(to)
+        await broker.remove(to)
+        await broker.deliver(delivery(to, config_offset=2))
+        (attempt,) = await broker.attempts(lambda found: len(found) == 1)
+    assert attempt.outcome is Outcome.CANCELLED
+    assert not len(seen)
+
+
+async def test_a_paused_subscription_holds_and_goes_on_at_resume(broker: Broker, settings: Settings) -> None:
+    async with endpoint(200) as (url, seen), dispatching(settings):
+        to = subscription(url)
+        held, test = delivery(to, config_offset=1), delivery(to, config_offset=1, is_test=True)
+        await broker.configure(replace(to, status=SubscriptionStatus.PAUSED))
+        await broker.deliver(held, test)
+        await broker.attempts(lambda found: Outcome.POSTPONED in {each.outcome for each in found})
+        (only,) = await seen.wait_for(1)
+        await broker.configure(replace(to, version=2))
+        requests = await seen.wait_for(2)
+    assert only.headers["webhook-id"] == test.delivery_id
+    assert requests[1].headers["webhook-id"] == held.delivery_id
+    assert requests[1].headers["X-Webhook-Attempt"] == "1"
+
+
+async def test_a_held_delivery_expires(broker: Broker, settings: Settings) -> None:
+    async with dispatching(replace(settings, delivery_age_max_s=1)):
+        to = subscription("http://127.0.0.1:9/", status=SubscriptionStatus.PAUSED)
+        await broker.configure(to)
+        await broker.deliver(delivery(to, config_offset=1))
+        (letter,) = await broker.letters(1)
+        attempts = await broker.attempts(lambda found: Outcome.EXPIRED in {each.outcome for each in found})
+    assert letter.reason is DeathReason.EXPIRED
+    assert [each.outcome for each in attempts] == [Outcome.POSTPONED, Outcome.EXPIRED]
+
+
+async def test_an_unreadable_record_is_buried_and_the_next_delivered(broker: Broker, settings: Settings) -> None:
+    async with endpoint(200) as (url, seen), dispatching(settings):
+        to = subscription(url)
+        await broker.configure(to)
+        for value in (b"nonsense", b"", None):
+            await broker.write(broker.topics.deliveries, value)
+        await broker.write(broker.topics.retry(settings.retry_tiers[0]), b"nonsense too")
+        await broker.deliver(delivery(to))
+        await seen.wait_for(1)
+        letters = await broker.letters(4)
+    assert {each.reason for each in letters} == {DeathReason.UNREADABLE}
+    assert {each.topic for each in letters} == {broker.topics.deliveries, broker.topics.retry(settings.retry_tiers[0])}
+
+
+async def test_a_delivery_waits_for_a_view_that_is_behind(broker: Broker, settings: Settings) -> None:
+    async with endpoint(200) as (url, seen), dispatching(settings):
+        to = subscription(url)
+        await broker.deliver(delivery(to, config_offset=1))  # fanned out by somebody who saw what is not written yet
+        other = subscription(url)
+        await broker.attempts(lambda found: not found)
+        await broker.configure(to, other)
+        await seen.wait_for(1)
+        (attempt,) = await broker.attempts(lambda found: len(found) == 1)
+    assert attempt.outcome is Outcome.SUCCEEDED

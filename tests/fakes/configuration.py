@@ -1,0 +1,75 @@
+"""Settings, keys and configuration records for tests that need no API."""
+
+import base64
+from dataclasses import replace
+
+from hookline.core.ids import delivery_id
+from hookline.core.sealing import seal
+from hookline.runtime.clock import SystemClock
+from hookline.runtime.draw import event_id, sealing_nonce, subscription_id
+from hookline.runtime.settings import Endpoints, MasterKey, Settings
+from hookline.schemas.records import Delivery, Subscription, SubscriptionStatus
+
+ACCOUNT = "acct_test"
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+MASTER_KEY = MasterKey("k1", bytes(range(32)))
+
+
+def short_settings(
+    bootstrap: str, prefix: str, *, retry_tiers: tuple[int, ...] = (200, 400, 600), **changes: object
+) -> Settings:
+    """Settings for one test: its own topics and groups, short tiers, loopback endpoints."""
+    settings = Settings(
+        bootstrap_servers=bootstrap,
+        topic_prefix=prefix,
+        retry_tiers=retry_tiers,
+        postponed_tiers=(100, 300),
+        endpoints=Endpoints.LOOPBACK,
+        master_keys=(MASTER_KEY,),
+        session_timeout_s=6,
+        drain_s=5,
+    )
+    return replace(settings, **changes)  # type: ignore[arg-type]  # the tests name real settings
+
+
+def subscription(
+    url: str,
+    *events: str,
+    account_id: str = ACCOUNT,
+    status: SubscriptionStatus = SubscriptionStatus.ACTIVE,
+    secret: str = SECRET,
+) -> Subscription:
+    """A new subscription, sealed with the tests' master key."""
+    drawn = subscription_id()
+    now_ms = SystemClock().now_ms()
+    return Subscription(
+        subscription_id=drawn,
+        account_id=account_id,
+        version=1,
+        url=url,
+        events=events or ("user.created",),
+        description=None,
+        status=status,
+        secret=seal(secret, key=MASTER_KEY, nonce=sealing_nonce(), account_id=account_id, subscription_id=drawn),
+        created_at_ms=now_ms,
+        updated_at_ms=now_ms,
+    )
+
+
+def delivery(
+    to: Subscription, body: bytes = b'{"event":"user.created"}', *, config_offset: int = 0, is_test: bool = False
+) -> Delivery:
+    """A fresh delivery of a new event to a subscription."""
+    event, now_ms = event_id(), SystemClock().now_ms()
+    return Delivery(
+        delivery_id=delivery_id(to.account_id, event, to.subscription_id),
+        account_id=to.account_id,
+        subscription_id=to.subscription_id,
+        event_id=event,
+        event_type="user.created",
+        body=body,
+        config_offset=config_offset,
+        created_at_ms=now_ms,
+        source_at_ms=now_ms,
+        is_test=is_test,
+    )

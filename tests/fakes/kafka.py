@@ -1,0 +1,71 @@
+"""Plain reading and writing of topics, for tests that look at what lies on them."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from hookline.runtime.admin import Size, TopicAdmin
+from hookline.runtime.log import KafkaRecord
+from hookline.schemas.topics import Topics
+
+
+def make_topics(bootstrap: str, topics: Topics) -> None:
+    """All topics of the prefix, in their embedded size."""
+    TopicAdmin(bootstrap, size=Size.EMBEDDED).apply(topics.specifications())
+
+
+def write(bootstrap: str, topic: str, records: Iterable[tuple[bytes | None, bytes | None]]) -> None:
+    """Write (key, value) pairs and wait for the broker's yes."""
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "acks": "all", "linger.ms": 5}
+    )
+    for key, value in records:
+        producer.produce(topic, value, key)
+        producer.poll(0)
+    assert producer.flush(30) == 0
+
+
+def read(bootstrap: str, *topics: str) -> Sequence[KafkaRecord]:
+    """Everything that lies on the topics now, partition by partition."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "tests.no-group", "auto.offset.reset": "earliest"})
+    try:
+        return [record for topic in topics for record in _read(consumer, topic)]
+    finally:
+        consumer.close()
+
+
+def read_until(
+    bootstrap: str, topic: str, enough: Callable[[Sequence[KafkaRecord]], bool], *, timeout_s: float = 60
+) -> Sequence[KafkaRecord]:
+    """What lies on a topic, once that is enough; AssertionError when the time is up."""
+    deadline = time.monotonic() + timeout_s
+    while not enough(found := read(bootstrap, topic)):
+        assert time.monotonic() < deadline, f"{topic}: {len(found)} records are not what was waited for"
+    return found
+
+
+def _read(consumer: Consumer, topic: str) -> list[KafkaRecord]:
+    partitions = consumer.list_topics(topic, timeout=15).topics[topic].partitions
+    wanted = {}
+    for number in partitions:
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=15)
+        if high > low:
+            wanted[number] = high
+    consumer.assign([TopicPartition(topic, number, 0) for number in wanted])
+    found: list[KafkaRecord] = []
+    while wanted:
+        for message in consumer.consume(1_000, 0.2):
+            assert message.error() is None, message.error()
+            record = KafkaRecord(
+                topic,
+                message.partition() or 0,
+                message.offset() or 0,
+                message.timestamp()[1],
+                message.key(),
+                message.value(),
+            )
+            found.append(record)
+            if record.offset + 1 >= wanted.get(record.partition, 0):
+                wanted.pop(record.partition, None)
+    return found
