@@ -78,7 +78,7 @@ class ThreadedProducer:
         self._closed = False
         self._trouble = ""
         try:
-            self._producer = Producer(_configuration(config) | {"error_cb": self._note_trouble}, logger=_log)
+            self._producer = Producer(_configuration(config) | {"error_cb": self._note_trouble})
         except KafkaException as error:
             raise ConfigError(f"Kafka's client refuses its settings: {error.args[0].str()}") from error
         self._thread = threading.Thread(target=self._serve, name="hookline-producer", daemon=True)
@@ -159,6 +159,7 @@ class ThreadedProducer:
     def _reported(self, topic: str, future: Future[Acknowledged], error: KafkaError | None, message: Message) -> None:
         try:
             if error is None:
+                self._trouble = ""
                 future.set_result(_acknowledged(topic, message))
             else:
                 future.set_exception(self._translated(topic, error))
@@ -166,6 +167,8 @@ class ThreadedProducer:
             self._count_out()
 
     def _note_trouble(self, error: KafkaError) -> None:
+        if not self._trouble:  # it comes again with every try to connect
+            _log.warning("kafka.troubled", extra={"error": error.str()})
         self._trouble = error.str()
 
     def _because(self) -> str:
@@ -199,6 +202,6 @@ def _configuration(config: ProducerConfig) -> dict[str, object]:
         "queue.buffering.max.messages": config.queue_records_max,
         "queue.buffering.max.kbytes": _QUEUE_KIB_MAX,
         "topic.metadata.propagation.max.ms": 5_000,  # a topic made just now may take this long to be known
-        "log_level": 3,
+        "log_level": 0,  # what matters comes through `error_cb`
     }
     return own | dict(config.options) | dict(_PROMISED)
