@@ -129,7 +129,7 @@ def test_a_broken_class_archive_stops_no_start(brokers: Brokers, cache_dir: Path
     archive.write_bytes(archive.read_bytes()[:1_000_000] + b"\0" * 1_000_000)
 
     trained.start()
-    assert trained.running
+    assert (trained.running, archive.exists()) == (True, False)
 
 
 def test_kafkas_own_reason_is_shown_when_it_does_not_start(brokers: Brokers) -> None:

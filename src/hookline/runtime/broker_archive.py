@@ -40,11 +40,9 @@ class Archive:
         """After a kill: half an archive is none."""
         self.written.unlink(missing_ok=True)
 
-    def discard(self) -> bool:
-        """After a start that failed: whether there was one to blame."""
-        existed = self.kept.exists()
+    def discard(self) -> None:
+        """After a start that failed with it and succeeded without: the next run that ends cleanly makes a new one."""
         self.kept.unlink(missing_ok=True)
-        return existed
 
 
 def archive(*, cache_dir: Path, data_dir: Path, java: Java) -> Archive:

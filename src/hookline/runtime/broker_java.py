@@ -74,7 +74,7 @@ def _recent_enough(executable: Path, env: Mapping[str, str]) -> Java | None:
     except (OSError, subprocess.SubprocessError):
         return None
     found = _VERSION.search(said.stderr.decode(errors="replace"))
-    return Java(executable, found[1]) if found is not None and int(found[2]) >= JAVA_MIN else None
+    return Java(executable.absolute(), found[1]) if found is not None and int(found[2]) >= JAVA_MIN else None
 
 
 def _missing(needs: list[str]) -> ConfigError:

@@ -23,7 +23,7 @@ from hookline.schemas.errors import ConfigError, NotYet
 
 # Serial and C1 only: listening after 2.8 s instead of 3.8 s, and a third less CPU for 300,000 records (2 cores).
 _JAVA_OPTIONS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError")
-_JAVA_QUIET = ("-Xlog:disable", "-Xlog:all=error:stderr", "-Djava.awt.headless=true")
+_JAVA_QUIET = ("-Xlog:disable", "-Xlog:all=error:stderr", "-XX:-CreateCoredumpOnCrash", "-XX:ErrorFile=java-crash.log")
 _START_S = 90.0  # 1 s to 5 s; a slow machine recovering gigabytes after a kill takes longer
 _FORMAT_S = 60.0  # 1 s
 _STOP_S = 30.0  # 0.5 s, and 2.5 s more when a class archive is written
@@ -94,7 +94,7 @@ class EmbeddedKafka:
         with locked(self._data_dir / "lock", wait_s=self._earlier_run_s, holder=holder, say=self._say) as lock:
             self._write_files(self._settle_ports())
             self._say(f"starting Apache Kafka on {self.bootstrap_servers}")
-            self._run_with_archive(java, libs, lock=lock)
+            self._run_with_archive(self._archive, java, libs, lock=lock)
 
     def stop(self) -> None:
         """End it cleanly; by force when that takes longer than 30 s."""
@@ -129,20 +129,21 @@ class EmbeddedKafka:
         (self._data_dir / "log4j2.properties").write_text(shipped("log4j2.properties"), encoding="ascii")
         (self._data_dir / "java.log").write_bytes(b"")
 
-    def _run_with_archive(self, java: Java, libs: Path, *, lock: int) -> None:
+    def _run_with_archive(self, archive: Archive, java: Java, libs: Path, *, lock: int) -> None:
+        options = archive.reading()
         try:
-            self._run(java, libs, lock=lock)
+            self._run(self._java_command(java, libs, options), archive.writing(), lock=lock)
         except ConfigError:
-            if self._archive is None or not self._archive.discard():
+            if not options:
                 raise
-            self._run(java, libs, lock=lock)  # a broken archive must never stop a start
+            self._run(self._java_command(java, libs, ()), (), lock=lock)
+            archive.discard()  # it was to blame: a broken archive must never stop a start
 
-    def _run(self, java: Java, libs: Path, *, lock: int) -> None:
-        command = self._java_command(java, libs)
+    def _run(self, command: Sequence[str], writing: Sequence[str], *, lock: int) -> None:
         if not (self._data_dir / "data" / "meta.properties").exists():
             self._format(command)
         try:
-            self._launch(command, lock=lock)
+            self._launch([command[0], *writing, *command[1:]], lock=lock)
             self._await_answer()
         except BaseException:  # Ctrl-C, too, leaves no process behind
             self.kill()
@@ -155,10 +156,9 @@ class EmbeddedKafka:
         if not answered:
             raise NotYet(f"the embedded Kafka did not answer within {_START_S:.0f} s; {self._log_end()}")
 
-    def _java_command(self, java: Java, libs: Path) -> list[str]:
+    def _java_command(self, java: Java, libs: Path, archived: Sequence[str]) -> list[str]:
         log4j = (self._data_dir / "log4j2.properties").as_uri()
         logs = (f"-Dhookline.log_dir={self._data_dir}", f"-Dlog4j2.configurationFile={log4j}")
-        archived = self._archive.reading() if self._archive is not None else ()
         class_path = os.pathsep.join(str(jar) for jar in sorted(libs.glob("*.jar")))
         heap = f"-Xmx{self._heap_mb}m"
         return [str(java.executable), heap, *_JAVA_OPTIONS, *_JAVA_QUIET, *archived, *logs, "-cp", class_path]
@@ -169,6 +169,7 @@ class EmbeddedKafka:
             with self._java_log() as log:
                 subprocess.run(
                     [*tool, "-c", str(self._data_dir / "server.properties")],
+                    cwd=self._data_dir,
                     env=child_environment(self._env),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -180,10 +181,10 @@ class EmbeddedKafka:
             raise ConfigError(f"Kafka's data folder could not be formatted; {self._log_end()}") from error
 
     def _launch(self, command: Sequence[str], *, lock: int) -> None:
-        archived = self._archive.writing() if self._archive is not None else ()
         with self._java_log() as log:
             self._java = subprocess.Popen(
-                [command[0], *archived, *command[1:], "kafka.Kafka", str(self._data_dir / "server.properties")],
+                [*command, "kafka.Kafka", str(self._data_dir / "server.properties")],
+                cwd=self._data_dir,
                 env=child_environment(self._env),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
