@@ -6,6 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from tests.fakes.configuration import delivery, short_settings, subscription
+from tests.fakes.endpoint import endpoint
+from tests.fakes.kafka import make_topics, read, read_until, write
 
 from hookline.dispatchers.run import run_dispatcher
 from hookline.runtime.catalogue import load_catalogue
@@ -21,9 +24,6 @@ from hookline.schemas.records import (
     Subscription,
     SubscriptionStatus,
 )
-from tests.fakes.configuration import delivery, subscription, short_settings
-from tests.fakes.endpoint import endpoint
-from tests.fakes.kafka import make_topics, read, read_until, write
 
 pytestmark = pytest.mark.kafka
 CODEC = Codec(load_catalogue())

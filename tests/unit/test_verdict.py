@@ -1,0 +1,41 @@
+import pytest
+
+from hookline.core.verdict import Answer, Delivered, GiveUp, NoAnswer, Reply, RetryAfter, Trouble, error_of, judge
+from hookline.schemas.topics import RETRY_TIERS_MS
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 299])
+def test_any_2xx_is_success(status: int) -> None:
+    assert judge(Answer(status, b""), attempt=7, tiers_ms=RETRY_TIERS_MS) == Delivered()
+
+
+@pytest.mark.parametrize(
+    "reply", [Answer(199, b""), Answer(302, b""), Answer(404, b""), Answer(500, b""), NoAnswer(Trouble.TIMEOUT)]
+)
+@pytest.mark.parametrize(("attempt", "wait_s"), [(1, 1), (2, 300), (3, 1_800), (4, 7_200), (5, 21_600), (6, 43_200)])
+def test_a_failed_attempt_waits_for_its_tier(reply: Reply, attempt: int, wait_s: int) -> None:
+    assert judge(reply, attempt=attempt, tiers_ms=RETRY_TIERS_MS) == RetryAfter(wait_s * 1_000)
+
+
+def test_the_seventh_failure_is_the_last() -> None:
+    assert judge(Answer(500, b""), attempt=7, tiers_ms=RETRY_TIERS_MS) == GiveUp()
+
+
+def test_an_attempt_number_beyond_a_shortened_list_is_the_last() -> None:
+    assert judge(Answer(500, b""), attempt=5, tiers_ms=(1_000,)) == GiveUp()
+
+
+def test_a_success_has_no_error() -> None:
+    assert error_of(Answer(204, b"")) == (None, None)
+
+
+@pytest.mark.parametrize("trouble", list(Trouble))
+def test_every_trouble_has_a_sentence(trouble: Trouble) -> None:
+    word, sentence = error_of(NoAnswer(trouble))
+    assert word == trouble.value
+    assert sentence is not None
+    assert sentence.endswith(".")
+
+
+def test_a_redirect_is_told_as_such() -> None:
+    assert "redirects are not followed" in (error_of(Answer(301, b""))[1] or "")
