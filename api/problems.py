@@ -4,17 +4,15 @@ No detail ever repeats a body, a secret or a key that a client sent.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
-from types import MappingProxyType
 
 from aiohttp import web
 
 from hookline.schemas.errors import HooklineError
 
 MEDIA_TYPE = "application/problem+json"
-_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class Problem:
     title: str
     detail: str
     errors: Sequence[FieldError] = ()
-    headers: Mapping[str, str] = field(default=_NO_HEADERS)
+    headers: Sequence[tuple[str, str]] = ()
 
 
 class Refused(HooklineError):  # noqa: N818 - it is an answer, not a failure
@@ -59,7 +57,7 @@ def answer(problem: Problem, *, request_id: str) -> web.Response:
     return web.Response(
         status=problem.status,
         body=json.dumps(body).encode(),  # ASCII: also a lone surrogate from a client can be sent back
-        headers={"Content-Type": MEDIA_TYPE, **problem.headers},
+        headers={"Content-Type": MEDIA_TYPE, **dict(problem.headers)},
     )
 
 
@@ -92,7 +90,7 @@ def unauthorized(detail: str, *, challenge: str) -> Refused:
             name="unauthorized",
             title="An API key is needed",
             detail=detail,
-            headers={"WWW-Authenticate": challenge},
+            headers=[("WWW-Authenticate", challenge)],
         )
     )
 
@@ -129,7 +127,7 @@ def wrong_media_type(detail: str) -> Refused:
             name="wrong-media-type",
             title="The body must be application/json",
             detail=detail,
-            headers={"Accept-Post": "application/json"},
+            headers=[("Accept-Post", "application/json")],
         )
     )
 
@@ -142,7 +140,7 @@ def unavailable(detail: str, *, retry_after_s: int) -> Refused:
             name="unavailable",
             title="Hookline can't answer now",
             detail=detail,
-            headers={"Retry-After": str(retry_after_s)},
+            headers=[("Retry-After", str(retry_after_s))],
         )
     )
 
@@ -155,7 +153,7 @@ def too_slow() -> Refused:
             name="too-slow",
             title="The body did not arrive in time",
             detail="The connection was open, but the rest of the body did not come. Nothing was changed.",
-            headers={"Connection": "close"},
+            headers=[("Connection", "close")],
         )
     )
 
@@ -170,7 +168,7 @@ def of_http(error: web.HTTPException) -> Problem:
                 name="wrong-method",
                 title="This path does not know this method",
                 detail=f"It knows {allowed}.",
-                headers={"Allow": allowed},
+                headers=[("Allow", allowed)],
             )
         case web.HTTPRequestEntityTooLarge():
             return Problem(

@@ -1,0 +1,206 @@
+"""The API on this machine over real HTTP, with a log in memory behind it that can be told to fail."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import aiohttp
+from prometheus_client import CollectorRegistry
+
+from hookline.api.app import build_app
+from hookline.api.auth import new_api_key
+from hookline.api.ports import Parts
+from hookline.api.server import listening
+from hookline.core.rendering import Renderer
+from hookline.runtime import draw
+from hookline.runtime.catalogue import load_catalogue
+from hookline.runtime.clock import SystemClock
+from hookline.runtime.history_questions import DeliveryRow, LogRow
+from hookline.runtime.log import KafkaRecord, TopicPartition, Written
+from hookline.runtime.metrics import Metrics
+from hookline.runtime.settings import Settings
+from hookline.runtime.view import View
+from hookline.schemas.codec import Codec
+from hookline.schemas.errors import NotYet
+from tests.fakes.configuration import short_settings
+
+CATALOGUE = load_catalogue()
+CODEC = Codec(CATALOGUE)
+RENDERER = Renderer(CATALOGUE)
+
+
+class MemoryLog:
+    """A `Writer` that keeps its records, and shows them to a view as Kafka would: a little later, in order."""
+
+    def __init__(self, view: View) -> None:
+        self.records: list[KafkaRecord] = []
+        self.is_silent = False  # the broker takes the record, but never says so
+        self.is_down = False
+        self.is_followed = True
+        self._view = view
+        self._ends: dict[str, int] = {}
+
+    def write(self, topic: str, *, key: bytes | None, value: bytes | None) -> asyncio.Future[Written]:
+        future: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
+        if self.is_down:
+            future.set_exception(NotYet("the broker is away"))
+            return future
+        record = KafkaRecord(topic, 0, self._ends.get(topic, 0), SystemClock().now_ms(), key, value)
+        self._ends[topic] = record.offset + 1
+        self.records.append(record)
+        loop = asyncio.get_running_loop()
+        if not self.is_silent:
+            loop.call_later(0.002, _settle, future, Written(topic, 0, record.offset, record.timestamp_ms))
+        if self.is_followed and topic in self._view.followed():
+            loop.call_later(0.004, self._view.received, [record])
+        return future
+
+    def values(self, topic: str) -> Sequence[bytes | None]:
+        return [record.value for record in self.records if record.topic == topic]
+
+
+@dataclass(slots=True)
+class ScriptedHistory:
+    """A history store that holds what a test says, or fails as it says."""
+
+    delivery_rows: list[DeliveryRow] = field(default_factory=list)
+    log_rows: list[LogRow] = field(default_factory=list)
+    error: Exception | None = None
+    asked: list[tuple[str, str, int]] = field(default_factory=list)
+
+    async def deliveries(self, *, account_id: str, subscription_id: str, limit: int) -> Sequence[DeliveryRow]:
+        self._ask(account_id, subscription_id, limit)
+        return self.delivery_rows[:limit]
+
+    async def logs(self, *, account_id: str, subscription_id: str, limit: int) -> Sequence[LogRow]:
+        self._ask(account_id, subscription_id, limit)
+        return self.log_rows[:limit]
+
+    def _ask(self, account_id: str, subscription_id: str, limit: int) -> None:
+        self.asked.append((account_id, subscription_id, limit))
+        if self.error is not None:
+            raise self.error
+
+
+class Caller:
+    """Calls one API with one key."""
+
+    def __init__(self, session: aiohttp.ClientSession, key: str) -> None:
+        self._session = session
+        self.key = key
+
+    async def __call__(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> "Reply":
+        """Send a request; `body` as JSON, `data` as it is."""
+        given = {"Authorization": f"Bearer {self.key}", **(headers or {})}
+        if data is None and body is not None:
+            data = json.dumps(body).encode()
+        if data is not None:
+            given = {"Content-Type": "application/json", **given}
+        async with self._session.request(method, path, data=data, headers=given) as response:
+            return Reply(response.status, response.headers, await response.text())
+
+    async def made(self, **fields: object) -> Any:
+        """A new webhook, as the API shows it."""
+        reply = await self(
+            "POST", "/webhooks", {"url": "https://example.com/hook", "events": ["user.created"], **fields}
+        )
+        assert reply.status == 201, reply.text
+        return reply.json
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """A running API: `call` with the first account's key, `stranger` with another's."""
+
+    port: int
+    call: Caller
+    stranger: Caller
+    log: MemoryLog
+    view: View
+    history: ScriptedHistory
+    parts: Parts
+    account_id: str
+
+
+@asynccontextmanager
+async def running_api(*, answer_s: float = 5, **changes: object) -> AsyncIterator[Api]:
+    """The API on a free port; `changes` are settings."""
+    settings = replace(short_settings("", "t."), **changes)  # type: ignore[arg-type]  # the tests name real settings
+    parts = _parts(settings)
+    assert isinstance(parts.view, View)
+    assert isinstance(parts.writer, MemoryLog)
+    assert isinstance(parts.history, ScriptedHistory)
+    accounts = {name: draw.account_id() for name in ("own", "foreign")}
+    keys = {name: await _new_key(parts, account_id) for name, account_id in accounts.items()}
+    _ready(parts.view)
+    async with (
+        listening(build_app(parts, answer_s=answer_s), host="127.0.0.1", port=0) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}", auto_decompress=False) as session,
+    ):
+        yield Api(
+            port=port,
+            call=Caller(session, keys["own"]),
+            stranger=Caller(session, keys["foreign"]),
+            log=parts.writer,
+            view=parts.view,
+            history=parts.history,
+            parts=parts,
+            account_id=accounts["own"],
+        )
+
+
+def _parts(settings: Settings) -> Parts:
+    metrics, topics = Metrics(CollectorRegistry()), settings.topics()
+    view = View(topics=topics, codec=CODEC, metrics=metrics)
+    return Parts(
+        view=view,
+        writer=MemoryLog(view),
+        history=ScriptedHistory(),
+        codec=CODEC,
+        catalogue=CATALOGUE,
+        renderer=RENDERER,
+        topics=topics,
+        settings=settings,
+        clock=SystemClock(),
+        draw=draw,
+        metrics=metrics,
+    )
+
+
+async def _new_key(parts: Parts, account_id: str) -> str:
+    text, record = new_api_key(account_id, 0)
+    written = await parts.writer.write(parts.topics.accounts, key=record.key_id.encode(), value=CODEC.encode(record))
+    await parts.view.wait_applied(parts.topics.accounts, written.offset, timeout_s=5)
+    return text
+
+
+def _ready(view: View) -> None:
+    for topic in view.followed():
+        view.ended(TopicPartition(topic, 0), 0)
+
+
+def _settle(future: asyncio.Future[Written], written: Written) -> None:
+    if not future.done():
+        future.set_result(written)
