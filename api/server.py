@@ -11,6 +11,7 @@ from aiohttp import web
 from hookline.api.edge import dress
 from hookline.api.problems import Problem, answer, bad_request, broken
 from hookline.runtime import draw
+from hookline.schemas.errors import ConfigError
 
 _log = logging.getLogger("hookline.api")
 _KEEPALIVE_S = 75.0
@@ -66,15 +67,26 @@ class _Runner(web.AppRunner):
 
 @asynccontextmanager
 async def listening(app: web.Application, *, host: str, port: int) -> AsyncIterator[int]:
-    """Serve the application while the block runs; yields the port, which the system chose if 0 was given."""
+    """Serve the application while the block runs; yields the port, which the system chose if 0 was given.
+
+    ConfigError if nothing can listen there.
+    """
     runner = _Runner(app, handle_signals=False, shutdown_timeout=_STOP_S)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, reuse_address=True)
-        await site.start()
+        await _open(web.TCPSite(runner, host, port, reuse_address=True), host, port)
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+
+
+async def _open(site: web.TCPSite, host: str, port: int) -> None:
+    try:
+        await site.start()
+    except OSError as error:
+        raise ConfigError(
+            f"nothing can listen on {host}:{port} ({error.strerror}); change HOOKLINE_API_HOST or HOOKLINE_API_PORT"
+        ) from error
 
 
 def _plain(problem: Problem) -> web.Response:

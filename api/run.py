@@ -1,0 +1,68 @@
+"""The API role, put together: this is the only place that knows every concrete part."""
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+
+from prometheus_client import CollectorRegistry
+
+from hookline.api.app import build_app
+from hookline.api.ports import Parts
+from hookline.api.server import listening
+from hookline.core.rendering import Renderer
+from hookline.runtime import draw
+from hookline.runtime.catalogue import load_catalogue
+from hookline.runtime.clock import SystemClock
+from hookline.runtime.health import build_health_app, serving
+from hookline.runtime.history_questions import History
+from hookline.runtime.kafka_writer import open_writer
+from hookline.runtime.lifecycle import Lifetime
+from hookline.runtime.metrics import Metrics
+from hookline.runtime.settings import Settings
+from hookline.runtime.view import open_view
+from hookline.schemas.codec import Codec
+
+_log = logging.getLogger("hookline.api")
+
+HistoryOpener = Callable[[Settings], AbstractAsyncContextManager[History]]
+
+
+async def run_api(
+    settings: Settings, lifetime: Lifetime, *, open_history: HistoryOpener, says: Callable[[int], None] | None = None
+) -> None:
+    """Serve until the lifetime ends, then finish what is under way; `says` is told the port once it is open.
+
+    Until the configuration has been read the API answers 503, and so does /readyz.
+    """
+    metrics, catalogue = Metrics(CollectorRegistry()), load_catalogue()
+    codec, topics = Codec(catalogue), settings.topics()
+    async with AsyncExitStack() as stack:
+        history = await stack.enter_async_context(open_history(settings))
+        view = await stack.enter_async_context(
+            open_view(settings, topics=topics, codec=codec, metrics=metrics, on_fatal=lifetime.fail)
+        )
+        writer = await stack.enter_async_context(open_writer(settings.bootstrap_servers, on_fatal=lifetime.fail))
+        parts = Parts(
+            view=view,
+            writer=writer,
+            history=history,
+            codec=codec,
+            catalogue=catalogue,
+            renderer=Renderer(catalogue),
+            topics=topics,
+            settings=settings,
+            clock=SystemClock(),
+            draw=draw,
+            metrics=metrics,
+        )
+        app = build_app(parts)
+        health = build_health_app(metrics, alive=[], ready=[lambda: None if view.ready else _NOT_READ])
+        await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
+        port = await stack.enter_async_context(listening(app, host=settings.api_host, port=settings.api_port))
+        _log.info("api.listening", extra={"host": settings.api_host, "port": port})
+        if says is not None:
+            says(port)
+        await lifetime.wait()
+
+
+_NOT_READ = "the live view has not been read to its end yet"

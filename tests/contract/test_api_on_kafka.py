@@ -1,0 +1,117 @@
+"""The API role on a real broker: what it answered is in Kafka, and there for whoever starts next."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import aiohttp
+import pytest
+from tests.fakes.api import CODEC, Caller, ScriptedHistory
+from tests.fakes.configuration import short_settings
+from tests.fakes.kafka import make_topics, read, write
+
+from hookline.api.auth import new_api_key
+from hookline.api.run import run_api
+from hookline.runtime.lifecycle import Lifetime
+from hookline.runtime.settings import Settings
+from hookline.schemas.errors import ConfigError
+from hookline.schemas.records import Delivery
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+async def settings(bootstrap: str, prefix: str) -> Settings:
+    made = replace(short_settings(bootstrap, prefix), api_port=0)
+    await asyncio.to_thread(make_topics, bootstrap, made.topics())
+    return made
+
+
+async def new_key(settings: Settings) -> str:
+    text, record = new_api_key("acct_1", 0)
+    pairs = [(record.key_id.encode(), CODEC.encode(record))]
+    await asyncio.to_thread(write, settings.bootstrap_servers, settings.topics().accounts, pairs)
+    return text
+
+
+@asynccontextmanager
+async def history(_settings: Settings) -> AsyncIterator[ScriptedHistory]:
+    yield ScriptedHistory()
+
+
+@asynccontextmanager
+async def role(settings: Settings, key: str) -> AsyncIterator[Caller]:
+    """The role as a process runs it, ready to answer."""
+    lifetime, port = Lifetime(), asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(run_api(settings, lifetime, open_history=history, says=port.set_result))
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{await asyncio.wait_for(port, 10)}") as session:
+            call = Caller(session, key)
+            await answered(call)
+            yield call
+    finally:
+        lifetime.stop()
+        await asyncio.wait_for(running, 30)
+
+
+async def answered(call: Caller) -> None:
+    async with asyncio.timeout(30):
+        while (await call("GET", "/webhooks")).status == 503:  # noqa: ASYNC110 - another process is asked, over HTTP
+            await asyncio.sleep(0.05)
+
+
+async def test_what_was_confirmed_is_there_for_whoever_starts_next(settings: Settings) -> None:
+    key = await new_key(settings)
+    async with role(settings, key) as call:
+        kept, gone = await call.made(description="kept", secret="given"), await call.made()
+        assert (await call("PUT", f"/webhooks/{kept['id']}", {"status": "paused"})).status == 200
+        assert (await call("DELETE", f"/webhooks/{gone['id']}")).status == 204
+    async with role(settings, key) as call:
+        assert (await call("GET", f"/webhooks/{kept['id']}")).json == {**kept, "status": "paused"}
+        assert (await call("GET", "/webhooks")).json["total"] == 1
+
+
+async def test_a_change_is_visible_in_another_process_soon(settings: Settings) -> None:
+    key = await new_key(settings)
+    async with role(settings, key) as one, role(settings, key) as other:
+        made = await one.made()
+        async with asyncio.timeout(5):
+            while (await other("GET", f"/webhooks/{made['id']}")).status == 404:  # noqa: ASYNC110 - same
+                await asyncio.sleep(0.01)
+
+
+async def test_a_secret_never_lies_in_kafka_in_clear(settings: Settings) -> None:
+    key = await new_key(settings)
+    async with role(settings, key) as call:
+        await call.made(secret="a canary in the mine")
+        drawn = (await call.made())["secret"]
+    topics = settings.topics()
+    records = await asyncio.to_thread(read, settings.bootstrap_servers, topics.subscriptions, topics.accounts)
+    everything = b"".join(record.value or b"" for record in records)
+    assert len(records) == 3
+    for secret in ("a canary in the mine", drawn, drawn.removeprefix("whsec_"), key, key[20:60]):
+        assert secret.encode() not in everything
+
+
+async def test_a_test_delivery_waits_for_the_configuration_it_was_made_under(settings: Settings) -> None:
+    async with role(settings, await new_key(settings)) as call:
+        made = await call.made()
+        accepted = await call("POST", f"/webhooks/{made['id']}/test", {"event": "order.created"})
+    topics = settings.topics()
+    written = await asyncio.to_thread(read, settings.bootstrap_servers, topics.deliveries, topics.subscriptions)
+    delivery = CODEC.decode(written[0].value, Delivery)
+    assert delivery.delivery_id == accepted.json["delivery_id"]
+    assert delivery.config_offset == written[1].offset + 1
+    assert written[0].key == made["id"].encode()
+
+
+async def test_a_role_without_master_keys_or_a_free_port_does_not_start(settings: Settings) -> None:
+    with pytest.raises(ConfigError, match="HOOKLINE_MASTER_KEYS is empty"):
+        await run_api(replace(settings, master_keys=()), Lifetime(), open_history=history)
+    server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0)
+    taken = server.sockets[0].getsockname()[1]
+    with pytest.raises(ConfigError, match=f"nothing can listen on 127.0.0.1:{taken}"):
+        await run_api(replace(settings, api_port=taken), Lifetime(), open_history=history)
+    server.close()
+    await server.wait_closed()
