@@ -46,7 +46,8 @@ class Publisher:
 
     The errors say who acts. ContractError: the event breaks its schema or is too large, and the message names the field.
     ConfigError: a setting or the topic is wrong. NotYet: the broker is away or the local queue is full; publish the
-    same event again later. Its id makes that harmless, even if the first try did arrive after all.
+    same event again later. Its id makes that harmless, even if the first try did arrive after all. Broken: very rare;
+    open a new publisher.
 
     `options` are further settings of librdkafka, such as `{"security.protocol": "SSL"}`.
     """

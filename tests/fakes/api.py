@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 from prometheus_client import CollectorRegistry
 
+from fakes.configuration import short_settings
 from hookline.api.app import build_app
 from hookline.api.auth import new_api_key
 from hookline.api.ports import Parts
@@ -25,7 +26,6 @@ from hookline.runtime.settings import Settings
 from hookline.runtime.view import View
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import NotYet
-from tests.fakes.configuration import short_settings
 
 CATALOGUE = load_catalogue()
 CODEC = Codec(CATALOGUE)

@@ -2,11 +2,20 @@
 
 from collections.abc import Mapping
 from concurrent.futures import Future
+from functools import cache
 
 from hookline.producers import Event, HooklineError, Published
 from hookline.runtime.catalogue import load_catalogue
 from hookline.schemas.catalogue import Catalogue
 from hookline.schemas.codec import Codec
+
+
+_catalogue = cache(load_catalogue)
+
+
+@cache
+def _codec() -> Codec:
+    return Codec(_catalogue())
 
 
 class KeptEvents:
@@ -22,8 +31,8 @@ class KeptEvents:
         self.submitted = 0
         self._failures = failures or {}
         self._refusals = refusals or {}
-        self._catalogue = load_catalogue()
-        self._codec = Codec(self._catalogue)
+        self._catalogue = _catalogue()
+        self._codec = _codec()
 
     @property
     def catalogue(self) -> Catalogue:

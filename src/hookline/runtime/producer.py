@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from hookline.schemas.errors import ConfigError, ContractError, NotYet
+from hookline.schemas.errors import ConfigError, ContractError, HooklineError, NotYet
 from hookline.schemas.topics import RECORD_BYTES_MAX
 
 _log = logging.getLogger("hookline.kafka")
@@ -32,6 +32,10 @@ _PROMISED: Mapping[str, str | int | bool] = MappingProxyType(
         "message.max.bytes": RECORD_BYTES_MAX,
     }
 )
+
+
+class Broken(HooklineError):  # noqa: N818 - named like its siblings
+    """Kafka's client has failed for good: nothing more can be written until a new one is opened. Very rare."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,8 @@ class ThreadedProducer:
         """Write one record; the future is answered within `answer_timeout_s`.
 
         Waits for room in a full local queue and raises NotYet when none comes in `timeout_s`. The future fails with
-        NotYet (the broker did not say yes), ContractError (too large) or ConfigError (no such topic, or no right to it).
+        NotYet (the broker did not say yes), ContractError (too large), ConfigError (no such topic, or no right to it) or
+        Broken.
         """
         future: Future[Acknowledged] = Future()
         future.set_running_or_notify_cancel()  # what is on its way can't be called back
@@ -174,7 +179,7 @@ class ThreadedProducer:
     def _because(self) -> str:
         return f" (last trouble: {self._trouble})" if self._trouble else ""
 
-    def _translated(self, topic: str, error: KafkaError) -> NotYet | ContractError | ConfigError:
+    def _translated(self, topic: str, error: KafkaError) -> HooklineError:
         code = error.code()
         if code == KafkaError.MSG_SIZE_TOO_LARGE:
             return ContractError(f"{topic}: the record is over the limit of {RECORD_BYTES_MAX} bytes")
@@ -183,7 +188,7 @@ class ThreadedProducer:
         if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
             return ConfigError(f"{topic}: this client may not write to it")
         if error.fatal():
-            return NotYet(f"{topic}: the producer has failed for good and must be opened anew: {error.str()}")
+            return Broken(f"{topic}: the producer failed for good; open a new one: {error.str()}")
         return NotYet(f"{topic}: the broker did not say yes: {error.str()}{self._because()}")
 
 
