@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from tests.fakes.configuration import delivery, short_settings, subscription
-from tests.fakes.endpoint import endpoint
-from tests.fakes.kafka import make_topics, read, read_until, write
 
+from fakes.configuration import delivery, short_settings, subscription
+from fakes.endpoint import endpoint
+from fakes.kafka import make_topics, read, read_until, write
 from hookline.dispatchers.run import run_dispatcher
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.lifecycle import Lifetime

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ from hookline.schemas.records import Account, ApiKey
 ROLES = ("api", "fanout", "dispatcher", "history")
 CATALOGUE = load_catalogue()
 CODEC = Codec(CATALOGUE)
+Deliveries = Sequence[Mapping[str, Any]]
 _READY_S = 60.0
 _STOP_S = 45.0
 
@@ -122,21 +123,21 @@ class Road:
             return await answer.json()
 
     async def deliveries(
-        self, webhook_id: str, *, until: str, count: int = 1, timeout_s: float = 30
-    ) -> Sequence[Mapping[str, Any]]:
-        """The webhook's deliveries, once at least `count` of them have all that `until` names."""
+        self, webhook_id: str, until: Callable[[Deliveries], bool], *, timeout_s: float = 30
+    ) -> Deliveries:
+        """The webhook's deliveries, once they are as wanted."""
         async with asyncio.timeout(timeout_s):
-            while True:
-                found = (await self.get(f"/webhooks/{webhook_id}/deliveries"))["deliveries"]
-                if sum(_fits(each, until) for each in found) >= count:
-                    return list(found)
+            while not until(found := (await self.get(f"/webhooks/{webhook_id}/deliveries"))["deliveries"]):
                 await asyncio.sleep(0.05)
+        return list(found)
 
     async def publish(self, *events: Event) -> None:
         """Publish and have the broker's yes for every event."""
 
         def publish_all() -> None:
-            with Publisher(self.settings.bootstrap_servers, topic_prefix=self.settings.topic_prefix) as publisher:
+            with Publisher(
+                bootstrap_servers=self.settings.bootstrap_servers, topic_prefix=self.settings.topic_prefix
+            ) as publisher:
                 for event in events:
                     publisher.submit(event)
 
@@ -191,8 +192,3 @@ def _prepare(settings: Settings) -> str:
 def _environment(settings: Settings) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HOOKLINE_")}
     return kept | dict(as_env(settings))
-
-
-def _fits(delivery: Mapping[str, Any], until: str) -> bool:
-    """`until` is a status, or a field that must be there."""
-    return delivery["status"] == until or until in delivery

@@ -1,8 +1,6 @@
 from dataclasses import replace
 
-from tests.unit.test_repeats import DELIVERY
-from tests.unit.test_window import window
-
+from fakes.deliveries import DELIVERY, window
 from hookline.core.lane import Lane
 from hookline.core.window import Hold, Slot, Window
 

@@ -1,19 +1,7 @@
 from dataclasses import replace
 
+from fakes.deliveries import DELIVERY
 from hookline.core.repeats import Copy, Repeats
-from hookline.schemas.records import Delivery
-
-DELIVERY = Delivery(
-    delivery_id="delivery_1",
-    account_id="acct_1",
-    subscription_id="wh_1",
-    event_id="evt_1",
-    event_type="user.created",
-    body=b"{}",
-    config_offset=0,
-    created_at_ms=0,
-    source_at_ms=0,
-)
 
 
 def test_a_copy_of_an_open_record_waits_for_it() -> None:

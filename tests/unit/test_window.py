@@ -1,20 +1,7 @@
 from dataclasses import replace
 
-from tests.unit.test_repeats import DELIVERY
-
+from fakes.deliveries import DELIVERY, window
 from hookline.core.window import Arrival, Slot, Window
-
-
-def window(*, records_max: int = 4, position: int = 0, committed: int = 0) -> Window:
-    return Window(
-        lane="fresh",
-        topic="t",
-        partition=0,
-        position=position,
-        committed=committed,
-        records_max=records_max,
-        keys_max=100,
-    )
 
 
 def slot(of: Window, offset: int, *, size_bytes: int = 10) -> Slot:
