@@ -34,12 +34,15 @@ class Configuration:
     async def alone(self, owner_id: str) -> AsyncIterator[None]:
         """Read, judge and write without another change of the same account or subscription in between.
 
-        This holds within the process. What fences replicas off each other (a transaction around the block, read to the
+        Refused with 503 when those before take too long. This holds within the process. What fences replicas off each other (a transaction around the block, read to the
         end first) belongs here and nowhere else.
         """
         lock = self._locks.setdefault(owner_id, asyncio.Lock())
-        async with lock:
+        await self._acquired(lock)
+        try:
             yield
+        finally:
+            lock.release()
 
     async def put(self, subscription: Subscription) -> None:
         """Write a new or changed subscription; Refused with 503 when Kafka does not confirm it."""
@@ -48,6 +51,15 @@ class Configuration:
     async def remove(self, subscription_id: str) -> None:
         """Delete a subscription; Refused with 503 when Kafka does not confirm it."""
         await self._confirmed(subscription_id, None)
+
+    async def _acquired(self, lock: asyncio.Lock) -> None:
+        try:
+            async with asyncio.timeout(self._answer_s):
+                await lock.acquire()
+        except TimeoutError as error:
+            raise unavailable(
+                "Other changes are still waiting for Kafka. Nothing was changed.", retry_after_s=RETRY_AFTER_S
+            ) from error
 
     async def _confirmed(self, subscription_id: str, value: bytes | None) -> None:
         written = await confirmed(

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.fakes.api import CATALOGUE, CODEC, Api, running_api
-from tests.fakes.configuration import MASTER_KEY
 
+from fakes.api import CATALOGUE, CODEC, Api, running_api
+from fakes.configuration import MASTER_KEY
 from hookline.core.ids import delivery_id
 from hookline.core.sealing import unseal
 from hookline.runtime.history_questions import DeliveryRow, LogRow
@@ -631,6 +631,17 @@ async def test_a_write_that_kafka_does_not_confirm_says_that_its_fate_is_unknown
         assert (await api.call("GET", "/webhooks")).status == 200
         setattr(api.log, state, False)
         assert (await api.call("POST", "/webhooks", CONTRACT_BODY)).status == 201
+
+
+async def test_changes_that_queue_behind_one_that_waits_are_refused_in_time() -> None:
+    async with running_api(answer_s=0.2) as api:
+        made = await api.call.made()
+        path = f"/webhooks/{made['id']}"
+        api.log.is_silent = True
+        replies = await asyncio.gather(*(api.call("PUT", path, {"status": "paused"}) for _ in range(20)))
+        said = [reply.json["detail"] for reply in replies]
+        assert {reply.status for reply in replies} == {503}
+        assert sum("Nothing was changed" in each for each in said) >= 17
 
 
 async def test_a_write_that_is_not_read_back_in_time_is_not_confirmed() -> None:

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import aiohttp
 import pytest
-from tests.fakes.api import CODEC, Caller, ScriptedHistory
-from tests.fakes.configuration import short_settings
-from tests.fakes.kafka import make_topics, read, write
 
+from fakes.api import CODEC, Caller, ScriptedHistory
+from fakes.configuration import short_settings
+from fakes.kafka import make_topics, read, write
 from hookline.api.auth import new_api_key
 from hookline.api.run import run_api
 from hookline.runtime.lifecycle import Lifetime
