@@ -637,7 +637,7 @@ async def test_changes_that_queue_behind_one_that_waits_are_refused_in_time() ->
     async with running_api(answer_s=0.2) as api:
         made = await api.call.made()
         path = f"/webhooks/{made['id']}"
-        api.log.is_silent = True
+        api.log.is_silent, api.log.is_followed = True, False
         replies = await asyncio.gather(*(api.call("PUT", path, {"status": "paused"}) for _ in range(20)))
         said = [reply.json["detail"] for reply in replies]
         assert {reply.status for reply in replies} == {503}
