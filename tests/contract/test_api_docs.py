@@ -1,0 +1,107 @@
+"""Every example of docs/reference/api.md, sent in order to a real API."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from fakes.api import Api, running_api
+from hookline.runtime.history_questions import DeliveryRow, LogRow
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "api.md"
+_MADE_UP = re.compile(r"wh_\w+|delivery_\w+|log_\w+|req_\w+|whsec_\S+|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+SUCCEEDED = DeliveryRow(
+    delivery_id="delivery_123",
+    event_type="user.created",
+    status="succeeded",
+    response_code=200,
+    attempts=1,
+    delivered_at_ms=1_687_270_535_000,
+    last_attempt_at_ms=1_687_270_535_000,
+    next_attempt_at_ms=None,
+    is_test=False,
+    state="succeeded",
+)
+FAILED = DeliveryRow(
+    delivery_id="delivery_124",
+    event_type="order.completed",
+    status="failed",
+    response_code=500,
+    attempts=3,
+    delivered_at_ms=None,
+    last_attempt_at_ms=1_687_275_930_000,
+    next_attempt_at_ms=1_687_277_730_000,
+    is_test=False,
+    state="retrying",
+)
+DELIVERED = LogRow(
+    attempt_id="log_123",
+    delivery_id="delivery_123",
+    event_type="user.created",
+    status="delivered",
+    attempt=1,
+    response_code=200,
+    response_time_ms=150,
+    at_ms=1_687_270_535_000,
+    error=None,
+    detail=None,
+)
+TIMED_OUT = replace(
+    DELIVERED,
+    attempt_id="log_124",
+    status="failed",
+    response_code=None,
+    response_time_ms=30_000,
+    error="timeout",
+    detail="No answer within 30 seconds.",
+)
+
+
+async def test_every_example_of_the_reference_is_true() -> None:
+    blocks = re.findall(r"```http\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 2 * 10
+    async with running_api() as api:
+        api.history.delivery_rows, api.history.log_rows = [SUCCEEDED, FAILED], [DELIVERED, TIMED_OUT]
+        names: dict[str, str] = {}
+        for asked, answered in zip(blocks[::2], blocks[1::2], strict=True):
+            await _check(api, asked, answered, names)
+
+
+async def _check(api: Api, asked: str, answered: str, names: dict[str, str]) -> None:
+    line, body = _parsed(asked)
+    method, path = line.split()
+    for name, drawn in names.items():
+        path = path.replace(name, drawn)
+    reply = await api.call(method, path, body)
+    status, wanted = _parsed(answered)
+    assert status == f"{reply.status} {HTTPStatus(reply.status).phrase}", f"{line}: {reply.text}"
+    assert _outline(json.loads(reply.text or "null")) == _outline(wanted), line
+    if line == "POST /webhooks" and reply.status == HTTPStatus.CREATED:
+        names[wanted["id"]] = reply.json["id"]
+
+
+def _parsed(block: str) -> tuple[str, Any]:
+    line, _, body = block.partition("\n\n")
+    return line.strip(), json.loads(body) if body.strip() else None
+
+
+def _outline(value: Any) -> Any:
+    """The value with its names in order, and without what is drawn, the time, or too long to write out."""
+    match value:
+        case dict():
+            return [(name, _outline(inner)) for name, inner in value.items()]
+        case list():
+            return [_outline(inner) for inner in value]
+        case str():
+            return _MADE_UP.sub(_kind, value.split("; there are: ")[0])
+        case _:
+            return value
+
+
+def _kind(found: re.Match[str]) -> str:
+    names: Sequence[str] = ("wh_", "delivery_", "log_", "req_", "whsec_")
+    return next((name for name in names if found[0].startswith(name)), "a time")
