@@ -1,0 +1,22 @@
+"""What several commands ask for, and where they read it."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hookline.runtime.settings import Settings
+
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder of `hookline up`; else HOOKLINE_DATA_DIR.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def settings_from_environment(data_dir: Path | None = None) -> Settings:
+    """The settings of this process; the data folder is absolute. ConfigError names what is wrong."""
+    settings = Settings.from_env(os.environ)
+    folder = settings.data_dir if data_dir is None else data_dir
+    return replace(settings, data_dir=folder.expanduser().absolute())

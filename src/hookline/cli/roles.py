@@ -1,0 +1,55 @@
+"""The long-running roles, each a process of its own: `hookline api`, `fanout`, `dispatcher`, `history`."""
+
+from collections.abc import Awaitable, Callable
+
+import typer
+
+from hookline.cli.options import settings_from_environment
+from hookline.runtime import logs
+from hookline.runtime.lifecycle import Lifetime, run_role
+from hookline.runtime.settings import Settings
+from hookline.schemas.errors import ConfigError
+
+Run = Callable[[Settings, Lifetime], Awaitable[None]]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    for command in (api, fanout, dispatcher, history):
+        app.command(rich_help_panel="Roles")(command)
+
+
+def api() -> None:
+    """Serve the API: webhooks, and what became of their deliveries."""
+    from hookline.api.run import run_api
+
+    _run("api", run_api)
+
+
+def fanout() -> None:
+    """Fan events out to the webhooks that want them."""
+    from hookline.processors.run import run_fanout
+
+    _run("fanout", run_fanout)
+
+
+def dispatcher() -> None:
+    """Deliver: signed requests, retries, dead letters."""
+    from hookline.dispatchers.run import run_dispatcher
+
+    _run("dispatcher", run_dispatcher)
+
+
+def history() -> None:
+    """Keep the history of attempts that the API answers from."""
+    from hookline.processors.run import run_history
+
+    _run("history", run_history)
+
+
+def _run(name: str, run: Run) -> None:
+    settings = settings_from_environment()
+    if not settings.bootstrap_servers:
+        raise ConfigError("HOOKLINE_BOOTSTRAP_SERVERS is empty; it must name Kafka, such as 127.0.0.1:9092")
+    logs.configure(settings.log_level)
+    raise typer.Exit(run_role(name, lambda lifetime: run(settings, lifetime)))

@@ -1,0 +1,60 @@
+"""`hookline settings` and `hookline version`."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hookline import __version__
+from hookline.cli.options import Json
+from hookline.runtime.settings import Row, table
+
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print docs/reference/settings.md.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.command("settings")(settings)
+    app.command("version")(version)
+
+
+def settings(*, as_json: Json = False, markdown: Markdown = False) -> None:
+    """List every setting: variable, default, meaning."""
+    rows = list(table())
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows], indent=2))
+    elif markdown:
+        print(as_markdown(rows), end="")
+    else:
+        _show(rows)
+
+
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def as_markdown(rows: list[Row]) -> str:
+    """The page docs/reference/settings.md."""
+    head = (
+        "# Settings\n\nMade by `hookline settings --markdown`. Every role reads the same variables when it starts; a wrong"
+        " value stops it with a sentence that names it.\n\n| variable | default | meaning |\n|---|---|---|\n"
+    )
+    return head + "".join(f"| `{row.variable}` | {_code(row.default)} | {row.text} |\n" for row in rows)
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+def _show(rows: list[Row]) -> None:
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    shown.add_column("variable", no_wrap=True)
+    shown.add_column("default", overflow="fold")
+    shown.add_column("meaning")
+    for row in rows:
+        shown.add_row(row.variable, row.default, row.text)
+    Console(highlight=False).print(shown)

@@ -1,0 +1,55 @@
+"""`hookline topics apply` and `hookline topics diff`."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from hookline.cli.options import Json, settings_from_environment
+from hookline.runtime.admin import Difference, Size, TopicAdmin
+from hookline.runtime.catalogue import load_catalogue
+from hookline.schemas.topics import Topic
+
+SizeOption = Annotated[Size, typer.Option("--size", help="How many partitions.")]
+Replication = Annotated[int, typer.Option("--replication", min=1, max=10, help="Replicas of a new topic.")]
+
+_topics = typer.Typer(no_args_is_help=True, help="Make Kafka's topics, or see what differs.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.add_typer(_topics, name="topics")
+
+
+@_topics.command()
+def apply(*, size: SizeOption = Size.PRODUCTION, replication: Replication = 3, as_json: Json = False) -> None:
+    """Make what is missing and correct what differs. No topic is removed or made smaller."""
+    admin, wanted = _wanted(size, replication)
+    _tell(admin.apply(wanted), as_json=as_json, none=f"All {len(wanted)} topics were as they should be.", done=True)
+
+
+@_topics.command()
+def diff(*, size: SizeOption = Size.PRODUCTION, as_json: Json = False) -> None:
+    """Say what `apply` would change; exit status 1 if anything."""
+    admin, wanted = _wanted(size, 1)
+    differences = admin.diff(wanted)
+    _tell(differences, as_json=as_json, none=f"All {len(wanted)} topics are as they should be.", done=False)
+    raise typer.Exit(1 if differences else 0)
+
+
+def _wanted(size: Size, replication: int) -> tuple[TopicAdmin, Sequence[Topic]]:
+    settings = settings_from_environment()
+    specified = list(settings.topics(load_catalogue().domains).specifications())
+    return TopicAdmin(settings.bootstrap_servers, size=size, replication=replication), specified
+
+
+def _tell(differences: Sequence[Difference], *, as_json: bool, none: str, done: bool) -> None:
+    if as_json:
+        print(json.dumps([asdict(each) for each in differences], indent=2))
+        return
+    for each in differences:
+        print(f"changed: {each}" if done else str(each))
+    if not differences:
+        print(none)

@@ -1,0 +1,111 @@
+"""The account, key and secrets that `hookline up` makes at its first start and keeps."""
+
+import base64
+import json
+import secrets
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Self
+
+from hookline.cli.up_folder import DataFolder, write_private
+from hookline.core import apikeys
+from hookline.runtime import draw
+from hookline.runtime.producer import ProducerConfig, ThreadedProducer
+from hookline.runtime.settings import MasterKey, Settings
+from hookline.schemas.codec import Codec
+from hookline.schemas.errors import ConfigError, NotYet
+from hookline.schemas.records import Account, ApiKey
+
+_KEY_ID = "up-1"
+_NAME = "default"
+_ACKNOWLEDGED_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who the default account is, and how its demo receiver is known. Kept in `account.json`."""
+
+    account_id: str
+    created_at_ms: int
+    api_key: str = field(repr=False)
+    receiver_secret: str = field(repr=False)
+    receiver_port: int = 0
+    receiver_webhook_id: str = ""
+
+    @classmethod
+    def drawn(cls, now_ms: int) -> Self:
+        """A new one."""
+        return cls(
+            account_id=draw.account_id(),
+            created_at_ms=now_ms,
+            api_key=apikeys.write(*draw.api_key()),
+            receiver_secret=draw.signing_secret(),
+        )
+
+    def with_receiver(self, *, port: int, webhook_id: str) -> "Identity":
+        """The same with the receiver's present address."""
+        return replace(self, receiver_port=port, receiver_webhook_id=webhook_id)
+
+    def records(self) -> tuple[Account, ApiKey]:
+        """What `webhooks.accounts` must hold for this identity; ConfigError if the key is not one of ours."""
+        presented = apikeys.parse(self.api_key)
+        if presented is None:
+            raise ConfigError("the API key in account.json is mistyped; put it right, or start over with --fresh")
+        account = Account(account_id=self.account_id, name=_NAME, created_at_ms=self.created_at_ms)
+        key = ApiKey(
+            key_id=presented.key_id,
+            account_id=self.account_id,
+            secret_sha256=apikeys.secret_sha256(presented.secret),
+            created_at_ms=self.created_at_ms,
+        )
+        return account, key
+
+
+def kept_identity(folder: DataFolder, *, now_ms: int) -> Identity:
+    """The folder's identity; drawn and kept at the first start."""
+    try:
+        return Identity(**json.loads(folder.account.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        identity = Identity.drawn(now_ms)
+        keep_identity(folder, identity)
+        return identity
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(f"{folder.account} cannot be read; restore it, or start over with --fresh") from error
+
+
+def keep_identity(folder: DataFolder, identity: Identity) -> None:
+    """Write it down, for its owner's eyes only."""
+    write_private(folder.account, json.dumps(asdict(identity), indent=2) + "\n")
+
+
+def kept_master_key(path: Path) -> MasterKey:
+    """The folder's key that seals signing secrets; drawn and kept at the first start."""
+    if not path.exists():
+        write_private(path, base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
+    try:
+        key = base64.b64decode(path.read_text(encoding="ascii").strip(), validate=True)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read; restore it, or start over with --fresh") from error
+    if len(key) != 32:
+        raise ConfigError(f"{path} holds {len(key)} bytes; wanted 32 in base64")
+    return MasterKey(_KEY_ID, key)
+
+
+def announce(identity: Identity, settings: Settings, codec: Codec) -> None:
+    """Write the account and its key to Kafka: the same records at every start, so a repeat changes nothing."""
+    account, key = identity.records()
+    topic = settings.topics().accounts
+    producer = ThreadedProducer(
+        ProducerConfig(bootstrap_servers=settings.bootstrap_servers, timeout_s=_ACKNOWLEDGED_S, linger_ms=0)
+    )
+    try:
+        written = [
+            producer.write(topic, key=account.account_id.encode(), value=codec.encode(account)),
+            producer.write(topic, key=key.key_id.encode(), value=codec.encode(key)),
+        ]
+        for future in written:
+            future.result(producer.answer_timeout_s)
+    except TimeoutError as error:
+        raise NotYet(f"{topic}: no answer from the broker within {_ACKNOWLEDGED_S:.0f} s") from error
+    finally:
+        producer.close(1.0)

@@ -1,0 +1,75 @@
+"""What `hookline up` runs, in which order it starts and stops, and what each process is told. No I/O."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from hookline.runtime.settings import Endpoints, Settings, as_env
+
+
+class Part(StrEnum):
+    """A process of `up`; its name is also the command that it runs."""
+
+    API = "api"
+    FANOUT = "fanout"
+    DISPATCHER = "dispatcher"
+    HISTORY = "history"
+    RECEIVER = "receiver"
+    SOURCE = "demo-source"
+
+
+ROLES = (Part.API, Part.FANOUT, Part.DISPATCHER, Part.HISTORY)
+# What makes work first, then along the road, so that each finds what it needs to finish; the broker comes after all.
+STOP_ORDER = (Part.SOURCE, Part.API, Part.FANOUT, Part.DISPATCHER, Part.HISTORY, Part.RECEIVER)
+_STOP_S = 15.0
+_STOP_MARGIN_S = 5.0
+_SEALING = (Part.API, Part.DISPATCHER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Where the processes listen; they stay while `up` runs, so that a restarted process is found again."""
+
+    api: int
+    receiver: int
+    health: Mapping[Part, int]
+
+
+def parts(*, demo: bool) -> tuple[Part, ...]:
+    """All processes, in the order of their start."""
+    return (*ROLES, Part.RECEIVER, Part.SOURCE) if demo else ROLES
+
+
+def road_settings(settings: Settings, *, bootstrap_servers: str, ports: Ports) -> Settings:
+    """What all processes share: the broker that runs, and endpoints on this machine allowed."""
+    return replace(settings, bootstrap_servers=bootstrap_servers, endpoints=Endpoints.LOOPBACK, api_port=ports.api)
+
+
+def environment(
+    part: Part, settings: Settings, *, ports: Ports, inherited: Mapping[str, str], name: str
+) -> Mapping[str, str]:
+    """The variables of a process: ours replaced, the rest inherited.
+
+    Only who seals or opens secrets gets the master keys. `name` makes the static instance id this folder's own: a
+    restarted process gets its partitions back at once.
+    """
+    own = replace(
+        settings,
+        instance_id=f"{name}-{part}",
+        health_port=ports.health[part],
+        master_keys=settings.master_keys if part in _SEALING else (),
+    )
+    rest = {variable: value for variable, value in inherited.items() if not variable.startswith("HOOKLINE_")}
+    return rest | dict(as_env(own))
+
+
+def command(part: Part, *arguments: str) -> tuple[str, ...]:
+    """How a process is started; it ends when `up` does."""
+    return (sys.executable, "-m", "hookline", "--leashed", part.value, *arguments)
+
+
+def stop_deadline_s(part: Part, settings: Settings) -> float:
+    """How long a process may take to stop before it is ended by force, in seconds."""
+    draining = part in {Part.FANOUT, Part.DISPATCHER}
+    return max(_STOP_S, settings.drain_s + _STOP_MARGIN_S) if draining else _STOP_S
