@@ -9,7 +9,6 @@ from hookline.runtime.catalogue import load_catalogue
 from hookline.schemas.catalogue import Catalogue
 from hookline.schemas.codec import Codec
 
-
 _catalogue = cache(load_catalogue)
 
 
