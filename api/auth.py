@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from hookline.api.edge import FACTS
 from hookline.api.ports import Directory
 from hookline.api.problems import unauthorized, unavailable
 from hookline.core import apikeys
@@ -20,6 +21,7 @@ def account_of(request: web.Request, view: Directory) -> str:
     record = view.api_key(presented.key_id) if presented else None
     if presented is None or not apikeys.proves(presented, record) or record is None:
         raise unauthorized("The API key is not one that is known here.", challenge=f'{_REALM}, error="invalid_token"')
+    request[FACTS]["account_id"] = record.account_id
     return record.account_id
 
 

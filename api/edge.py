@@ -12,7 +12,8 @@ from hookline.api.problems import Refused, answer, broken, of_http
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-REQUEST_ID = web.RequestKey("request_id", str)
+# What the one log line of a request tells: its id, and whose it turned out to be.
+FACTS = web.RequestKey("facts", dict[str, str])
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _log = logging.getLogger("hookline.api")
 
@@ -22,10 +23,11 @@ def build_edge(parts: Parts) -> Middleware:
 
     @web.middleware
     async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request[REQUEST_ID] = parts.draw.request_id()
+        request_id = parts.draw.request_id()
+        request[FACTS] = {"request_id": request_id}
         started_s = parts.clock.monotonic_s()
         response = await _answered(request, handler)
-        dress(response.headers, request[REQUEST_ID])
+        dress(response.headers, request_id)
         _record(parts, request, response, parts.clock.monotonic_s() - started_s)
         return response
 
@@ -43,7 +45,7 @@ def dress(headers: MutableMultiMapping[str], request_id: str) -> None:
 
 
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
-    request_id = request[REQUEST_ID]
+    request_id = request[FACTS]["request_id"]
     try:
         return await handler(request)
     except Refused as refused:
@@ -59,8 +61,9 @@ def _record(parts: Parts, request: web.Request, response: web.StreamResponse, to
     method = request.method if request.method in _METHODS else "other"  # a client makes up methods, not time series
     parts.metrics.api_requests.labels(method, _route(request), str(response.status)).inc()
     parts.metrics.api_seconds.observe(took_s)
+    facts = request[FACTS]
     line = {
-        "request_id": request[REQUEST_ID],
+        **facts,
         "method": method,
         "route": _route(request),
         "status": response.status,

@@ -9,6 +9,7 @@ from hookline.api.answers import answer, timestamp, webhook, webhook_list
 from hookline.api.auth import account_of
 from hookline.api.bodies import read_body
 from hookline.api.configuration import Configuration
+from hookline.api.edge import FACTS
 from hookline.api.models import NewWebhook, Rules, WebhookChange
 from hookline.api.ports import Directory, Parts
 from hookline.api.problems import FieldError, invalid, no_webhook, too_many_webhooks
@@ -38,6 +39,7 @@ class Webhooks:
             if len(self._view.subscriptions_of(account_id)) >= self._settings.subscriptions_max:
                 raise too_many_webhooks(self._settings.subscriptions_max)
             made = self._made(account_id, wanted, secret)
+            request[FACTS]["subscription_id"] = made.subscription_id
             await self._configuration.put(made)
         shown = webhook(made, secret=None if wanted.secret else secret)
         return answer(shown, status=201, headers={"Location": f"/webhooks/{made.subscription_id}"})
@@ -110,6 +112,7 @@ def subscription_of(request: web.Request, view: Directory) -> Subscription:
     found = view.subscription(request.match_info["id"])
     if found is None or found.account_id != account_id:
         raise no_webhook()
+    request[FACTS]["subscription_id"] = found.subscription_id
     return found
 
 

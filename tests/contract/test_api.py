@@ -593,6 +593,18 @@ async def test_a_bug_is_a_500_without_details_and_logged_under_the_request_id(
     assert broke.exc_info is not None
 
 
+async def test_one_line_tells_of_a_request_whose_it_was_and_never_what_it_held(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "hookline")
+    made = await api.call.made(description="a canary", secret="another canary")
+    (line,) = [vars(record) for record in caplog.records if record.name == "hookline.api"]
+    assert line["message"] == "request.answered"
+    facts = {"account_id": api.account_id, "subscription_id": made["id"], "method": "POST", "route": "/webhooks"}
+    assert {**facts, "status": 201}.items() <= line.items()
+    assert "canary" not in str(line)
+
+
 async def test_requests_are_counted_by_route_and_never_by_id(api: Api) -> None:
     made = await api.call.made()
     await api.call("GET", f"/webhooks/{made['id']}")
