@@ -1,0 +1,250 @@
+"""The fan-out: Faust reads the event topics, the pipeline does the rest. The only file that imports faust.
+
+Faust is held to one pattern, found by killing it: raw bytes in, one agent that hands each event on and never
+raises, no tables, no topics of Faust's own, none of its web server. Its own account of what is done is not used: it acknowledges
+an event that raised or that a rebalance skipped, and forgets at a rebalance what was done and not committed. What is
+committed here are the pipeline's positions, which move in order.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import faust
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
+from aiokafka.structs import TopicPartition as AIOKafkaPartition
+from faust.transport.consumer import Consumer as FaustConsumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
+from faust.transport.drivers.aiokafka import Transport as AIOKafkaTransport
+from faust.types import TP
+
+from hookline.core.fanout import Source
+from hookline.processors.pipeline import Pipeline
+from hookline.runtime.lifecycle import Lifetime
+from hookline.runtime.log import TopicPartition
+from hookline.runtime.metrics import Metrics
+from hookline.runtime.settings import Settings
+from hookline.schemas.topics import RECORD_BYTES_MAX, Topics
+
+_log = logging.getLogger("hookline.fanout")
+_faust_log = logging.getLogger("faust")  # what Faust says in our subclasses is still Faust's: heard from `warning` on
+_COMMIT_INTERVAL_S = 0.25  # a kill repeats what was done since the last commit
+_COMMIT_S = 5.0
+_STOP_S = 8.0
+_DAY_S = 86_400.0
+_FETCH_WAIT_MS = 500
+# Events between Faust's fetcher and its agent. Larger gains no speed; each may have 2 MiB.
+_FAUST_BUFFER_RECORDS = 1_000
+_BUFFER_FULL_S = 0.002
+
+
+def build_app(settings: Settings, *, topics: Topics, pipeline: Pipeline, metrics: Metrics) -> faust.App:
+    """The Faust app that feeds the pipeline. Create it inside the running loop; `Fanout` starts and stops it."""
+    app = _App(
+        settings.group("fanout"),
+        broker=[f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")],
+        consumer_group_instance_id=settings.instance_id or None,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=RECORD_BYTES_MAX,
+        broker_session_timeout=float(settings.session_timeout_s),
+        broker_heartbeat_interval=settings.session_timeout_s / 3,
+        broker_request_timeout=max(40.0, settings.session_timeout_s + 5.0),
+        broker_commit_interval=_COMMIT_INTERVAL_S,
+        broker_max_poll_interval=_DAY_S,  # a Kafka that takes no deliveries is waited for; the watchdog knows a stall from that
+        stream_buffer_maxsize=_FAUST_BUFFER_RECORDS,
+        stream_wait_empty=False,  # the pipeline drains itself, before Faust forgets what is done
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+        autodiscover=False,
+        cython_optimizations=True,
+    )
+    app.pipeline = pipeline
+    app.metrics = metrics
+    app.drain_s = min(float(settings.drain_s), settings.session_timeout_s / 2)
+    source = app.topic(
+        *topics.all_events(), key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+    )
+
+    async def fan_out_events(stream: faust.Stream[bytes]) -> None:
+        async for event in stream.noack().events():
+            await pipeline.take(_source(event.message))
+
+    app.agent(source, name="fanout", concurrency=1)(fan_out_events)
+    return app
+
+
+class Fanout:
+    """Runs the app and the pipeline together."""
+
+    def __init__(self, app: faust.App, pipeline: Pipeline) -> None:
+        self._app = app
+        self._pipeline = pipeline
+
+    async def run(self, lifetime: Lifetime) -> None:
+        """Work until the lifetime ends or something crashed; raises what ended it, unless that was a wish."""
+        working = asyncio.create_task(self._pipeline.run(), name="fanout-pipeline")
+        try:
+            await self._app.start()
+            await self._until(lifetime, working)
+        finally:
+            await self._stop()
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+    def assigned(self) -> Sequence[TopicPartition]:
+        """The source partitions that are ours now."""
+        return [TopicPartition(each.topic, each.partition) for each in self._app.assigned()]
+
+    @property
+    def is_rebalancing(self) -> bool:
+        """Whether partitions are being given out just now."""
+        return bool(self._app.rebalancing)
+
+    async def _until(self, lifetime: Lifetime, working: "asyncio.Task[None]") -> None:
+        ended = asyncio.create_task(lifetime.wait())
+        crashed = asyncio.create_task(self._app.crash_event().wait())
+        try:
+            await asyncio.wait((ended, crashed, working), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            crashed.cancel()
+            if not ended.done():
+                ended.cancel()
+        for each in (working, ended):
+            if each.done():
+                each.result()
+        if self._app.crash_reason is not None:
+            raise self._app.crash_reason
+
+    async def _stop(self) -> None:
+        """Drain, commit, leave; bounded, for Kafka may be gone."""
+        try:
+            async with asyncio.timeout(self._app.drain_s + _COMMIT_S + _STOP_S):
+                if self._app.crash_reason is None:
+                    await self._app.consumer.settle()
+                await self._app.stop()
+        except TimeoutError:
+            _log.warning("fanout.stop_ran_out", extra={"seconds": self._app.drain_s + _COMMIT_S + _STOP_S})
+
+
+def _source(message: Any) -> Source:
+    return Source(message.topic, message.partition, message.offset, round(message.timestamp * 1_000), message.value)
+
+
+class _App(faust.App):  # type: ignore[misc]  # faust ships no usable types, here and below
+    """An app with our transport, and nothing on disk."""
+
+    logger = _faust_log
+    pipeline: Pipeline
+    metrics: Metrics
+    drain_s: float
+
+    def assigned(self) -> Iterable[TP]:
+        """The partitions of the present assignment."""
+        return self._assignment or ()
+
+    def crash_event(self) -> asyncio.Event:
+        """Set when any of Faust's services crashed."""
+        event: asyncio.Event = self._crashed
+        return event
+
+    def _new_transport(self) -> AIOKafkaTransport:
+        return _Transport(self.conf.broker_consumer, self)
+
+    def _create_directories(self) -> None:
+        """Tables would need folders; there are none."""
+
+
+class _ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]
+    logger = _faust_log
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # aiokafka does not fetch a partition while a fetch to the same broker is out; Faust lets that wait 1.5 s.
+        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS  # noqa: SLF001
+        return consumer
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit, and say whether it worked. Faust's own ends the process when it did not; the next one may work."""
+        ours = self.assignment()
+        wanted = {
+            AIOKafkaPartition(*each): OffsetAndMetadata(offset, "") for each, offset in offsets.items() if each in ours
+        }
+        try:
+            await self._ensure_consumer().commit(wanted)
+        except (CommitFailedError, IllegalStateError):
+            return False  # rebalanced meanwhile: these partitions are another assignment's
+        except KafkaError as error:
+            _log.warning("fanout.commit_failed", extra={"error": type(error).__name__})
+            return False
+        return True
+
+
+class _Consumer(AIOKafkaConsumer):  # type: ignore[misc]
+    logger = _faust_log
+
+    def _new_consumer_thread(self) -> _ConsumerThread:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def force_commit(self, _topics: object = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002 - Faust's signature
+        """Commit the pipeline's positions, which are in order; Faust's own account is not asked."""
+        offsets = self.app.pipeline.committable()
+        if not offsets:
+            return False
+        worked: bool = await self._commit({TP(*each): offset for each, offset in offsets.items()})
+        self.app.metrics.commits.labels("ok" if worked else "failed").inc()
+        if worked:
+            self.app.pipeline.committed(offsets)
+        return worked
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Hand over what is fetched, until Faust stops the fetcher. Faust's own makes four tasks for each record."""
+        queues = [channel.queue for channel in self.app.topics]
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                async for _, message in self.getmany(timeout=1.0):
+                    while any(queue.full() for queue in queues):
+                        await asyncio.sleep(_BUFFER_FULL_S)
+                    await self.callback(message)
+                await asyncio.sleep(0)
+        except self.consumer_stopped_errors:
+            if not self.app.should_stop:
+                raise
+
+    def on_buffer_full(self, _tp: TP) -> None:
+        """Nothing: a full buffer stops the fetcher as a whole. Faust's own sleeps a second when all partitions are full."""
+
+    async def settle(self) -> None:
+        """Take nothing more, finish what was taken, commit it; then forget it, so that late results count for nothing."""
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        self.app.flow_control.clear()
+        if not await self.app.pipeline.drain(deadline_s=self.app.drain_s):
+            _log.warning("fanout.drain_ran_out", extra={"drain_s": self.app.drain_s})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_COMMIT_S):
+                await self.maybe_wait_for_commit_to_finish()
+                await self.force_commit()
+        self.app.pipeline.forget()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """A rebalance begins; all partitions go and most come back. Settled first: a rebalance makes no repeats."""
+        if not self.app.should_stop:
+            await self.settle()
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """These are ours until the next rebalance."""
+        self.app.pipeline.forget()
+        self.app.pipeline.reopen()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+
+class _Transport(AIOKafkaTransport):  # type: ignore[misc]
+    Consumer: type[FaustConsumer] = _Consumer

@@ -1,0 +1,71 @@
+"""Where topics end now, and what a group has committed: questions to the broker that need no membership."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import confluent_kafka
+from confluent_kafka import Consumer, KafkaException
+
+from hookline.runtime.log import TopicPartition
+from hookline.schemas.errors import NotYet
+
+_T = TypeVar("_T")
+
+
+class EndOffsets:
+    """Asks on a thread of its own, one question at a time. A question takes 0.4 to 0.6 ms here (an AdminClient: 0.6 to 0.7).
+
+    The consumer joins no group and reads nothing. It is read-committed: an open transaction's records are not there yet.
+    """
+
+    def __init__(self, bootstrap_servers: str, *, group: str = "hookline.no-group", timeout_s: float = 2.0) -> None:
+        self._timeout_s = timeout_s
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="end-offsets")
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "group.id": group,
+                "enable.auto.commit": False,
+                "allow.auto.create.topics": False,
+                "log_level": 0,
+            }
+        )
+
+    async def of(self, topic: str, partition: int = 0) -> int:
+        """The offset that the next record of this partition will have, as the broker says now; NotYet if it doesn't."""
+        _low, high = await self._ask(lambda: self._watermarks(topic, partition))
+        return high
+
+    async def backlog(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, tuple[int, int]]:
+        """For each partition where the group's reading would begin, and where the partition ends; NotYet."""
+        return await self._ask(lambda: self._backlog(partitions))
+
+    async def close(self) -> None:
+        """End the thread, after the question that is being asked."""
+        closing = asyncio.get_running_loop().run_in_executor(self._thread, self._consumer.close)
+        await closing
+        self._thread.shutdown(wait=False)
+
+    async def _ask(self, question: Callable[[], _T]) -> _T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, question)
+        except KafkaException as error:
+            raise NotYet(f"the broker did not say where topics end: {error.args[0].str()}") from error
+
+    def _watermarks(self, topic: str, partition: int) -> tuple[int, int]:
+        asked = confluent_kafka.TopicPartition(topic, partition)
+        found = self._consumer.get_watermark_offsets(asked, timeout=self._timeout_s)
+        if found is None:
+            raise NotYet(f"the broker did not say within {self._timeout_s} s where {topic} ends")
+        low, high = found
+        return low, high
+
+    def _backlog(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, tuple[int, int]]:
+        asked = [confluent_kafka.TopicPartition(each.topic, each.partition) for each in partitions]
+        found = {}
+        for committed in self._consumer.committed(asked, timeout=self._timeout_s):
+            low, high = self._watermarks(committed.topic, committed.partition)
+            found[TopicPartition(committed.topic, committed.partition)] = max(low, committed.offset), high
+        return found
