@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass, replace
 
 from hookline.core.ids import attempt_id
-from hookline.core.verdict import Answer, Delivered, GiveUp, RetryAfter, Verdict, error_of
+from hookline.core.verdict import Answer, Delivered, GiveUp, Reply, RetryAfter, Verdict, error_of
 from hookline.dispatchers.sender import Sent
 from hookline.runtime.clock import Clock
 from hookline.runtime.log import KafkaRecord, Writer, Written, persisted
@@ -126,41 +126,27 @@ class Recorder:
     def _attempt(
         self, delivery: Delivery, source: Source, sent: Sent, verdict: Verdict, next_attempt_at_ms: int | None
     ) -> Attempt:
-        answer = sent.reply if isinstance(sent.reply, Answer) else None
-        error, detail = error_of(sent.reply)
-        return replace(
-            self._unsent(delivery, source, Outcome.FAILED, next_attempt_at_ms),
-            attempt_id=attempt_id(delivery.delivery_id, delivery.run, delivery.attempt, sent.started_at_ms),
-            outcome=Outcome.SUCCEEDED if isinstance(verdict, Delivered) else Outcome.FAILED,
+        outcome = Outcome.SUCCEEDED if isinstance(verdict, Delivered) else Outcome.FAILED
+        return _entry(
+            delivery,
+            source,
+            outcome,
+            sent.reply,
             started_at_ms=sent.started_at_ms,
             duration_ms=sent.duration_ms,
-            response_code=None if answer is None else answer.status,
-            response_body=b"" if answer is None else answer.body,
-            error=error,
-            detail=detail,
+            next_attempt_at_ms=next_attempt_at_ms,
         )
 
     def _unsent(self, delivery: Delivery, source: Source, outcome: Outcome, next_attempt_at_ms: int | None) -> Attempt:
         now_ms = self._clock.now_ms()
-        return Attempt(
-            attempt_id=attempt_id(delivery.delivery_id, delivery.run, delivery.attempt, now_ms),
-            delivery_id=delivery.delivery_id,
-            account_id=delivery.account_id,
-            subscription_id=delivery.subscription_id,
-            event_id=delivery.event_id,
-            event_type=delivery.event_type,
-            run=delivery.run,
-            attempt=delivery.attempt,
-            is_test=delivery.is_test,
-            outcome=outcome,
+        return _entry(
+            delivery,
+            source,
+            outcome,
+            None,
             started_at_ms=now_ms,
             duration_ms=0,
-            response_code=None,
-            response_body=b"",
-            error=None,
-            detail=None,
             next_attempt_at_ms=next_attempt_at_ms,
-            origin=origin(delivery, source),
         )
 
     async def _record(self, attempt: Attempt) -> None:
@@ -217,6 +203,40 @@ class Recorder:
                 "verdict": type(verdict).__name__,
             },
         )
+
+
+def _entry(
+    delivery: Delivery,
+    source: Source,
+    outcome: Outcome,
+    reply: Reply | None,
+    *,
+    started_at_ms: int,
+    duration_ms: int,
+    next_attempt_at_ms: int | None,
+) -> Attempt:
+    answer = reply if isinstance(reply, Answer) else None
+    error, detail = (None, None) if reply is None else error_of(reply)
+    return Attempt(
+        attempt_id=attempt_id(delivery.delivery_id, delivery.run, delivery.attempt, started_at_ms),
+        delivery_id=delivery.delivery_id,
+        account_id=delivery.account_id,
+        subscription_id=delivery.subscription_id,
+        event_id=delivery.event_id,
+        event_type=delivery.event_type,
+        run=delivery.run,
+        attempt=delivery.attempt,
+        is_test=delivery.is_test,
+        outcome=outcome,
+        started_at_ms=started_at_ms,
+        duration_ms=duration_ms,
+        response_code=None if answer is None else answer.status,
+        response_body=b"" if answer is None else answer.body,
+        error=error,
+        detail=detail,
+        next_attempt_at_ms=next_attempt_at_ms,
+        origin=origin(delivery, source),
+    )
 
 
 def origin(delivery: Delivery, source: Source) -> Place:

@@ -15,5 +15,5 @@ def attempt_id(of_delivery_id: str, run: int, attempt: int, started_at_ms: int) 
 
 def _digest(*parts: str) -> str:
     # Each part bears its length, so that ("ab", "c") and ("a", "bc") differ. 128 bits: no two alike, ever.
-    joined = b"".join(b"%d:%s" % (len(part), part) for part in (part.encode() for part in parts))
-    return hashlib.blake2b(joined, digest_size=16).hexdigest()
+    joined = "".join([f"{len(part)}:{part}" for part in parts])
+    return hashlib.blake2b(joined.encode(), digest_size=16).hexdigest()
