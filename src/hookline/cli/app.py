@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from hookline.cli import broker, produce, roles, settings, topics, trigger
+from hookline.cli import broker, produce, receiver, roles, settings, topics, trigger, up
 from hookline.runtime import leash
 from hookline.schemas.errors import ConfigError, ContractError, NotYet
 
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for noun in (trigger, produce, roles, topics, broker, settings):
+for noun in (up, trigger, produce, receiver, roles, topics, broker, settings):
     noun.register(app)
 
 

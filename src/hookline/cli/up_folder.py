@@ -14,7 +14,13 @@ from typing import Any
 from hookline.schemas.errors import ConfigError, NotYet
 
 _MARKER = "hookline-data"
-_OURS = ("logs", "account.json", "master.key", "up.json")  # the broker's folder is erased by the broker
+_OURS = (
+    "logs",
+    "account.json",
+    "master.key",
+    "receiver.secret",
+    "up.json",
+)  # the broker's folder is erased by the broker
 _HISTORY = ("history.sqlite", "history.sqlite-wal", "history.sqlite-shm")
 
 
@@ -40,6 +46,8 @@ class DataFolder:
         self.broker = path / "broker"
         self.account = path / "account.json"
         self.master_key = path / "master.key"
+        self.receiver_secret = path / "receiver.secret"
+        self.roles_lock = path / "roles.lock"
         self.up_file = path / "up.json"
 
     def log(self, name: str) -> Path:

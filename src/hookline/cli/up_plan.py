@@ -28,6 +28,16 @@ _SEALING = (Part.API, Part.DISPATCHER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the person asked for. `rate` is the demo source's, in events a second."""
+
+    demo: bool
+    rate: float
+    seed: int
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """Where the processes listen; they stay while `up` runs, so that a restarted process is found again."""
 
@@ -57,7 +67,7 @@ def environment(
     own = replace(
         settings,
         instance_id=f"{name}-{part}",
-        health_port=ports.health[part],
+        health_port=ports.health.get(part, 0),
         master_keys=settings.master_keys if part in _SEALING else (),
     )
     rest = {variable: value for variable, value in inherited.items() if not variable.startswith("HOOKLINE_")}
@@ -67,6 +77,11 @@ def environment(
 def command(part: Part, *arguments: str) -> tuple[str, ...]:
     """How a process is started; it ends when `up` does."""
     return (sys.executable, "-m", "hookline", "--leashed", part.value, *arguments)
+
+
+def reachable(host: str) -> str:
+    """A host to connect to where a process listens on `host`."""
+    return "127.0.0.1" if host in {"", "0.0.0.0", "::"} else host  # noqa: S104 - compared, not listened on
 
 
 def stop_deadline_s(part: Part, settings: Settings) -> float:

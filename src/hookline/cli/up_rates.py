@@ -1,7 +1,7 @@
 """The summary line of `hookline up`: totals from the processes' /metrics, and what happened between two looks. No I/O."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -10,7 +10,7 @@ from hookline.cli.up_plan import Part
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What the processes counted; `backlog` is what waits now."""
+    """What the processes counted; `backlog` is what waits now, `verified` what the demo receiver verified."""
 
     events: float = 0
     deliveries: float = 0
@@ -33,18 +33,16 @@ _SOURCES: Mapping[str, _Source] = {
     "succeeded": _Source(Part.DISPATCHER, "hookline_attempts_total", {"outcome": "succeeded"}),
     "failed": _Source(Part.DISPATCHER, "hookline_attempts_total", {"outcome": "failed"}),
     "backlog": _Source(Part.DISPATCHER, "hookline_backlog_records", {}),
-    "verified": _Source(Part.RECEIVER, "hookline_webhooks_received_total", {"outcome": "verified"}),
 }
 
 
-def totals(pages: Mapping[Part, str], *, before: Totals) -> Totals:
+def totals(pages: Mapping[Part, str], *, verified: float | None, before: Totals) -> Totals:
     """The totals on these metrics pages; of a process that did not answer, those from before."""
-    found: dict[str, float] = {}
-    for each in fields(Totals):
-        source = _SOURCES[each.name]
-        page = pages.get(source.part)
-        found[each.name] = getattr(before, each.name) if page is None else _sum(page, source)
-    return Totals(**found)
+    found = {
+        name: _sum(pages[source.part], source) if source.part in pages else getattr(before, name)
+        for name, source in _SOURCES.items()
+    }
+    return Totals(**found, verified=before.verified if verified is None else verified)
 
 
 def summary(before: Totals, now: Totals, *, seconds: float) -> str:
