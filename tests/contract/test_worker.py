@@ -1,0 +1,238 @@
+"""The real worker and the real sender on the memory broker, where writes can be made to fail and partitions be lost."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from fakes.configuration import MASTER_KEY, delivery, short_settings, subscription
+from fakes.endpoint import after, endpoint
+from hookline.dispatchers.recorder import Recorder
+from hookline.dispatchers.sender import Sender
+from hookline.dispatchers.session import open_session
+from hookline.dispatchers.worker import Worker
+from hookline.runtime.catalogue import load_catalogue
+from hookline.runtime.clock import SystemClock
+from hookline.runtime.log import KafkaRecord, TopicPartition
+from hookline.runtime.memory import MemoryBroker, MemoryReader, MemoryWriter
+from hookline.runtime.metrics import Metrics
+from hookline.runtime.settings import Settings
+from hookline.runtime.tasks import Tasks
+from hookline.runtime.view import View
+from hookline.schemas.codec import Codec
+from hookline.schemas.records import Attempt, Delivery, Outcome, Subscription
+
+CODEC = Codec(load_catalogue())
+SETTINGS = short_settings("memory", "t.", commit_interval_ms=10)
+TOPICS = SETTINGS.topics()
+
+
+@dataclass(slots=True)
+class Failures:
+    """How often a write to each topic still fails; and every topic asked for, in order."""
+
+    left: Counter[str] = field(default_factory=Counter)
+    asked: list[str] = field(default_factory=list)
+
+    def fails(self, topic: str) -> bool:
+        self.asked.append(topic)
+        self.left[topic] -= 1
+        return self.left[topic] >= 0
+
+
+class Dispatching:
+    def __init__(self, broker: MemoryBroker, reader: MemoryReader, view: View, failures: Failures) -> None:
+        self.broker = broker
+        self.reader = reader
+        self.view = view
+        self.failures = failures
+
+    def configure(self, *subscriptions: Subscription) -> None:
+        """The view learns of them, at offsets from 0 on."""
+        self.view.received(
+            [
+                KafkaRecord(TOPICS.subscriptions, 0, number, 0, each.subscription_id.encode(), CODEC.encode(each))
+                for number, each in enumerate(subscriptions)
+            ]
+        )
+
+    def deliver(self, *deliveries: Delivery) -> None:
+        for each in deliveries:
+            self.broker.append(TOPICS.deliveries, each.subscription_id.encode(), CODEC.encode(each))
+
+    def attempts(self) -> Sequence[Attempt]:
+        return [CODEC.decode(record.value, Attempt) for record in self.broker.records(TOPICS.attempts)]
+
+    def retries(self) -> Sequence[Delivery]:
+        return [
+            CODEC.decode(record.value, Delivery)
+            for record in self.broker.records(TOPICS.retry(SETTINGS.retry_tiers[0]))
+        ]
+
+    def committed(self) -> int:
+        found = self.broker.committed("dispatchers", TopicPartition(TOPICS.deliveries, 0))
+        return 0 if found is None else found.offset
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def dispatching(settings: Settings = SETTINGS) -> AsyncIterator[Dispatching]:
+    """One worker on one partition of each lane."""
+    clock, metrics, failures = SystemClock(), Metrics(CollectorRegistry()), Failures()
+    broker = MemoryBroker(clock)
+    for topic in TOPICS.specifications():
+        broker.create(topic.name)
+    failed: list[BaseException] = []
+    async with AsyncExitStack() as stack:
+        tasks = Tasks(on_fatal=failed.append)
+        session = await stack.enter_async_context(open_session(endpoints=settings.endpoints, timeout_s=5))
+        stack.push_async_callback(tasks.cancel)
+        view = View(topics=TOPICS, codec=CODEC, metrics=metrics)
+        writer = MemoryWriter(broker, fails=failures.fails)
+        recorder = Recorder(writer=writer, codec=CODEC, topics=TOPICS, clock=clock, metrics=metrics)
+        sender = Sender(session=session, master_keys=(MASTER_KEY,), clock=clock)
+        worker = Worker(
+            settings=settings,
+            topics=TOPICS,
+            codec=CODEC,
+            view=view,
+            sender=sender,
+            recorder=recorder,
+            clock=clock,
+            metrics=metrics,
+            tasks=tasks,
+        )
+        reader = MemoryReader(
+            broker, group="dispatchers", topics=(TOPICS.deliveries, TOPICS.redeliveries), handler=worker
+        )
+        worker.read_by(reader)
+        tasks.spawn(worker.commit_forever())
+        reader.start()
+        yield Dispatching(broker, reader, view, failures)
+    assert not failed
+
+
+async def test_a_failed_write_is_written_again_and_the_request_not_sent_again() -> None:
+    async with endpoint(500) as (url, seen), dispatching() as running:
+        to = subscription(url)
+        running.configure(to)
+        running.failures.left = Counter({TOPICS.retry(SETTINGS.retry_tiers[0]): 2, TOPICS.attempts: 2})
+        running.deliver(delivery(to))
+        await until(lambda: running.committed() == 1)
+        (attempt,), (retry,) = running.attempts(), running.retries()
+    assert len(seen) == 1
+    assert (attempt.outcome, attempt.attempt, retry.attempt) == (Outcome.FAILED, 1, 2)
+
+
+async def test_the_retry_is_written_before_the_attempt_and_the_commit_comes_last() -> None:
+    async with endpoint(500) as (url, seen), dispatching() as running:
+        to = subscription(url)
+        running.configure(to)
+        running.failures.left = Counter({TOPICS.attempts: 3})
+        running.deliver(delivery(to))
+        await until(lambda: running.failures.left[TOPICS.attempts] < 3)
+        assert running.committed() == 0
+        await until(lambda: running.committed() == 1)
+    assert len(seen) == 1
+    assert running.failures.asked == [TOPICS.retry(SETTINGS.retry_tiers[0])] + [TOPICS.attempts] * 4
+
+
+async def test_the_commit_never_passes_open_work() -> None:
+    release = asyncio.Event()
+
+    async def first_waits(_request: object) -> web.Response:
+        await release.wait()
+        return web.Response()
+
+    async with endpoint(first_waits, 200) as (url, seen), dispatching() as running:
+        to = subscription(url)
+        running.configure(to)
+        running.deliver(*(delivery(to) for _ in range(10)))
+        await until(lambda: len(running.attempts()) == 9)
+        await asyncio.sleep(5 * SETTINGS.commit_interval_ms / 1_000)  # several chances to commit wrongly
+        assert running.committed() == 0
+        release.set()
+        await until(lambda: running.committed() == 10)
+    assert len(seen) == 10
+
+
+async def test_a_delivery_waits_for_a_view_that_is_held_back() -> None:
+    async with endpoint(200) as (url, seen), dispatching() as running:
+        to = subscription(url)
+        running.deliver(delivery(to, config_offset=1))
+        await asyncio.sleep(0.1)  # long enough to be cancelled, if it were not held
+        assert (len(seen), running.attempts()) == (0, [])
+        running.configure(to)
+        await seen.wait_for(1)
+        await until(lambda: running.committed() == 1)
+
+
+async def test_a_late_result_is_on_record_but_neither_retried_nor_committed() -> None:
+    async with endpoint(after(0.1, 500)) as (url, seen), dispatching() as running:
+        to = subscription(url)
+        running.configure(to)
+        running.deliver(delivery(to))
+        await seen.wait_for(1)
+        running.reader.lose()
+        await until(lambda: len(running.attempts()) == 1)
+        (attempt,) = running.attempts()
+    assert running.retries() == []
+    assert running.committed() == 0
+    assert attempt.outcome is Outcome.FAILED
+    assert attempt.next_attempt_at_ms is not None  # the process that has the partition now makes this attempt again
+
+
+async def test_nobody_but_a_member_sends() -> None:
+    async with endpoint(200) as (url, seen), dispatching() as running:
+        to = subscription(url)
+        running.configure(to)
+        running.reader.member = False
+        running.deliver(delivery(to))
+        await asyncio.sleep(0.1)  # long enough to be sent, if it were not held
+        assert not len(seen)
+        running.reader.member = True
+        await seen.wait_for(1)
+
+
+async def test_a_stop_finishes_what_is_in_flight_and_repeats_nothing() -> None:
+    async with endpoint(after(0.1, 200)) as (url, seen), dispatching() as running:
+        to = subscription(url)
+        running.configure(to)
+        running.deliver(*(delivery(to) for _ in range(5)))
+        await seen.wait_for(5)
+        await running.reader.stop()
+        assert running.committed() == 5
+        running.reader.start()
+        running.deliver(delivery(to))
+        await seen.wait_for(6)
+        await until(lambda: running.committed() == 6)
+    assert len(seen) == 6
+
+
+async def test_a_full_window_pauses_its_partition_and_goes_on() -> None:
+    settings = short_settings("memory", "t.", commit_interval_ms=10, window_records_max=3)
+    async with endpoint(200) as (url, seen), dispatching(settings) as running:
+        to = subscription(url)
+        running.configure(to)
+        running.deliver(*(delivery(to) for _ in range(50)))
+        await until(lambda: running.committed() == 50)
+    assert len(seen) == 50
+
+
+async def test_more_bytes_than_the_window_holds_are_taken_a_part_at_a_time() -> None:
+    settings = short_settings("memory", "t.", commit_interval_ms=10, window_bytes_max=2 * 1024 * 1024)
+    async with endpoint(200) as (url, seen), dispatching(settings) as running:
+        to = subscription(url)
+        running.configure(to)
+        running.deliver(*(delivery(to, b"x" * 256 * 1024) for _ in range(40)))
+        await until(lambda: running.committed() == 40)
+    assert len(seen) == 40
