@@ -177,7 +177,7 @@ class _Reading:
     def _reference(self, name: str, where: str, namespace: str) -> Shape:
         full = name if "." in name else f"{namespace}.{name}"
         if full not in self._named:
-            raise ContractError(f"{where}: {name!r} is no type; it must be one of {_WANTED}")
+            raise ContractError(f"{where}: the type is {name!r}; it must be one of {_WANTED}")
         shape = self._named[full]
         if shape is None:
             raise ContractError(f"{where}: {name!r} contains itself; a record's depth must be known from its schema")

@@ -2,6 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
+
+from hookline.schemas.catalogue import Catalogue
 
 TEXT = "string"
 MONEY = {"type": "bytes", "logicalType": "decimal", "precision": 18, "scale": 4}
@@ -40,3 +43,14 @@ def event(*fields: Mapping[str, object], sample: Mapping[str, object] | None = N
         ],
     }
     return json.dumps({key: value for key, value in (schema | more).items() if value is not None})
+
+
+def parcels(*texts: str) -> Catalogue:
+    """A catalogue of these versions of `parcel.sent`."""
+    return Catalogue.from_texts({f"parcel.sent/{n}.avsc": text for n, text in enumerate(texts, start=1)})
+
+
+def item(**changes: object) -> dict[str, object]:
+    """An item of an order; `...` leaves a field out."""
+    whole = {"id": "i", "name": "n", "quantity": 1, "price": Decimal(1)} | changes
+    return {name: value for name, value in whole.items() if value is not ...}
