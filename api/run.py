@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 
 from prometheus_client import CollectorRegistry
 
@@ -14,7 +14,7 @@ from hookline.runtime import draw
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.health import build_health_app, serving
-from hookline.runtime.history_questions import History
+from hookline.runtime.history import open_history
 from hookline.runtime.kafka_writer import open_writer
 from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.metrics import Metrics
@@ -24,12 +24,8 @@ from hookline.schemas.codec import Codec
 
 _log = logging.getLogger("hookline.api")
 
-HistoryOpener = Callable[[Settings], AbstractAsyncContextManager[History]]
 
-
-async def run_api(
-    settings: Settings, lifetime: Lifetime, *, open_history: HistoryOpener, says: Callable[[int], None] | None = None
-) -> None:
+async def run_api(settings: Settings, lifetime: Lifetime, *, says: Callable[[int], None] | None = None) -> None:
     """Serve until the lifetime ends, then finish what is under way; `says` is told the port once it is open.
 
     Until the configuration has been read the API answers 503, and so does /readyz.

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import aiohttp
 import pytest
 
-from fakes.api import CODEC, Caller, ScriptedHistory
+from fakes.api import CODEC, Caller
 from fakes.configuration import short_settings
 from fakes.kafka import make_topics, read, write
 from hookline.api.auth import new_api_key
@@ -22,8 +23,8 @@ pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture
-async def settings(bootstrap: str, prefix: str) -> Settings:
-    made = replace(short_settings(bootstrap, prefix), api_port=0)
+async def settings(bootstrap: str, prefix: str, tmp_path: Path) -> Settings:
+    made = replace(short_settings(bootstrap, prefix), api_port=0, data_dir=tmp_path)
     await asyncio.to_thread(make_topics, bootstrap, made.topics())
     return made
 
@@ -36,15 +37,10 @@ async def new_key(settings: Settings) -> str:
 
 
 @asynccontextmanager
-async def history(_settings: Settings) -> AsyncIterator[ScriptedHistory]:
-    yield ScriptedHistory()
-
-
-@asynccontextmanager
 async def role(settings: Settings, key: str) -> AsyncIterator[Caller]:
     """The role as a process runs it, ready to answer."""
     lifetime, port = Lifetime(), asyncio.get_running_loop().create_future()
-    running = asyncio.create_task(run_api(settings, lifetime, open_history=history, says=port.set_result))
+    running = asyncio.create_task(run_api(settings, lifetime, says=port.set_result))
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{await asyncio.wait_for(port, 10)}") as session:
             call = Caller(session, key)
@@ -57,7 +53,7 @@ async def role(settings: Settings, key: str) -> AsyncIterator[Caller]:
 
 async def answered(call: Caller) -> None:
     async with asyncio.timeout(30):
-        while (await call("GET", "/webhooks")).status == 503:  # noqa: ASYNC110 - another process is asked, over HTTP
+        while (await call("GET", "/webhooks")).status == 503:
             await asyncio.sleep(0.05)
 
 
@@ -70,6 +66,8 @@ async def test_what_was_confirmed_is_there_for_whoever_starts_next(settings: Set
     async with role(settings, key) as call:
         assert (await call("GET", f"/webhooks/{kept['id']}")).json == {**kept, "status": "paused"}
         assert (await call("GET", "/webhooks")).json["total"] == 1
+        assert (await call("GET", f"/webhooks/{kept['id']}/deliveries")).json == {"deliveries": []}
+        assert (await call("GET", f"/webhooks/{kept['id']}/logs")).json == {"logs": []}
 
 
 async def test_a_change_is_visible_in_another_process_soon(settings: Settings) -> None:
@@ -77,7 +75,7 @@ async def test_a_change_is_visible_in_another_process_soon(settings: Settings) -
     async with role(settings, key) as one, role(settings, key) as other:
         made = await one.made()
         async with asyncio.timeout(5):
-            while (await other("GET", f"/webhooks/{made['id']}")).status == 404:  # noqa: ASYNC110 - same
+            while (await other("GET", f"/webhooks/{made['id']}")).status == 404:
                 await asyncio.sleep(0.01)
 
 
@@ -108,10 +106,10 @@ async def test_a_test_delivery_waits_for_the_configuration_it_was_made_under(set
 
 async def test_a_role_without_master_keys_or_a_free_port_does_not_start(settings: Settings) -> None:
     with pytest.raises(ConfigError, match="HOOKLINE_MASTER_KEYS is empty"):
-        await run_api(replace(settings, master_keys=()), Lifetime(), open_history=history)
+        await run_api(replace(settings, master_keys=()), Lifetime())
     server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0)
     taken = server.sockets[0].getsockname()[1]
     with pytest.raises(ConfigError, match=f"nothing can listen on 127.0.0.1:{taken}"):
-        await run_api(replace(settings, api_port=taken), Lifetime(), open_history=history)
+        await run_api(replace(settings, api_port=taken), Lifetime())
     server.close()
     await server.wait_closed()
