@@ -95,16 +95,19 @@ class _Source:
         self._publisher = publisher
         self._stop = stop
         self._say = say
-        self._open: deque[tuple[Event, Future[Published]]] = deque()
+        self._open: deque[tuple[int, Event, Future[Published]]] = deque()
+        self._number = 0  # of the last event
+        self._recovered_at = 0  # the last event that was there when the broker came back
         self._published = 0
 
     def take(self, event: Event) -> None:
         self._settle(open_max=_OPEN_MAX - 1)
+        self._number += 1
         try:
-            self._open.append((event, self._publisher.submit(event)))
+            self._open.append((self._number, event, self._publisher.submit(event)))
         except NotYet as error:
             self._settle(open_max=0)
-            self._insist(event, error)
+            self._insist(self._number, event, error)
 
     def finish(self) -> int:
         self._settle(open_max=0)
@@ -114,24 +117,33 @@ class _Source:
 
     def _settle(self, *, open_max: int) -> None:
         """Take the answers that are there, and wait for those that keep more than `open_max` events open."""
-        while self._open and (len(self._open) > open_max or self._open[0][1].done()):
-            event, future = self._open.popleft()
+        while self._open and (len(self._open) > open_max or self._open[0][2].done()):
+            number, event, future = self._open.popleft()
             error = future.exception()  # a publisher answers within its own timeout
             if isinstance(error, NotYet):
-                self._insist(event, error)
+                self._insist(number, event, error)
             elif error is not None:
                 raise error
             else:
                 self._published += 1
 
-    def _insist(self, event: Event, error: NotYet) -> None:
+    def _insist(self, number: int, event: Event, error: NotYet) -> None:
         """Publish this event until the broker says yes, or the demo is stopped."""
         if self._stop.is_set():
             return
+        if number <= self._recovered_at and self._is_accepted(event):
+            return  # it failed while the broker was away: that was said already
         self._say(f"waiting for the broker: {error}")
         while not self._stop.wait(_AGAIN_S):
-            with suppress(NotYet):
-                self._publisher.publish(event)
-                self._published += 1
+            if self._is_accepted(event):
+                self._recovered_at = self._number
                 self._say("the broker is back")
                 return
+
+    def _is_accepted(self, event: Event) -> bool:
+        try:
+            self._publisher.publish(event)
+        except NotYet:
+            return False
+        self._published += 1
+        return True

@@ -185,6 +185,15 @@ def test_an_event_that_was_not_acknowledged_is_published_again() -> None:
     assert said == ["waiting for the broker: down", "the broker is back"]
 
 
+def test_one_stop_of_the_broker_is_said_once() -> None:
+    late = _LateFailures(count=20)
+    said: list[str] = []
+    time = SteppedTime(events=22)  # 20 that fail, one wait for the broker, and one that is published at once
+    count = run_demo(Demo(account_id="acct_1", rate=100, seed=1), late, clock=time, stop=time.stop, say=said.append)
+    assert (count, len(late.events)) == (21, 21)
+    assert said == ["waiting for the broker: down", "the broker is back"]
+
+
 def test_an_event_that_found_no_room_is_published_again() -> None:
     kept, said, _ = ran(events=4, refusals={1: NotYet("full")})
     assert len(kept.events) == 3
@@ -207,6 +216,28 @@ def test_a_broker_that_stays_away_does_not_keep_the_demo_from_stopping() -> None
         Demo(account_id="acct_1", rate=100, seed=1), away, clock=time, stop=time.stop, say=away.said.append
     )
     assert (count, away.tries, away.said) == (0, 4, ["waiting for the broker: away"])
+
+
+class _LateFailures(KeptEvents):
+    """The first `count` submitted events fail, all at the same time: when the last of them is submitted."""
+
+    def __init__(self, *, count: int) -> None:
+        super().__init__()
+        self._late: list[Future[Published]] = []
+        self._late_max = count
+
+    def submit(self, event: Event) -> Future[Published]:
+        if len(self._late) == self._late_max:
+            return super().submit(event)
+        future: Future[Published] = Future()
+        self._late.append(future)
+        if len(self._late) == self._late_max:
+            for each in self._late:
+                each.set_exception(NotYet("down"))
+        return future
+
+    def publish(self, event: Event) -> Published:
+        return super().submit(event).result(0)
 
 
 class _Away:
