@@ -44,7 +44,7 @@ road: jars ## tests of the whole road on a real broker
 	@$(BIN)/pytest -q tests/road
 
 bench: jars ## deliveries a second and latency, beside a bare client on the same receiver
-	@$(BIN)/python benchmarks/road.py $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python benchmarks/road.py $(ARGS)
 
 format: $(VENV)/.ready ## let ruff write the format and the safe fixes
 	@$(BIN)/ruff format .

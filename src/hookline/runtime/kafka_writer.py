@@ -55,7 +55,9 @@ class KafkaWriter:
         await asyncio.to_thread(self._thread.join)
         self._settle()
         if left:
+            self._producer.purge()  # or closing would wait for a broker that is gone
             _log.warning("kafka.closed_with_unacknowledged_writes", extra={"records": left})
+        await asyncio.to_thread(self._producer.close)
 
     def _serve(self) -> None:
         while not self._stopping.is_set():
@@ -77,17 +79,14 @@ class KafkaWriter:
         self._scheduled = False  # before the first popleft: a report that comes after it schedules anew
         while self._reports:
             future, error, place = self._reports.popleft()
+            if error is not None and error.fatal():
+                self._on_fatal(KafkaException(error))
             if future.done():
-                continue
+                continue  # who asked has given up waiting
             if place is not None:
                 future.set_result(place)
             elif error is not None:
-                self._refuse(future, error)
-
-    def _refuse(self, future: asyncio.Future[Written], error: KafkaError) -> None:
-        future.set_exception(_translated("write", error))
-        if error.fatal():
-            self._on_fatal(KafkaException(error))
+                future.set_exception(_translated("write", error))
 
 
 def _translated(topic: str, error: KafkaError) -> NotYet | ContractError:

@@ -1,0 +1,266 @@
+"""Events in Kafka to the receiver: deliveries a second, latency, CPU, and the same receiver under a bare client in the same run.
+
+Machines are noisy: compare ratios of one run, never times of two. `make bench`, or `make bench ARGS="--quick --json out.json"`.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from fakes.configuration import delivery, short_settings, subscription
+from fakes.kafka import write
+from fakes.road import CODEC, Road, road, sample
+from hookline.producers import Event, Publisher
+from hookline.runtime.broker_process import EmbeddedKafka
+from hookline.runtime.settings import Settings
+from hookline.schemas.topics import RETRY_TIERS_MS
+
+_HERE = Path(__file__).parent
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+_WAIT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    bare: int
+    backlog: int
+    steady_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measurement; None where it has no such figure."""
+
+    what: str
+    per_s: float | None = None
+    cpu_ms: float | None = None
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+
+
+class Receiver:
+    """The receiver process."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}/"
+
+    async def stats(self, query: str = "") -> dict[str, Any]:
+        async with aiohttp.ClientSession() as session, session.get(f"{self.url}stats{query}") as answer:
+            return dict(await answer.json())
+
+    async def came(self, count: int) -> dict[str, Any]:
+        """The figures, once `count` webhooks are there."""
+        async with asyncio.timeout(_WAIT_S):
+            while (await self.stats())["count"] < count:  # noqa: ASYNC110 - another process is asked
+                await asyncio.sleep(0.2)
+        return await self.stats("?all&reset")
+
+
+@asynccontextmanager
+async def receiving() -> AsyncIterator[Receiver]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(_HERE / "receiver.py"), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        yield Receiver(process, int(await process.stdout.readline()))
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def measure_bare(receiver: Receiver, requests: int) -> Row:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(_HERE / "bare_client.py"), receiver.url, str(requests), stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await process.communicate()
+    per_s, cpu_ms = (float(word) for word in printed.split())
+    await receiver.stats("?reset")
+    return Row("bare aiohttp client", per_s, cpu_ms)
+
+
+async def measure_dispatcher(settings: Settings, folder: Path, receiver: Receiver, count: int) -> Row:
+    """The dispatcher alone on deliveries that are there already; it begins when it is started."""
+    async with road(fresh(settings), folder, roles=()) as running:
+        to = [subscription(f"{receiver.url}{number}") for number in range(50)]
+        body = (
+            b'{"event":"user.created","data":{"id":"user_123","email":"john@example.com","status":"active"}}'
+            + b" " * 90
+        )
+        topics = running.settings.topics()
+        put = running.settings.bootstrap_servers
+        write(put, topics.subscriptions, [(each.subscription_id.encode(), CODEC.encode(each)) for each in to])
+        fresh_ones = [delivery(to[number % 50], body) for number in range(count)]
+        write(put, topics.deliveries, [(each.subscription_id.encode(), CODEC.encode(each)) for each in fresh_ones])
+        await running.start("dispatcher")
+        figures = await receiver.came(count)
+        cpu_ms = cpu_s(pids(running)) / count * 1_000
+    return Row("dispatcher on a backlog", count / figures["seconds"], cpu_ms)
+
+
+async def measure_steady(settings: Settings, folder: Path, receiver: Receiver, *, rate: int, seconds: int) -> Row:
+    async with road(fresh(settings), folder) as running:
+        await running.subscribe(receiver.url, "user.created")
+        await publish_steadily(running, rate=rate, seconds=3)  # warm: connections, producer ids, caches
+        await receiver.came(3 * rate)
+        with cpu_of(running, settings) as cpu:
+            await publish_steadily(running, rate=rate, seconds=seconds)
+            figures = await receiver.came(rate * seconds)
+    parts = statistics.quantiles(figures["latencies_ms"], n=100)
+    return Row(f"road at {rate} events/s", rate, cpu[0] / (rate * seconds) * 1_000, parts[49], parts[98])
+
+
+async def measure_backlog(settings: Settings, folder: Path, receiver: Receiver, *, fan_out: int, count: int) -> Row:
+    """Publish as fast as it goes, and deliver meanwhile; until the last has come."""
+    events = count // fan_out
+    async with road(fresh(settings), folder) as running:
+        for number in range(fan_out):
+            await running.subscribe(f"{receiver.url}{number}", "user.created")
+        await publish_steadily(running, rate=50, seconds=2)
+        await receiver.came(100 * fan_out)
+        with cpu_of(running, settings) as cpu:
+            started_s = time.monotonic()
+            await publish_steadily(running, rate=1_000_000, seconds=0, count=events)
+            await receiver.came(events * fan_out)
+            took_s = time.monotonic() - started_s
+    return Row(f"road, fan-out {fan_out}", count / took_s, cpu[0] / count * 1_000)
+
+
+async def publish_steadily(running: Road, *, rate: int, seconds: int, count: int = 0) -> None:
+    def publish() -> None:
+        settings = running.settings
+        with Publisher(
+            bootstrap_servers=settings.bootstrap_servers, topic_prefix=settings.topic_prefix, linger_ms=0
+        ) as publisher:
+            publisher.publish(sample("user.deleted"))  # nobody wants it: the first message of a producer is slow
+            started_s = time.monotonic()
+            for number in range(count or rate * seconds):
+                if (ahead_s := started_s + number / rate - time.monotonic()) > 0:
+                    time.sleep(ahead_s)
+                publisher.submit(stamped(number))
+
+    await asyncio.to_thread(publish)
+
+
+def stamped(number: int) -> Event:
+    event = sample("user.created")
+    return replace(event, data={**event.data, "id": f"user_{number}", "username": str(time.time_ns())})
+
+
+def fresh(settings: Settings) -> Settings:
+    """The same with topics of its own."""
+    return replace(settings, topic_prefix=f"b{uuid.uuid4().hex[:7]}.")
+
+
+def pids(running: Road) -> Sequence[int]:
+    return [role.process.pid for role in running.roles.values()]
+
+
+@contextmanager
+def cpu_of(running: Road, settings: Settings) -> Iterator[list[float]]:
+    """CPU seconds of all roles and the broker while the block ran, as the list's only item."""
+    measured = [*pids(running), *_broker_pids(settings)]
+    before_s, used = cpu_s(measured), [0.0]
+    yield used
+    used[0] = cpu_s(measured) - before_s
+
+
+def cpu_s(processes: Sequence[int]) -> float:
+    ticks = 0
+    for pid in processes:
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(words[11]) + int(words[12])
+    return ticks / _TICKS_A_SECOND
+
+
+_BROKERS: dict[str, int] = {}
+
+
+def _broker_pids(settings: Settings) -> Sequence[int]:
+    pid = _BROKERS.get(settings.bootstrap_servers)
+    return [] if pid is None else [pid]
+
+
+@contextmanager
+def broker(folder: Path) -> Iterator[str]:
+    configured = os.environ.get("HOOKLINE_TEST_BOOTSTRAP_SERVERS", "")
+    if configured:
+        yield configured
+        return
+    cache_dir = Settings.from_env(os.environ).cache_dir.expanduser()
+    embedded = EmbeddedKafka(data_dir=folder / "kafka", cache_dir=cache_dir, env=os.environ, say=print)
+    embedded.start()
+    try:
+        if embedded.pid is not None:
+            _BROKERS[embedded.bootstrap_servers] = embedded.pid
+        yield embedded.bootstrap_servers
+    finally:
+        embedded.stop()
+
+
+async def measure_all(bootstrap: str, folder: Path, sizes: Sizes) -> Sequence[Row]:
+    settings = short_settings(bootstrap, "", retry_tiers=RETRY_TIERS_MS, session_timeout_s=10)
+    async with receiving() as receiver:
+        measurements = (
+            measure_bare(receiver, sizes.bare),
+            measure_dispatcher(settings, folder, receiver, sizes.backlog),
+            measure_bare(receiver, sizes.bare),
+            measure_steady(settings, folder, receiver, rate=200, seconds=sizes.steady_s),
+            measure_steady(settings, folder, receiver, rate=1_000, seconds=sizes.steady_s),
+            measure_backlog(settings, folder, receiver, fan_out=1, count=sizes.backlog),
+            measure_backlog(settings, folder, receiver, fan_out=5, count=sizes.backlog),
+        )
+        return [told(await measurement) for measurement in measurements]
+
+
+def told(row: Row) -> Row:
+    print(line(row), flush=True)
+    return row
+
+
+def line(row: Row) -> str:
+    return f"{row.what:28}" + "".join(
+        " " * 12 if value is None else f"{value:12,.{digits}f}"
+        for value, digits in ((row.per_s, 0), (row.cpu_ms, 3), (row.p50_ms, 1), (row.p99_ms, 1))
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="a fifth of everything: to see that it runs, not to compare"
+    )
+    parser.add_argument("--json", type=Path, help="also write the rows to this file")
+    asked = parser.parse_args()
+    sizes = Sizes(5_000, 4_000, 5) if asked.quick else Sizes(30_000, 30_000, 20)
+    print(f"{'':28}{'per second':>12}{'CPU ms each':>12}{'p50 ms':>12}{'p99 ms':>12}")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        broker(Path(folder)) as bootstrap,
+        contextlib.suppress(KeyboardInterrupt),
+    ):
+        rows = asyncio.run(measure_all(bootstrap, Path(folder), sizes))
+    bare = statistics.fmean(row.per_s or 0 for row in rows if row.what.startswith("bare"))
+    dispatcher = next(row.per_s or 0 for row in rows if row.what.startswith("dispatcher"))
+    print(f"dispatcher / bare client: {dispatcher / bare:.2f}")
+    if asked.json is not None:
+        asked.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
