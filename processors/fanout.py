@@ -209,9 +209,9 @@ class _Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         try:
             while not (self.should_stop or fetcher.should_stop):
                 async for _, message in self.getmany(timeout=1.0):
+                    await self.callback(message)
                     while any(queue.full() for queue in queues):
                         await asyncio.sleep(_BUFFER_FULL_S)
-                    await self.callback(message)
                 await asyncio.sleep(0)
         except self.consumer_stopped_errors:
             if not self.app.should_stop:

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from hookline.core.rendering import Renderer
 from hookline.processors.barrier import Barrier
 from hookline.processors.composer import Composer
+from hookline.processors.history import Ingest
 from hookline.processors.pipeline import Pipeline
 from hookline.processors.watchdog import Watchdog
 from hookline.processors.writes import Writes
@@ -16,6 +17,8 @@ from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.end_offsets import EndOffsets
 from hookline.runtime.health import build_health_app, serving
+from hookline.runtime.history import open_history
+from hookline.runtime.kafka_reader import KafkaReader, ReaderConfig, reading
 from hookline.runtime.kafka_writer import open_writer
 from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.log import TopicPartition
@@ -24,7 +27,6 @@ from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import View, open_view
 from hookline.schemas.codec import Codec
-
 
 _LINGER_MS = 1  # a backlog goes out in batches; costs an idle road less than 1 ms
 
@@ -83,3 +85,36 @@ def _fanout_readiness(view: View, fanout: _Fanned, barrier: Barrier) -> str | No
     if fanout.is_rebalancing or not fanout.assigned():
         return "no partitions are assigned"
     return barrier.is_waiting_for
+
+
+async def run_history(settings: Settings, lifetime: Lifetime) -> None:
+    """Keep the history until the lifetime ends."""
+    metrics, clock = Metrics(CollectorRegistry()), SystemClock()
+    topics, codec = settings.topics(), Codec(load_catalogue())
+    async with AsyncExitStack() as stack:
+        tasks = Tasks(on_fatal=lifetime.fail)
+        store = await stack.enter_async_context(open_history(settings))
+        writer = await stack.enter_async_context(open_writer(settings.bootstrap_servers, on_fatal=lifetime.fail))
+        stack.push_async_callback(tasks.cancel)
+        ingest = Ingest(store=store, writer=writer, topics=topics, codec=codec, metrics=metrics, clock=clock)
+        config = ReaderConfig(
+            bootstrap_servers=settings.bootstrap_servers,
+            group=settings.group("history"),
+            topics=(topics.attempts,),
+            instance_id=settings.instance_id,
+            session_timeout_s=settings.session_timeout_s,
+            drain_s=settings.drain_s,
+        )
+        reader = KafkaReader(config, ingest, metrics=metrics, on_fatal=lifetime.fail, starts=ingest.starts)
+        ingest.read_by(reader)
+        health = build_health_app(metrics, alive=[], ready=[lambda: _history_readiness(reader)])
+        await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
+        tasks.spawn(ingest.run())
+        await stack.enter_async_context(reading(reader))
+        await lifetime.wait()
+
+
+def _history_readiness(reader: KafkaReader) -> str | None:
+    if not reader.is_reading():
+        return "reading has ended"
+    return None if reader.is_member() else "the broker was not polled lately"

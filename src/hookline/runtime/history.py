@@ -1,0 +1,195 @@
+"""The history store: what became of every delivery, in SQL. SQLite now; PostgreSQL differs only in `history_tables` and `_engine`.
+
+It can be dropped at any time: everything in it comes from `webhooks.attempts`.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, event, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from hookline.runtime.history_questions import DeliveryRow, LogRow
+from hookline.runtime.history_tables import (
+    ATTEMPTS,
+    DELIVERIES,
+    METADATA,
+    OFFSETS,
+    add_attempts,
+    attempt_row,
+    delivery_row,
+    merge_deliveries,
+    put_offsets,
+)
+from hookline.runtime.log import TopicPartition
+from hookline.runtime.settings import Settings
+from hookline.schemas.errors import ConfigError, NotYet
+from hookline.schemas.records import Attempt, Outcome
+
+_BUSY_S = 5.0
+_LISTED_MAX = 1_000
+_ENDS_WITHOUT_REQUEST = {
+    Outcome.POSTPONED: "postponed",
+    Outcome.CANCELLED: "cancelled",
+    Outcome.EXPIRED: "expired",
+    Outcome.SUCCEEDED: "succeeded",
+}
+
+
+class HistoryStore:
+    """Takes in attempts and answers what became of deliveries (`history_questions.History`). NotYet when the database is away."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        dialect = engine.dialect.name
+        self._add_attempts = add_attempts(dialect)
+        self._merge_deliveries = merge_deliveries(dialect)
+        self._put_offsets = put_offsets(dialect)
+
+    async def create(self) -> None:
+        """Make the tables that are not there yet."""
+        async with _translated(), self._engine.begin() as connection:
+            await connection.run_sync(_create)
+
+    async def ingest(self, attempts: Sequence[Attempt], offsets: Mapping[TopicPartition, int]) -> None:
+        """Take in attempts and remember where reading goes on, all in one transaction. Repeats change nothing."""
+        async with _translated(), self._engine.begin() as connection:
+            if attempts:
+                await connection.execute(self._add_attempts, [attempt_row(each) for each in attempts])
+                await connection.execute(self._merge_deliveries, [delivery_row(each) for each in attempts])
+            if offsets:
+                rows = [
+                    {"topic": each.topic, "partition": each.partition, "next_offset": offset}
+                    for each, offset in offsets.items()
+                ]
+                await connection.execute(self._put_offsets, rows)
+
+    async def offsets(self, topic: str) -> Mapping[int, int]:
+        """By partition of the topic, the offset where reading goes on."""
+        question = select(OFFSETS.c.partition, OFFSETS.c.next_offset).where(OFFSETS.c.topic == topic)
+        return {row.partition: row.next_offset for row in await self._rows(question)}
+
+    async def deliveries(self, *, account_id: str, subscription_id: str, limit: int) -> Sequence[DeliveryRow]:
+        table = DELIVERIES.c
+        question = (
+            select(DELIVERIES)
+            .where(table.account_id == account_id, table.subscription_id == subscription_id)
+            .order_by(table.first_at_ms.desc(), table.delivery_id.desc())
+            .limit(min(limit, _LISTED_MAX))
+        )
+        return [_delivery(row) for row in await self._rows(question)]
+
+    async def logs(self, *, account_id: str, subscription_id: str, limit: int) -> Sequence[LogRow]:
+        table = ATTEMPTS.c
+        question = (
+            select(ATTEMPTS)
+            .where(table.account_id == account_id, table.subscription_id == subscription_id, table.is_request)
+            .order_by(table.started_at_ms.desc(), table.attempt_id.desc())
+            .limit(min(limit, _LISTED_MAX))
+        )
+        return [_log(row) for row in await self._rows(question)]
+
+    async def _rows(self, question: Any) -> Sequence[Row[Any]]:
+        async with _translated(), self._engine.connect() as connection:
+            return (await connection.execute(question)).all()
+
+
+@asynccontextmanager
+async def open_history(settings: Settings) -> AsyncIterator[HistoryStore]:
+    """The store that the settings name, its tables made if need be; ConfigError if the address is none."""
+    engine = _engine(settings.history_address())
+    try:
+        store = HistoryStore(engine)
+        await store.create()
+        yield store
+    finally:
+        await engine.dispose()
+
+
+def _engine(address: str) -> AsyncEngine:
+    try:
+        url = make_url(address)
+    except ArgumentError as error:
+        raise ConfigError(
+            "HOOKLINE_HISTORY_URL is no SQLAlchemy URL; it must look like sqlite+aiosqlite:////data/history.sqlite"
+        ) from error
+    if url.drivername != "sqlite+aiosqlite":
+        raise ConfigError(f"HOOKLINE_HISTORY_URL begins with {url.drivername}; it must begin with sqlite+aiosqlite")
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(url, connect_args={"timeout": _BUSY_S}, hide_parameters=True)
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")  # the API reads while history writes
+    cursor.execute("PRAGMA synchronous=NORMAL")  # rows and offsets go together: what a power cut takes is read again
+    cursor.execute("PRAGMA cache_size=-65536")
+    cursor.execute("PRAGMA temp_store=MEMORY")
+    cursor.close()
+
+
+def _create(connection: Connection) -> None:
+    # IF NOT EXISTS, for history and the API may both be the first.
+    for table in METADATA.sorted_tables:
+        connection.execute(CreateTable(table, if_not_exists=True))
+        for index in table.indexes:
+            connection.execute(CreateIndex(index, if_not_exists=True))
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        # Without the statement's values: an attempt may quote a response.
+        raise NotYet(f"the history store does not answer: {type(error.orig).__name__}") from error.orig
+    except (SQLAlchemyError, OSError) as error:
+        raise NotYet(f"the history store does not answer: {type(error).__name__}") from error
+
+
+def _delivery(row: Row[Any]) -> DeliveryRow:
+    outcome = Outcome(row.outcome)
+    is_succeeded = outcome is Outcome.SUCCEEDED
+    last_at_ms = row.request_at_ms or None
+    return DeliveryRow(
+        delivery_id=row.delivery_id,
+        event_type=row.event_type,
+        status="succeeded" if is_succeeded else "failed",
+        response_code=row.response_code if row.request_attempt else None,
+        attempts=row.requests,
+        delivered_at_ms=last_at_ms if is_succeeded else None,
+        last_attempt_at_ms=last_at_ms,
+        next_attempt_at_ms=row.next_attempt_at_ms,
+        is_test=row.is_test,
+        state=_state(outcome, row.next_attempt_at_ms),
+    )
+
+
+def _state(outcome: Outcome, next_attempt_at_ms: int | None) -> str:
+    if outcome is Outcome.FAILED:
+        return "exhausted" if next_attempt_at_ms is None else "retrying"
+    return _ENDS_WITHOUT_REQUEST[outcome]
+
+
+def _log(row: Row[Any]) -> LogRow:
+    status: Literal["delivered", "failed"] = "delivered" if row.outcome == Outcome.SUCCEEDED else "failed"
+    return LogRow(
+        attempt_id=row.attempt_id,
+        delivery_id=row.delivery_id,
+        event_type=row.event_type,
+        status=status,
+        attempt=row.attempt,
+        response_code=row.response_code,
+        response_time_ms=row.duration_ms,
+        at_ms=row.started_at_ms + row.duration_ms,
+        error=row.error,
+        detail=row.detail,
+    )
