@@ -5,13 +5,12 @@ import os
 import typer
 
 from hookline.cli.options import DataDir, settings_from_environment
-from hookline.runtime.broker import BrokerKind, prepare_broker
 
 _broker = typer.Typer(no_args_is_help=True, help="The Kafka that `hookline up` brings along.")
 _READY = {
-    BrokerKind.CONFIGURED: "Kafka is configured (HOOKLINE_BOOTSTRAP_SERVERS); nothing to fetch.",
-    BrokerKind.DOCKER: "Docker answers; Kafka's image is fetched when it starts.",
-    BrokerKind.EMBEDDED: "Kafka's jars and Java are there.",
+    "configured": "Kafka is configured (HOOKLINE_BOOTSTRAP_SERVERS); nothing to fetch.",
+    "docker": "Docker answers; Kafka's image is fetched when it starts.",
+    "embedded": "Kafka's jars and Java are there.",
 }
 
 
@@ -28,6 +27,8 @@ def _only() -> None:
 @_broker.command()
 def fetch(*, data_dir: DataDir = None) -> None:
     """Fetch what the broker of `hookline up` needs: Kafka's jars, unless a broker is configured or Docker answers."""
+    from hookline.runtime.broker import prepare_broker
+
     settings = settings_from_environment(data_dir)
     kind = prepare_broker(
         bootstrap_servers=settings.bootstrap_servers,

@@ -9,9 +9,13 @@ import typer
 
 from hookline.runtime.settings import Settings
 
+RATE = 5.0  # events a second of the demo source: lively, and no load
+SEED = 1
+
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder of `hookline up`; else HOOKLINE_DATA_DIR.", show_default=False)
 ]
+AccountOption = Annotated[str, typer.Option("--account", help="Account of the events; else that of `hookline up`.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 

@@ -5,8 +5,6 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from hookline import __version__
 from hookline.cli.options import Json
@@ -51,6 +49,9 @@ def _code(text: str) -> str:
 
 
 def _show(rows: list[Row]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     shown = Table(box=None, pad_edge=False, header_style="bold")
     shown.add_column("variable", no_wrap=True)
     shown.add_column("default", overflow="fold")

@@ -103,15 +103,17 @@ class Road:
         self._tasks.spawn(keep_running(self._ground.broker, say=self._screen.trouble))
 
     async def _begin(self, look: Look, step: Step) -> None:
+        """The source starts as soon as its webhook is confirmed: what is published then reaches the receiver."""
         ground = self._ground
         first = [part for part in parts(demo=ground.wish.demo) if part is not Part.SOURCE]
         for part in first:
             await self._start(part)
         await asyncio.to_thread(announce, ground.identity, ground.settings, Codec(ground.catalogue))
-        await self._await_ready(look, first, step)
+        await self._await_ready(look, [part for part in first if part in {Part.API, Part.RECEIVER}], step)
         await self._settle_demo(look)
         if ground.wish.demo:
             await self._start(Part.SOURCE)
+        await self._await_ready(look, first, step)
 
     async def _start(self, part: Part) -> None:
         ground = self._ground
