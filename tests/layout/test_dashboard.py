@@ -1,0 +1,85 @@
+"""The dashboard and the scrape configuration ask only for what the roles show."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics import MetricWrapperBase
+
+from hookline.runtime.metrics import Metrics
+
+INFRA = Path(__file__).parents[2] / "infra"
+DASHBOARD: Mapping[str, Any] = json.loads((INFRA / "grafana" / "hookline.json").read_text(encoding="utf-8"))
+PANELS = DASHBOARD["panels"]
+_SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
+_FROM_PROMETHEUS = {"job", "instance", "le"}
+
+
+def samples() -> dict[str, set[str]]:
+    """The labels of every sample that a role can show, by the sample's name."""
+    found = {}
+    for metric in vars(Metrics(CollectorRegistry())).values():
+        if isinstance(metric, MetricWrapperBase):
+            (described,) = metric.describe()
+            for suffix in _SUFFIXES[described.type]:
+                found[f"{described.name}{suffix}"] = set(metric._labelnames)
+    return found
+
+
+def queries() -> Iterator[tuple[str, str]]:
+    for panel in PANELS:
+        for target in panel["targets"]:
+            yield panel["title"], target["expr"]
+
+
+def test_there_are_four_panels_that_do_not_overlap() -> None:
+    places = [panel["gridPos"] for panel in PANELS]
+    assert {(place["x"], place["y"]) for place in places} == {(0, 0), (12, 0), (0, 9), (12, 9)}
+    assert {(place["w"], place["h"]) for place in places} == {(12, 9)}
+    assert len({panel["id"] for panel in PANELS}) == len(PANELS)
+    assert all(panel["description"] and panel["fieldConfig"]["defaults"]["unit"] for panel in PANELS)
+
+
+def test_every_panel_asks_the_data_source_that_is_chosen_on_the_page() -> None:
+    variables = {variable["name"]: variable for variable in DASHBOARD["templating"]["list"]}
+    assert variables["datasource"]["type"] == "datasource"
+    assert variables["datasource"]["query"] == "prometheus"
+    asked = [target["datasource"] for panel in PANELS for target in panel["targets"]]
+    asked += [panel["datasource"] for panel in PANELS] + [variables["job"]["datasource"]]
+    assert all(each == {"type": "prometheus", "uid": "${datasource}"} for each in asked)
+
+
+@pytest.mark.parametrize(("title", "query"), list(queries()))
+def test_a_panel_shows_metrics_and_labels_that_exist(title: str, query: str) -> None:
+    known = samples()
+    used = re.findall(r"hookline_\w+", query)
+    assert used, title
+    assert set(used) <= set(known), title
+    labels = set(re.findall(r"(\w+)\s*=~?", query)) | set(
+        re.split(r"[,\s]+", ",".join(re.findall(r"by \(([^)]*)\)", query)))
+    )
+    assert labels - _FROM_PROMETHEUS - {""} <= set().union(*(known[name] for name in used)), title
+
+
+def test_the_job_is_chosen_among_those_that_are_scraped() -> None:
+    (job,) = (variable for variable in DASHBOARD["templating"]["list"] if variable["name"] == "job")
+    (metric,) = re.findall(r"hookline_\w+", job["definition"])
+    assert metric in samples()
+
+
+def test_the_targets_of_a_running_up_are_written_as_prometheus_reads_them(tmp_path: Path) -> None:
+    up, output = tmp_path / "up.json", tmp_path / "targets" / "up.json"
+    up.write_text(json.dumps({"health": {"api": "http://127.0.0.1:20001", "fanout": "http://127.0.0.1:20002"}}))
+    script = INFRA / "prometheus" / "targets.py"
+    subprocess.run([sys.executable, "-I", str(script), str(up), str(output)], check=True, timeout=30)
+    assert json.loads(output.read_text()) == [
+        {"targets": ["127.0.0.1:20001"], "labels": {"role": "api"}},
+        {"targets": ["127.0.0.1:20002"], "labels": {"role": "fanout"}},
+    ]
+    assert [each.name for each in output.parent.iterdir()] == ["up.json"]
