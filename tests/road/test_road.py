@@ -115,7 +115,7 @@ async def test_events_reach_only_subscriptions_of_their_own_account(running: Roa
 async def test_a_subscription_gets_every_event_produced_after_the_api_confirmed_it(running: Road) -> None:
     async with endpoint(200) as (url, seen):
         for count in range(1, 41):
-            webhook = await running.subscribe(f"{url}{count}", "user.created")
+            webhook = await running.subscribe(f"{url}/{count}", "user.created")
             await running.publish(sample("user.created"))
             await seen.wait_for(count)
             async with running.api.delete(f"/webhooks/{webhook['id']}") as answer:
