@@ -210,7 +210,7 @@ class _Consumer(AIOKafkaConsumer):  # type: ignore[misc]
             while not (self.should_stop or fetcher.should_stop):
                 async for _, message in self.getmany(timeout=1.0):
                     await self.callback(message)
-                    while any(queue.full() for queue in queues):
+                    while any(queue.full() for queue in queues):  # noqa: ASYNC110 - Faust has no event for it
                         await asyncio.sleep(_BUFFER_FULL_S)
                 await asyncio.sleep(0)
         except self.consumer_stopped_errors:

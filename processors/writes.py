@@ -31,11 +31,20 @@ class Batch:
 class Writes:
     """All outstanding writes of one fan-out."""
 
-    def __init__(self, writer: Writer, *, outstanding_max: int, bytes_max: int = _BYTES_MAX, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        *,
+        outstanding_max: int,
+        metrics: Metrics,
+        bytes_max: int = _BYTES_MAX,
+        again_s: float = _AGAIN_S,
+    ) -> None:
         self._writer = writer
         self._outstanding_max = outstanding_max
         self._bytes_max = bytes_max
         self._metrics = metrics
+        self._again_s = again_s
         self._bytes = 0
         self._room = asyncio.Event()
         self.outstanding = 0
@@ -73,7 +82,7 @@ class Writes:
             self._replace(batch, str(error))
         else:
             self._metrics.write_retries.labels(outgoing.topic).inc()
-            asyncio.get_running_loop().call_later(_AGAIN_S, self._write_again, outgoing, batch)
+            asyncio.get_running_loop().call_later(self._again_s, self._write_again, outgoing, batch)
 
     def _write_again(self, outgoing: Outgoing, batch: Batch) -> None:
         if batch.event.is_ours:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from aiokafka.partitioner import murmur2  # type: ignore[import-untyped]
+from aiokafka.partitioner import murmur2
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from hookline.producers import ConfigError, ContractError, Event, NotYet, Published, Publisher, new_event

@@ -1,0 +1,265 @@
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import replace
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+from hookline.core.ids import attempt_id, delivery_id
+from hookline.runtime.history import HistoryStore, open_history
+from hookline.runtime.history_questions import DeliveryRow, LogRow
+from hookline.runtime.log import TopicPartition
+from hookline.runtime.settings import Settings
+from hookline.schemas.errors import ConfigError, NotYet
+from hookline.schemas.records import Attempt, Outcome, Place
+
+ACCOUNT, WEBHOOK, TOPIC = "acct_1", "wh_1", "webhooks.attempts"
+AT_MS = 1_700_000_000_000
+
+
+def attempt(
+    number: int = 1,
+    outcome: Outcome = Outcome.SUCCEEDED,
+    *,
+    event: str = "evt_1",
+    at_ms: int = AT_MS,
+    run: int = 0,
+    webhook: str = WEBHOOK,
+    next_ms: int | None = None,
+) -> Attempt:
+    """One record of `webhooks.attempts`; requests took 120 ms and were answered with 200 or 500."""
+    delivery = delivery_id(ACCOUNT, event, webhook)
+    is_request = outcome in {Outcome.SUCCEEDED, Outcome.FAILED}
+    code = 200 if outcome is Outcome.SUCCEEDED else 500
+    return Attempt(
+        attempt_id=attempt_id(delivery, run, number, at_ms),
+        delivery_id=delivery,
+        account_id=ACCOUNT,
+        subscription_id=webhook,
+        event_id=event,
+        event_type="order.created",
+        run=run,
+        attempt=number,
+        is_test=False,
+        outcome=outcome,
+        started_at_ms=at_ms,
+        duration_ms=120 if is_request else 0,
+        response_code=code if is_request else None,
+        response_body=b"",
+        error=None if outcome is Outcome.SUCCEEDED else "status",
+        detail=None if outcome is Outcome.SUCCEEDED else "The endpoint answered 500.",
+        next_attempt_at_ms=next_ms,
+        origin=Place(partition=1, offset=7),
+    )
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data")
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[HistoryStore]:
+    async with open_history(settings) as opened:
+        yield opened
+
+
+async def take_in(store: HistoryStore, *attempts: Attempt) -> None:
+    await store.ingest(attempts, {})
+
+
+async def listed(store: HistoryStore, *, webhook: str = WEBHOOK, limit: int = 100) -> list[DeliveryRow]:
+    return list(await store.deliveries(account_id=ACCOUNT, subscription_id=webhook, limit=limit))
+
+
+async def logged(store: HistoryStore, *, account: str = ACCOUNT, limit: int = 100) -> list[LogRow]:
+    return list(await store.logs(account_id=account, subscription_id=WEBHOOK, limit=limit))
+
+
+async def only(store: HistoryStore) -> DeliveryRow:
+    (row,) = await listed(store)
+    return row
+
+
+async def test_a_delivery_that_succeeded_at_once(store: HistoryStore) -> None:
+    await take_in(store, attempt())
+    assert await only(store) == DeliveryRow(
+        delivery_id=delivery_id(ACCOUNT, "evt_1", WEBHOOK),
+        event_type="order.created",
+        status="succeeded",
+        response_code=200,
+        attempts=1,
+        delivered_at_ms=AT_MS + 120,
+        last_attempt_at_ms=AT_MS + 120,
+        next_attempt_at_ms=None,
+        is_test=False,
+        state="succeeded",
+    )
+
+
+async def test_a_delivery_whose_retry_is_due(store: HistoryStore) -> None:
+    await take_in(store, attempt(1, Outcome.FAILED, next_ms=AT_MS + 1_000))
+    row = await only(store)
+    assert (row.status, row.state, row.response_code, row.attempts) == ("failed", "retrying", 500, 1)
+    assert (row.delivered_at_ms, row.last_attempt_at_ms, row.next_attempt_at_ms) == (None, AT_MS + 120, AT_MS + 1_000)
+
+
+async def test_a_delivery_without_further_retry_is_exhausted(store: HistoryStore) -> None:
+    await take_in(store, attempt(7, Outcome.FAILED))
+    row = await only(store)
+    assert (row.status, row.state, row.attempts, row.next_attempt_at_ms) == ("failed", "exhausted", 7, None)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.POSTPONED, Outcome.CANCELLED, Outcome.EXPIRED])
+async def test_what_was_no_request_is_a_state_and_no_attempt(store: HistoryStore, outcome: Outcome) -> None:
+    await take_in(store, attempt(1, outcome))
+    row = await only(store)
+    assert (row.status, row.state, row.attempts) == ("failed", outcome.value, 0)
+    assert (row.response_code, row.last_attempt_at_ms, row.delivered_at_ms) == (None, None, None)
+    assert await logged(store) == []
+
+
+@pytest.mark.parametrize("outcome", [Outcome.POSTPONED, Outcome.CANCELLED, Outcome.EXPIRED])
+async def test_an_end_without_a_request_keeps_what_the_last_request_said(store: HistoryStore, outcome: Outcome) -> None:
+    await take_in(store, attempt(1, Outcome.FAILED, next_ms=AT_MS + 1_000), attempt(2, outcome, at_ms=AT_MS + 1_500))
+    row = await only(store)
+    assert (row.state, row.attempts, row.response_code) == (outcome.value, 1, 500)
+    assert (row.last_attempt_at_ms, row.next_attempt_at_ms) == (AT_MS + 120, None)
+
+
+HISTORY = (
+    attempt(1, Outcome.POSTPONED),
+    attempt(1, Outcome.FAILED, at_ms=AT_MS + 10, next_ms=AT_MS + 1_000),
+    attempt(2, Outcome.FAILED, at_ms=AT_MS + 1_010, next_ms=AT_MS + 9_000),
+    attempt(3, Outcome.SUCCEEDED, at_ms=AT_MS + 9_010),
+)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+async def test_whatever_the_order_the_furthest_state_holds(store: HistoryStore, order: tuple[int, ...]) -> None:
+    for each in order:
+        await take_in(store, HISTORY[each])
+    row = await only(store)
+    assert (row.state, row.attempts, row.response_code, row.delivered_at_ms) == ("succeeded", 3, 200, AT_MS + 9_130)
+
+
+async def test_in_one_batch_it_is_the_same(store: HistoryStore) -> None:
+    await take_in(store, *reversed(HISTORY), *HISTORY)
+    row = await only(store)
+    assert (row.state, row.attempts, row.delivered_at_ms) == ("succeeded", 3, AT_MS + 9_130)
+    assert len(await logged(store)) == 3
+
+
+async def test_a_success_stays_although_a_forked_copy_goes_on_failing(store: HistoryStore) -> None:
+    await take_in(store, attempt(1, Outcome.SUCCEEDED))
+    await take_in(store, attempt(1, Outcome.FAILED, at_ms=AT_MS + 5, next_ms=AT_MS + 1_000))
+    await take_in(store, attempt(2, Outcome.FAILED, at_ms=AT_MS + 1_005, next_ms=AT_MS + 9_000))
+    row = await only(store)
+    assert (row.status, row.response_code, row.next_attempt_at_ms) == ("succeeded", 200, None)
+
+
+async def test_a_new_run_begins_anew(store: HistoryStore) -> None:
+    await take_in(store, attempt(3, Outcome.FAILED))
+    await take_in(store, attempt(1, Outcome.FAILED, run=1, at_ms=AT_MS + 50_000, next_ms=AT_MS + 51_000))
+    await take_in(store, attempt(2, Outcome.FAILED, at_ms=AT_MS - 900))
+    row = await only(store)
+    assert (row.state, row.attempts, row.next_attempt_at_ms) == ("retrying", 1, AT_MS + 51_000)
+
+
+async def test_repeats_change_nothing(store: HistoryStore) -> None:
+    await take_in(store, *HISTORY)
+    before = (await listed(store), await logged(store))
+    await take_in(store, *HISTORY[:2])
+    await take_in(store, *HISTORY)
+    assert (await listed(store), await logged(store)) == before
+
+
+async def test_listings_begin_with_the_newest_and_end_at_the_limit(store: HistoryStore) -> None:
+    await take_in(store, *(attempt(event=f"evt_{n}", at_ms=AT_MS + n) for n in (3, 1, 4, 0, 2)))
+    assert [row.delivered_at_ms for row in await listed(store, limit=3)] == [AT_MS + n + 120 for n in (4, 3, 2)]
+    assert [row.at_ms for row in await logged(store, limit=2)] == [AT_MS + n + 120 for n in (4, 3)]
+
+
+async def test_a_log_entry_says_what_the_endpoint_did(store: HistoryStore) -> None:
+    await take_in(store, attempt(2, Outcome.FAILED, next_ms=AT_MS + 9))
+    assert await logged(store) == [
+        LogRow(
+            attempt_id=attempt(2).attempt_id,
+            delivery_id=attempt(2).delivery_id,
+            event_type="order.created",
+            status="failed",
+            attempt=2,
+            response_code=500,
+            response_time_ms=120,
+            at_ms=AT_MS + 120,
+            error="status",
+            detail="The endpoint answered 500.",
+        )
+    ]
+
+
+async def test_another_account_sees_nothing(store: HistoryStore) -> None:
+    await take_in(store, attempt())
+    assert await store.deliveries(account_id="acct_2", subscription_id=WEBHOOK, limit=9) == []
+    assert await logged(store, account="acct_2") == []
+    assert await listed(store, webhook="wh_2") == []
+
+
+async def test_positions_come_with_the_rows(store: HistoryStore) -> None:
+    await store.ingest([attempt()], {TopicPartition(TOPIC, 0): 5, TopicPartition(TOPIC, 3): 1})
+    await store.ingest([], {TopicPartition(TOPIC, 0): 9, TopicPartition("other", 0): 2})
+    assert await store.offsets(TOPIC) == {0: 9, 3: 1}
+    assert await store.offsets("unknown") == {}
+
+
+async def test_a_batch_that_fails_leaves_neither_rows_nor_positions(store: HistoryStore) -> None:
+    broken = replace(attempt(event="evt_2"), event_type=None)  # type: ignore[arg-type]
+    with pytest.raises(NotYet):
+        await store.ingest([attempt(), broken], {TopicPartition(TOPIC, 0): 5})
+    assert await listed(store) == []
+    assert await store.offsets(TOPIC) == {}
+
+
+async def test_it_is_all_there_after_a_restart(settings: Settings) -> None:
+    async with open_history(settings) as store:
+        await store.ingest([attempt()], {TopicPartition(TOPIC, 0): 5})
+    async with open_history(settings) as store:
+        assert await store.offsets(TOPIC) == {0: 5}
+        assert (await only(store)).status == "succeeded"
+
+
+async def test_the_api_reads_while_history_writes(settings: Settings) -> None:
+    async with open_history(settings) as writing, open_history(settings) as asking:
+        batches = [[attempt(event=f"evt_{n}_{m}", at_ms=AT_MS + n) for m in range(50)] for n in range(20)]
+
+        async def write() -> None:
+            for batch in batches:
+                await writing.ingest(batch, {TopicPartition(TOPIC, 0): 1})
+
+        task = asyncio.create_task(write())
+        while not task.done():
+            await listed(asking)
+            await asyncio.sleep(0)
+        await task
+        assert len(await listed(asking, limit=1_000)) == 1_000
+
+
+async def test_a_database_that_is_locked_is_a_not_yet(settings: Settings) -> None:
+    async with open_history(settings) as store:
+        path = settings.history_address().removeprefix("sqlite+aiosqlite:///")
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(NotYet, match="does not answer"):
+                await take_in(store, attempt())
+            other.execute("ROLLBACK")
+        await take_in(store, attempt())
+
+
+@pytest.mark.parametrize("address", ["nonsense", "mysql://x/y"])
+async def test_an_address_that_is_none_names_the_setting(address: str) -> None:
+    with pytest.raises(ConfigError, match="HOOKLINE_HISTORY_URL"):
+        async with open_history(Settings(history_url=address)):
+            pass
