@@ -13,9 +13,9 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ class Row:
     cpu_ms: float | None = None
     p50_ms: float | None = None
     p99_ms: float | None = None
+    cpu_by_role_ms: Mapping[str, float] = field(default_factory=dict)
 
 
 class Receiver:
@@ -109,7 +110,7 @@ async def measure_dispatcher(settings: Settings, folder: Path, receiver: Receive
         write(put, topics.deliveries, [(each.subscription_id.encode(), CODEC.encode(each)) for each in fresh_ones])
         await running.start("dispatcher")
         figures = await receiver.came(count)
-        cpu_ms = cpu_s(pids(running)) / count * 1_000
+        cpu_ms = cpu_s(running.roles["dispatcher"].process.pid) / count * 1_000
     return Row("dispatcher on a backlog", count / figures["seconds"], cpu_ms)
 
 
@@ -122,7 +123,8 @@ async def measure_steady(settings: Settings, folder: Path, receiver: Receiver, *
             await publish_steadily(running, rate=rate, seconds=seconds)
             figures = await receiver.came(rate * seconds)
     parts = statistics.quantiles(figures["latencies_ms"], n=100)
-    return Row(f"road at {rate} events/s", rate, cpu[0] / (rate * seconds) * 1_000, parts[49], parts[98])
+    spent = each_ms(cpu, rate * seconds)
+    return Row(f"road at {rate} events/s", rate, sum(spent.values()), parts[49], parts[98], spent)
 
 
 async def measure_backlog(settings: Settings, folder: Path, receiver: Receiver, *, fan_out: int, count: int) -> Row:
@@ -138,7 +140,12 @@ async def measure_backlog(settings: Settings, folder: Path, receiver: Receiver, 
             await publish_steadily(running, rate=1_000_000, seconds=0, count=events)
             await receiver.came(events * fan_out)
             took_s = time.monotonic() - started_s
-    return Row(f"road, fan-out {fan_out}", count / took_s, cpu[0] / count * 1_000)
+    spent = each_ms(cpu, count)
+    return Row(f"road, fan-out {fan_out}", count / took_s, sum(spent.values()), cpu_by_role_ms=spent)
+
+
+def each_ms(cpu: Mapping[str, float], count: int) -> dict[str, float]:
+    return {name: seconds / count * 1_000 for name, seconds in cpu.items()}
 
 
 async def publish_steadily(running: Road, *, rate: int, seconds: int, count: int = 0) -> None:
@@ -167,33 +174,26 @@ def fresh(settings: Settings) -> Settings:
     return replace(settings, topic_prefix=f"b{uuid.uuid4().hex[:7]}.")
 
 
-def pids(running: Road) -> Sequence[int]:
-    return [role.process.pid for role in running.roles.values()]
-
-
 @contextmanager
-def cpu_of(running: Road, settings: Settings) -> Iterator[list[float]]:
-    """CPU seconds of all roles and the broker while the block ran, as the list's only item."""
-    measured = [*pids(running), *_broker_pids(settings)]
-    before_s, used = cpu_s(measured), [0.0]
+def cpu_of(running: Road, settings: Settings) -> Iterator[dict[str, float]]:
+    """CPU seconds that each role and the broker used while the block ran."""
+    measured = {name: role.process.pid for name, role in running.roles.items()} | _broker_pid(settings)
+    before_s, used = {name: cpu_s(pid) for name, pid in measured.items()}, dict[str, float]()
     yield used
-    used[0] = cpu_s(measured) - before_s
+    used |= {name: cpu_s(pid) - before_s[name] for name, pid in measured.items()}
 
 
-def cpu_s(processes: Sequence[int]) -> float:
-    ticks = 0
-    for pid in processes:
-        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(words[11]) + int(words[12])
-    return ticks / _TICKS_A_SECOND
+def cpu_s(pid: int) -> float:
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / _TICKS_A_SECOND
 
 
 _BROKERS: dict[str, int] = {}
 
 
-def _broker_pids(settings: Settings) -> Sequence[int]:
+def _broker_pid(settings: Settings) -> dict[str, int]:
     pid = _BROKERS.get(settings.bootstrap_servers)
-    return [] if pid is None else [pid]
+    return {} if pid is None else {"broker": pid}
 
 
 @contextmanager
@@ -213,19 +213,19 @@ def broker(folder: Path) -> Iterator[str]:
         embedded.stop()
 
 
-async def measure_all(bootstrap: str, folder: Path, sizes: Sizes) -> Sequence[Row]:
+async def measure_all(bootstrap: str, folder: Path, sizes: Sizes, only: str) -> Sequence[Row]:
     settings = short_settings(bootstrap, "", retry_tiers=RETRY_TIERS_MS, session_timeout_s=10)
     async with receiving() as receiver:
-        measurements = (
-            measure_bare(receiver, sizes.bare),
-            measure_dispatcher(settings, folder, receiver, sizes.backlog),
-            measure_bare(receiver, sizes.bare),
-            measure_steady(settings, folder, receiver, rate=200, seconds=sizes.steady_s),
-            measure_steady(settings, folder, receiver, rate=1_000, seconds=sizes.steady_s),
-            measure_backlog(settings, folder, receiver, fan_out=1, count=sizes.backlog),
-            measure_backlog(settings, folder, receiver, fan_out=5, count=sizes.backlog),
-        )
-        return [told(await measurement) for measurement in measurements]
+        measurements = {
+            "bare": lambda: measure_bare(receiver, sizes.bare),
+            "dispatcher": lambda: measure_dispatcher(settings, folder, receiver, sizes.backlog),
+            "bare again": lambda: measure_bare(receiver, sizes.bare),
+            "road at 200": lambda: measure_steady(settings, folder, receiver, rate=200, seconds=sizes.steady_s),
+            "road at 1000": lambda: measure_steady(settings, folder, receiver, rate=1_000, seconds=sizes.steady_s),
+            "road, fan-out 1": lambda: measure_backlog(settings, folder, receiver, fan_out=1, count=sizes.backlog),
+            "road, fan-out 5": lambda: measure_backlog(settings, folder, receiver, fan_out=5, count=sizes.backlog),
+        }
+        return [told(await measure()) for name, measure in measurements.items() if only in name]
 
 
 def told(row: Row) -> Row:
@@ -234,9 +234,13 @@ def told(row: Row) -> Row:
 
 
 def line(row: Row) -> str:
-    return f"{row.what:28}" + "".join(
-        " " * 12 if value is None else f"{value:12,.{digits}f}"
-        for value, digits in ((row.per_s, 0), (row.cpu_ms, 3), (row.p50_ms, 1), (row.p99_ms, 1))
+    return (
+        f"{row.what:28}"
+        + "".join(
+            " " * 12 if value is None else f"{value:12,.{digits}f}"
+            for value, digits in ((row.per_s, 0), (row.cpu_ms, 3), (row.p50_ms, 1), (row.p99_ms, 1))
+        )
+        + "".join(f"  {name} {spent_ms:.3f}" for name, spent_ms in row.cpu_by_role_ms.items())
     )
 
 
@@ -245,6 +249,7 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="a fifth of everything: to see that it runs, not to compare"
     )
+    parser.add_argument("--only", default="", help="only measurements whose name holds this, such as `fan-out 1`")
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     asked = parser.parse_args()
     sizes = Sizes(5_000, 4_000, 5) if asked.quick else Sizes(30_000, 30_000, 20)
@@ -254,10 +259,11 @@ def main() -> None:
         broker(Path(folder)) as bootstrap,
         contextlib.suppress(KeyboardInterrupt),
     ):
-        rows = asyncio.run(measure_all(bootstrap, Path(folder), sizes))
-    bare = statistics.fmean(row.per_s or 0 for row in rows if row.what.startswith("bare"))
-    dispatcher = next(row.per_s or 0 for row in rows if row.what.startswith("dispatcher"))
-    print(f"dispatcher / bare client: {dispatcher / bare:.2f}")
+        rows = asyncio.run(measure_all(bootstrap, Path(folder), sizes, asked.only))
+    bare = [row.per_s or 0 for row in rows if row.what.startswith("bare")]
+    dispatcher = [row.per_s or 0 for row in rows if row.what.startswith("dispatcher")]
+    if bare and dispatcher:
+        print(f"dispatcher / bare client: {dispatcher[0] / statistics.fmean(bare):.2f}")
     if asked.json is not None:
         asked.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
 
