@@ -33,7 +33,7 @@ def _options(*, leashed: bool = typer.Option(False, "--leashed", hidden=True)) -
 def run(arguments: list[str]) -> int:
     """The exit status of a command: 2 what the operator must change, 3 what may be tried again later."""
     try:
-        app(arguments)
+        app(arguments, prog_name="hookline")
     except ConfigError as error:
         return _said(error, EXIT_CONFIG)
     except NotYet as error:

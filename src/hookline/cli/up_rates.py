@@ -1,6 +1,6 @@
 """The summary line of `hookline up`: totals from the processes' /metrics, and what happened between two looks. No I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -27,6 +27,7 @@ class _Source:
     labels: Mapping[str, str]
 
 
+_GAPS = ("   ", "  ", " ")
 _SOURCES: Mapping[str, _Source] = {
     "events": _Source(Part.FANOUT, "hookline_events_total", {}),
     "deliveries": _Source(Part.FANOUT, "hookline_deliveries_created_total", {}),
@@ -45,17 +46,22 @@ def totals(pages: Mapping[Part, str], *, verified: float | None, before: Totals)
     return Totals(**found, verified=before.verified if verified is None else verified)
 
 
-def summary(before: Totals, now: Totals, *, seconds: float) -> str:
-    """One line, at most 80 columns for anything a laptop can do."""
-    words = [
+def summary(before: Totals, now: Totals, *, seconds: float) -> Sequence[str]:
+    """The words of the line: what happened in the `seconds` between two looks, what waits, what was verified."""
+    return (
         f"events {_rate(before.events, now.events, seconds)}/s",
         f"deliveries {_rate(before.deliveries, now.deliveries, seconds)}/s",
         f"ok {_rate(before.succeeded, now.succeeded, seconds)}/s",
         f"failed {_rate(before.failed, now.failed, seconds)}/s",
         f"backlog {now.backlog:,.0f}",
         f"verified {now.verified:,.0f}",
-    ]
-    return "  ".join(words)
+    )
+
+
+def fitted(words: Sequence[str], *, columns: int) -> str:
+    """The words in one line, as far apart as the columns allow."""
+    lines = [gap.join(words) for gap in _GAPS]
+    return next((line for line in lines if len(line) <= columns), lines[-1])
 
 
 def _rate(before: float, now: float, seconds: float) -> str:

@@ -1,7 +1,7 @@
 """What `hookline up` shows: steps with a spinner on a terminal, plain lines elsewhere, and one summary line in place."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -9,7 +9,10 @@ from rich.live import Live
 from rich.status import Status
 from rich.text import Text
 
+from hookline.cli.up_rates import fitted
+
 _STEP_COLUMNS = 12
+_INDENT = "  "
 
 
 class Step:
@@ -59,7 +62,7 @@ class Screen:
 
     def fact(self, name: str, value: str) -> None:
         """A name and its value, which can be copied whole."""
-        self._print(Text.assemble("  ", (f"{name:<{_STEP_COLUMNS}}", "dim"), value))
+        self._print(Text.assemble(_INDENT, (f"{name:<{_STEP_COLUMNS}}", "dim"), value))
 
     def blank(self) -> None:
         """An empty line."""
@@ -67,19 +70,20 @@ class Screen:
 
     def news(self, text: str) -> None:
         """Something good that a person waits for."""
-        self._print(Text.assemble("  ", ("✓ ", "green"), (text, "bold")))
+        self._print(Text.assemble(_INDENT, ("✓ ", "green"), (text, "bold")))
 
     def trouble(self, text: str) -> None:
         """Something that went wrong and is being dealt with."""
-        self._print(Text.assemble("  ", ("! ", "yellow"), text))
+        self._print(Text.assemble(_INDENT, ("! ", "yellow"), text))
 
     def note(self, text: str) -> None:
         """A line by the way."""
-        self._print(Text.assemble("  ", (text, "dim")))
+        self._print(Text.assemble(_INDENT, (text, "dim")))
 
-    def summary(self, text: str) -> None:
+    def summary(self, words: Sequence[str]) -> None:
         """The line of rates: in place on a terminal, a line of its own elsewhere."""
-        line = Text.assemble("  ", (text, "cyan"))
+        columns = self._console.width - len(_INDENT)
+        line = Text.assemble(_INDENT, (fitted(words, columns=columns), "cyan"))
         line.no_wrap, line.overflow = True, "ellipsis"
         if not self._console.is_terminal:
             self._print(line)
@@ -97,7 +101,7 @@ class Screen:
 
     def _done(self, name: str, detail: str, seconds: float) -> None:
         took = f"  {seconds:.1f} s"
-        self._print(Text.assemble("  ", ("✓ ", "green"), f"{name:<{_STEP_COLUMNS}}", detail, (took, "dim")))
+        self._print(Text.assemble(_INDENT, ("✓ ", "green"), f"{name:<{_STEP_COLUMNS}}", detail, (took, "dim")))
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True)
