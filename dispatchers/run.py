@@ -31,7 +31,8 @@ async def run_dispatcher(settings: Settings, lifetime: Lifetime) -> None:
     if not settings.master_keys:
         raise ConfigError("HOOKLINE_MASTER_KEYS is empty; a dispatcher needs the keys that seal signing secrets")
     metrics, clock = Metrics(CollectorRegistry()), SystemClock()
-    topics, codec = settings.topics(), Codec(load_catalogue())
+    catalogue = load_catalogue()
+    topics, codec = settings.topics(catalogue.domains), Codec(catalogue)
     async with AsyncExitStack() as stack:
         tasks = Tasks(on_fatal=lifetime.fail)
         session = await stack.enter_async_context(

@@ -55,7 +55,7 @@ async def test_killing_dispatcher_and_fanout_loses_nothing(bootstrap: str, prefi
 async def publish_and_kill(running: Road, events: Sequence[Event], wanted: set[str], seen: Seen) -> None:
     """Kill each role in the middle of its work; the others go on while it starts again."""
     publishing = asyncio.create_task(running.publish(*events))
-    starting = []
+    starting: list[asyncio.Task[None]] = []
     for role, share in (("fanout", 0.02), ("dispatcher", 0.2), ("dispatcher", 0.5)):
         await arrived(seen, wanted, int(share * len(wanted)), timeout_s=90)
         await asyncio.gather(*starting)
