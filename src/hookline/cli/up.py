@@ -1,7 +1,12 @@
 """`hookline up`: everything on this machine, from the broker to a receiver that verifies."""
 
+import os
+import shlex
+import shutil
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -46,7 +51,8 @@ def up(
     settings = settings_from_environment(data_dir)
     if api_port is not None:
         settings = replace(settings, api_port=api_port)
-    wish = Wish(demo=demo, rate=_checked(rate), seed=seed, fresh=fresh)
+    try_this = _command("trigger", "order.created", data_dir=data_dir)
+    wish = Wish(demo=demo, rate=_checked(rate), seed=seed, fresh=fresh, try_this=try_this)
     raise typer.Exit(run_up(settings, wish, screen=Screen(Console(highlight=False)), started_s=started_s))
 
 
@@ -54,3 +60,13 @@ def _checked(rate: float) -> float:
     if not 0 < rate <= _RATE_MAX:
         raise ConfigError(f"--rate is {rate:g}; it must be more than 0 and at most {_RATE_MAX:g} events a second")
     return rate
+
+
+def _command(*arguments: str, data_dir: Path | None) -> str:
+    """A further command, as this one was called."""
+    path = Path(sys.argv[0])
+    called = "hookline"
+    if path.name == called and shutil.which(called) != str(path):
+        called = os.path.relpath(path)
+    folder = () if data_dir is None else ("--data-dir", str(data_dir))
+    return shlex.join((called, *arguments, *folder))

@@ -29,12 +29,13 @@ _SEALING = (Part.API, Part.DISPATCHER)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What the person asked for. `rate` is the demo source's, in events a second."""
+    """What the person asked for. `rate` is the demo source's, in events a second; `try_this` a command to go on with."""
 
     demo: bool
     rate: float
     seed: int
     fresh: bool
+    try_this: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -170,6 +170,7 @@ class Road:
         self._screen.fact("API", self._api_url)
         self._screen.fact("API key", ground.identity.api_key)
         self._screen.fact("Logs", str(ground.folder.log("<role>")))
+        self._screen.fact("Try", ground.wish.try_this)
         self._screen.note("Ctrl-C stops everything.")
         self._screen.blank()
 
@@ -236,14 +237,14 @@ class Road:
         self._stopping = True
         self._screen.end_summary()
         self._ground.folder.remove_up_file()
-        with self._screen.step("Stopped") as step:
+        with self._screen.step("Stopping", done="Stopped") as step:
             for part in STOP_ORDER:
                 await self._stop_part(part, step)
-            step.say("stopping the broker")
+            step.say("Kafka")
             await asyncio.to_thread(self._ground.broker.stop)
 
     async def _stop_part(self, part: Part, step: Step) -> None:
         deadline_s = stop_deadline_s(part, self._ground.settings)
-        step.say(f"stopping {part}")
+        step.say(part)
         if not await self._supervisor.stop(part, deadline_s=deadline_s) and not self._killed:
             self._screen.trouble(f"{part} did not stop within {deadline_s:.0f} s and was ended by force")

@@ -2,27 +2,29 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from rich.console import Console
 from rich.live import Live
-from rich.status import Status
+from rich.padding import Padding
+from rich.spinner import Spinner
 from rich.text import Text
 
 from hookline.cli.up_rates import fitted
 
 _STEP_COLUMNS = 12
+_FACT_COLUMNS = 9  # an API key of 68 characters beside it fits into 80 columns
 _INDENT = "  "
 
 
 class Step:
-    """One step under way."""
+    """One step under way. `detail` is what is said of it when it is done."""
 
-    def __init__(self, name: str, console: Console, status: Status | None) -> None:
+    def __init__(self, name: str, console: Console) -> None:
         self._name = name
         self._console = console
-        self._status = status
         self._said = ""
+        self.spinner = Spinner("dots", self._words())
         self.detail = ""
 
     def say(self, text: str) -> None:
@@ -30,10 +32,12 @@ class Step:
         if text == self._said:
             return
         self._said = text
-        if self._status is not None:
-            self._status.update(Text(f"{self._name:<{_STEP_COLUMNS}}{text}", no_wrap=True, overflow="ellipsis"))
-        else:
-            self._console.print(Text(f"{self._name}: {text}"), soft_wrap=True)
+        self.spinner.update(text=self._words())
+        if not self._console.is_terminal:
+            self._console.print(Text(f"{_INDENT}{self._name}: {text}"), soft_wrap=True)
+
+    def _words(self) -> Text:
+        return Text(f"{self._name:<{_STEP_COLUMNS}}{self._said}", no_wrap=True, overflow="ellipsis")
 
 
 class Screen:
@@ -44,17 +48,16 @@ class Screen:
         self._live: Live | None = None
 
     @contextmanager
-    def step(self, name: str) -> Iterator[Step]:
-        """A step of the start: a spinner while it runs, one line when it is done; nothing more if it fails."""
+    def step(self, name: str, *, done: str = "") -> Iterator[Step]:
+        """A step of the way: a spinner while it runs, one line when it is done; nothing more if it fails."""
         started_s = time.monotonic()
-        status = Status(f"{name:<{_STEP_COLUMNS}}", console=self._console) if self._console.is_terminal else None
-        step = Step(name, self._console, status)
-        if status is None:
+        step = Step(name, self._console)
+        with self._spinning(step):
             yield step
-        else:
-            with status:
-                yield step
-        self._done(name, step.detail, time.monotonic() - started_s)
+        took = f"  {time.monotonic() - started_s:.1f} s"
+        self._print(
+            Text.assemble(_INDENT, ("✓ ", "green"), f"{done or name:<{_STEP_COLUMNS}}", step.detail, (took, "dim"))
+        )
 
     def heading(self, text: str, *, beside: str) -> None:
         """The first line."""
@@ -62,7 +65,7 @@ class Screen:
 
     def fact(self, name: str, value: str) -> None:
         """A name and its value, which can be copied whole."""
-        self._print(Text.assemble(_INDENT, (f"{name:<{_STEP_COLUMNS}}", "dim"), value))
+        self._print(Text.assemble(_INDENT, (f"{name:<{_FACT_COLUMNS}}", "dim"), value))
 
     def blank(self) -> None:
         """An empty line."""
@@ -99,9 +102,11 @@ class Screen:
             self._live.stop()
             self._live = None
 
-    def _done(self, name: str, detail: str, seconds: float) -> None:
-        took = f"  {seconds:.1f} s"
-        self._print(Text.assemble(_INDENT, ("✓ ", "green"), f"{name:<{_STEP_COLUMNS}}", detail, (took, "dim")))
+    def _spinning(self, step: Step) -> AbstractContextManager[object]:
+        if not self._console.is_terminal:
+            return nullcontext()
+        shown = Padding(step.spinner, (0, 0, 0, len(_INDENT)))
+        return Live(shown, console=self._console, transient=True, refresh_per_second=12.5)
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True)
