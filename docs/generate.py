@@ -80,7 +80,7 @@ def _metric(metric: MetricWrapperBase) -> tuple[str, str, str, str]:
 def _commands() -> str:
     head = (
         "# Commands\n\n"
-        f"{_MADE} The same as `hookline --help` and `hookline COMMAND --help`.\n\n"
+        f"{_MADE} The same as `--help` says, command by command.\n\n"
         "Settings are `HOOKLINE_*` variables ([settings.md](settings.md)). Exit status: 0 all went well, 1 an input was bad,\n"
         "2 a setting or an argument is wrong, 3 something is away and may be tried again; a role that has to be started\n"
         "again ends with 70. Where a command says otherwise, that holds.\n"
