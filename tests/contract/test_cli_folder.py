@@ -14,6 +14,7 @@ UP = UpFile(
     api_url="http://127.0.0.1:1",
     api_key="hl_key",
     bootstrap_servers="127.0.0.1:2",
+    topic_prefix="",
     account_id="acct_1",
     data_dir="/data",
     pids={"api": 1},

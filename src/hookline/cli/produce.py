@@ -32,7 +32,10 @@ def register(app: typer.Typer) -> None:
 def produce(
     file: FileArgument = "-", *, account: AccountOption = "", data_dir: DataDir = None, as_json: Json = False
 ) -> None:
-    """Publish events, one JSON object a line: {"event", "timestamp", "data"}, and "id", "account_id" if known.
+    """Publish events from lines of JSON.
+
+    A line is {"event", "timestamp", "data"}, and "id" and "account_id" if known. A bad line is reported with its number,
+    and the rest goes on.
 
     Exit status: 0 all published, 1 bad lines, 2 a wrong setting, 3 the broker is away.
     """
@@ -54,7 +57,10 @@ def produce(
 def demo_source(
     *, rate: RateOption = RATE, seed: SeedOption = SEED, account: AccountOption = "", data_dir: DataDir = None
 ) -> None:
-    """Publish believable histories until Ctrl-C: users sign up, order, pay or fail to pay, cancel."""
+    """Publish believable histories until Ctrl-C.
+
+    Users sign up, order, pay or fail to pay, cancel.
+    """
     from hookline.cli.publishing import publisher, road
     from hookline.producers.demo import Demo, run_demo
     from hookline.runtime.clock import SystemClock

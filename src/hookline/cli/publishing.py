@@ -17,8 +17,9 @@ def road(data_dir: Path | None, *, account: str, account_needed: bool) -> tuple[
     if data_dir is None and is_complete:
         return settings, account
     up = _running(settings.data_dir, instead="set HOOKLINE_BOOTSTRAP_SERVERS and --account")
-    servers = up.bootstrap_servers if data_dir is not None else settings.bootstrap_servers or up.bootstrap_servers
-    return replace(settings, bootstrap_servers=servers), account or up.account_id
+    if data_dir is not None or not settings.bootstrap_servers:
+        settings = replace(settings, bootstrap_servers=up.bootstrap_servers, topic_prefix=up.topic_prefix)
+    return settings, account or up.account_id
 
 
 def api_of(data_dir: Path, *, api_url: str, api_key: str) -> tuple[str, str]:

@@ -38,7 +38,10 @@ def receiver(
     delay: Delay = 0.0,
     fail_rate: FailRate = 0.0,
 ) -> None:
-    """Receive webhooks on any path, one line each; GET /stats counts them. A bad signature is answered 401."""
+    """Receive webhooks and check their signatures.
+
+    Any path will do. Each webhook is one line, GET /stats counts them, and a bad signature is answered 401.
+    """
     from hookline.runtime.receiver import Manner, Receiver, parse_answers, read_secrets, run_receiver
 
     logs.configure(settings_from_environment().log_level)

@@ -49,13 +49,5 @@ def _code(text: str) -> str:
 
 
 def _show(rows: list[Row]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    shown.add_column("variable", no_wrap=True)
-    shown.add_column("default", overflow="fold")
-    shown.add_column("meaning")
     for row in rows:
-        shown.add_row(row.variable, row.default, row.text)
-    Console(highlight=False).print(shown)
+        print(f"{row.variable}={row.default}\n    {row.text}")

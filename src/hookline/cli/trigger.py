@@ -37,7 +37,9 @@ def trigger(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Publish one sample event and follow it through the API to every webhook that wants it.
+    """Publish one sample event and say what became of it.
+
+    It is followed through the API to every active webhook that wants it.
 
     Exit status: 0 delivered everywhere, 1 an attempt failed, 3 not known within --wait.
     """

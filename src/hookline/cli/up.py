@@ -40,7 +40,11 @@ def up(
     rate: Rate = RATE,
     seed: Seed = SEED,
 ) -> None:
-    """Run the whole road on this machine: Kafka, the API, every role, a demo source and receiver. Ctrl-C stops it."""
+    """Run the whole road on this machine.
+
+    Kafka, the API, every role, a demo source and a demo receiver; what dies is started again, Ctrl-C stops it all. The
+    data is kept in one folder, with up.json for scripts and the logs of each process.
+    """
     started_s = time.monotonic() - time.process_time()  # what was imported so far was pure computing
     from rich.console import Console
 
@@ -67,6 +71,6 @@ def _command(*arguments: str, data_dir: Path | None) -> str:
     path = Path(sys.argv[0])
     called = "hookline"
     if path.name == called and shutil.which(called) != str(path):
-        called = os.path.relpath(path)
+        called = min(str(path), os.path.relpath(path), key=len)
     folder = () if data_dir is None else ("--data-dir", str(data_dir))
     return shlex.join((called, *arguments, *folder))

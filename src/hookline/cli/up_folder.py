@@ -31,6 +31,7 @@ class UpFile:
     api_url: str
     api_key: str = field(repr=False)
     bootstrap_servers: str
+    topic_prefix: str
     account_id: str
     data_dir: str
     pids: Mapping[str, int]

@@ -206,6 +206,7 @@ class Road:
                 api_url=self._api_url,
                 api_key=ground.identity.api_key,
                 bootstrap_servers=ground.settings.bootstrap_servers,
+                topic_prefix=ground.settings.topic_prefix,
                 account_id=ground.identity.account_id,
                 data_dir=str(ground.folder.path),
                 pids=self._pids(),
