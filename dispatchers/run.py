@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 
 from prometheus_client import CollectorRegistry
 
+from hookline.dispatchers.backlog import show_backlog_forever
 from hookline.dispatchers.forwarder import Forwarder
 from hookline.dispatchers.recorder import Recorder
 from hookline.dispatchers.sender import Sender
@@ -80,6 +81,7 @@ async def run_dispatcher(settings: Settings, lifetime: Lifetime) -> None:
         tasks.spawn(worker.commit_forever())
         tasks.spawn(forwarder.forward_forever())
         tasks.spawn(forwarder.commit_forever())
+        tasks.spawn(show_backlog_forever(tiers.lag, topics=topics, metrics=metrics))
         await lifetime.wait()
 
 

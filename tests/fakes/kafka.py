@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from hookline.runtime.admin import Size, TopicAdmin
 from hookline.runtime.log import KafkaRecord
@@ -49,7 +49,7 @@ def _read(consumer: Consumer, topic: str) -> list[KafkaRecord]:
     partitions = consumer.list_topics(topic, timeout=15).topics[topic].partitions
     wanted = {}
     for number in partitions:
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=15)
+        low, high = _watermarks(consumer, TopicPartition(topic, number))
         if high > low:
             wanted[number] = high
     consumer.assign([TopicPartition(topic, number, 0) for number in wanted])
@@ -69,3 +69,13 @@ def _read(consumer: Consumer, topic: str) -> list[KafkaRecord]:
             if record.offset + 1 >= wanted.get(record.partition, 0):
                 wanted.pop(record.partition, None)
     return found
+
+
+def _watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+    deadline = time.monotonic() + 15
+    while True:
+        try:
+            return consumer.get_watermark_offsets(partition, timeout=15)
+        except KafkaException:  # a topic that was just made may have no leader yet
+            assert time.monotonic() < deadline, f"{partition.topic} has no leader"
+            time.sleep(0.02)

@@ -55,6 +55,7 @@ class KafkaReader:
         self._on_fatal = on_fatal
         self._starts = starts
         self._ended = ended
+        self._commits = config.group is not None
         self._loop = asyncio.get_running_loop()
         self._generations = itertools.count(1)  # shared with the owner thread; next() is atomic
         self._reading: dict[TopicPartition, _Reading] = {}
@@ -182,13 +183,21 @@ class KafkaReader:
     def _drop(self, partitions: Sequence[TopicPartition]) -> None:
         for partition in partitions:
             self._reading.pop(partition, None)
+            if self._commits:
+                self._metrics.lag.labels(partition.topic).set(0)  # what others own by now is theirs to show
+        if self._commits:
+            self._show_lag()
+
+    def _show_lag(self) -> None:
+        for topic, lag in self.lag().items():
+            self._metrics.lag.labels(topic).set(lag)
 
     def _take_highs(self, highs: Mapping[TopicPartition, int]) -> None:
         for partition, high in highs.items():
             if (reading := self._reading.get(partition)) is not None:
                 reading.high = high
-        for topic, lag in self.lag().items():
-            self._metrics.lag.labels(topic).set(lag)
+        if self._commits:  # else nothing is ever committed: "all" would be no lag
+            self._show_lag()
 
 
 async def _awaited(starts: Awaitable[Mapping[TopicPartition, int]]) -> Mapping[TopicPartition, int]:
