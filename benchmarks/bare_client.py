@@ -6,6 +6,7 @@ import sys
 import time
 
 import aiohttp
+import uvloop
 
 from hookline.core.signing import Signer
 
@@ -33,4 +34,4 @@ async def main(url: str, requests: int) -> None:
     sys.stdout.write(f"{requests / took_s} {(usage.ru_utime + usage.ru_stime) / requests * 1_000}\n")
 
 
-asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+uvloop.run(main(sys.argv[1], int(sys.argv[2])))

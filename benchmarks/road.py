@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -216,7 +216,7 @@ def broker(folder: Path) -> Iterator[str]:
 async def measure_all(bootstrap: str, folder: Path, sizes: Sizes, only: str) -> Sequence[Row]:
     settings = short_settings(bootstrap, "", retry_tiers=RETRY_TIERS_MS, session_timeout_s=10)
     async with receiving() as receiver:
-        measurements = {
+        measurements: dict[str, Callable[[], Awaitable[Row]]] = {
             "bare": lambda: measure_bare(receiver, sizes.bare),
             "dispatcher": lambda: measure_dispatcher(settings, folder, receiver, sizes.backlog),
             "bare again": lambda: measure_bare(receiver, sizes.bare),

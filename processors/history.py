@@ -23,6 +23,9 @@ _WAITING_MAX = 10_000
 _WAITING_BYTES_MAX = 32 * 1024 * 1024
 _PAYLOAD_BYTES_MAX = 64 * 1024  # an attempt holds at most 4 KiB of an answer; what is larger is none
 _AGAIN_S = 1.0
+# A transaction and its commit cost milliseconds however small they are: at 200 attempts/s history took 1.7 ms of CPU for each
+# without a wait, and 0.3 ms with it.
+_GATHER_S = 0.05
 
 
 class Store(Protocol):
@@ -110,6 +113,8 @@ class Ingest:
         """Store what comes, until cancelled."""
         while True:
             await self._came.wait()
+            if len(self._waiting) < BATCH_MAX:
+                await asyncio.sleep(_GATHER_S)
             async with self._storing:
                 await self._store_next()
             if not self._is_over(0.5):

@@ -7,6 +7,8 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 
+import uvloop
+
 from hookline.schemas.errors import ConfigError
 
 _log = logging.getLogger("hookline.lifecycle")
@@ -47,7 +49,7 @@ Role = Callable[[Lifetime], Awaitable[None]]
 def run_role(name: str, role: Role) -> int:
     """Run a role until SIGTERM or SIGINT; returns the process's exit status."""
     try:
-        asyncio.run(_run(role))
+        uvloop.run(_run(role))
     except ConfigError as error:
         sys.stderr.write(f"hookline {name}: {error}\n")
         return EXIT_CONFIG
