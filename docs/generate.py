@@ -65,7 +65,8 @@ def _metrics() -> str:
         "# Metrics\n\n"
         f"{_MADE} The source is `src/hookline/runtime/metrics.py`.\n\n"
         "Every role shows all of them on `/metrics`; those it has no part in stay at 0 or without samples. The usual\n"
-        "`process_…` metrics are there, too. A histogram has the samples `…_bucket`, `…_sum` and `…_count`.\n\n"
+        "`process_…` metrics are there, too. A histogram has the samples `…_bucket`, `…_sum` and `…_count`;\n"
+        "it and a counter also have `…_created`.\n\n"
     )
     return head + _table(("metric", "type", "labels", "meaning"), [_metric(each) for each in declared])
 
