@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,22 +19,24 @@ _QUEUE_KIB_MAX = 128 * 1024
 # After this long without the broker's yes a write counts as failed and is written again by who asked for it.
 _DELIVERY_TIMEOUT_MS = 30_000
 _FLUSH_S = 10.0
+_POLL_EVERY_S = 0.001
 
 Fatal = Callable[[BaseException], None]
 
 
 class KafkaWriter:
-    """A `Writer` on one idempotent producer. A thread of its own takes the broker's answers and settles them in batches."""
+    """A `Writer` on one idempotent producer, which is polled on the loop while writes are outstanding.
+
+    A thread that polls would have to take the interpreter's lock for every answer, in the middle of the loop's work.
+    """
 
     def __init__(self, bootstrap_servers: str, *, linger_ms: int, on_fatal: Fatal) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_fatal = on_fatal
         self._reports: deque[tuple[asyncio.Future[Written], KafkaError | None, Written | None]] = deque()
-        self._scheduled = False
-        self._stopping = threading.Event()
+        self._outstanding = 0
+        self._timer: asyncio.TimerHandle | None = None
         self._producer = Producer(_configuration(bootstrap_servers, linger_ms))
-        self._thread = threading.Thread(target=self._serve, name="kafka-writer", daemon=True)
-        self._thread.start()
 
     def write(self, topic: str, *, key: bytes | None, value: bytes | None) -> asyncio.Future[Written]:
         """Write one record; the future holds where it went, or NotYet, or ContractError if it can never be written."""
@@ -46,39 +47,36 @@ class KafkaWriter:
             future.set_exception(NotYet(f"{topic}: the local queue of {_QUEUE_RECORDS_MAX} records is full"))
         except KafkaException as error:
             future.set_exception(_translated(topic, error.args[0]))
+        else:
+            self._outstanding += 1
+            if self._timer is None:
+                self._timer = self._loop.call_later(_POLL_EVERY_S, self._poll)
         return future
 
     async def close(self) -> None:
-        """Wait (bounded) until everything written is acknowledged, then end the thread."""
+        """Wait (bounded) until everything written is acknowledged, then close the client."""
+        if self._timer is not None:
+            self._timer.cancel()
         left = await asyncio.to_thread(self._producer.flush, _FLUSH_S)
-        self._stopping.set()
-        await asyncio.to_thread(self._thread.join)
         self._settle()
         if left:
             self._producer.purge()  # or closing would wait for a broker that is gone
             _log.warning("kafka.closed_with_unacknowledged_writes", extra={"records": left})
         await asyncio.to_thread(self._producer.close)
 
-    def _serve(self) -> None:
-        while not self._stopping.is_set():
-            self._producer.poll(0.1)
+    def _poll(self) -> None:
+        self._producer.poll(0)
+        self._settle()
+        self._timer = self._loop.call_later(_POLL_EVERY_S, self._poll) if self._outstanding else None
 
     def _reported(self, future: asyncio.Future[Written], error: KafkaError | None, message: Message) -> None:
-        # On the poll thread. One wake-up of the loop serves all reports that came in meanwhile.
-        place = None
-        if error is None:
-            place = Written(
-                message.topic() or "", message.partition() or 0, message.offset() or 0, message.timestamp()[1]
-            )
-        self._reports.append((future, error, place))
-        if not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon_threadsafe(self._settle)
+        # Inside `poll` on the loop, or inside `flush` on the closing thread.
+        self._reports.append((future, error, None if error is not None else _place(message)))
 
     def _settle(self) -> None:
-        self._scheduled = False  # before the first popleft: a report that comes after it schedules anew
         while self._reports:
             future, error, place = self._reports.popleft()
+            self._outstanding -= 1
             if error is not None and error.fatal():
                 self._on_fatal(KafkaException(error))
             if future.done():
@@ -87,6 +85,17 @@ class KafkaWriter:
                 future.set_result(place)
             elif error is not None:
                 future.set_exception(_translated("write", error))
+            else:
+                future.set_exception(
+                    NotYet("the broker has the record, but its first answer was lost and with it the place")
+                )
+
+
+def _place(message: Message) -> Written | None:
+    offset = message.offset()
+    if offset is None or offset < 0:
+        return None
+    return Written(message.topic() or "", message.partition() or 0, offset, message.timestamp()[1])
 
 
 def _translated(topic: str, error: KafkaError) -> NotYet | ContractError:
