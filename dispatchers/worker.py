@@ -69,6 +69,7 @@ class Worker:
         self._open_bytes = 0
         for name, lane in self._lanes.items():
             metrics.in_flight.labels(name).set_function(partial(getattr, lane, "in_flight"))
+            metrics.open_records.labels(name).set_function(partial(self._open_records, name))
         metrics.open_bytes.set_function(lambda: self._open_bytes)
         self._full: set[TopicPartition] = set()
         self._finished = 0
@@ -284,6 +285,9 @@ class Worker:
         for window in moved.values():
             window.dirty = False
         self._the_reader().commit({partition: Commit(window.position) for partition, window in moved.items()})
+
+    def _open_records(self, lane: str) -> int:
+        return sum(window.open_count() for window in self._windows.values() if window.lane == lane)
 
     def _the_reader(self) -> Reader:
         if self._reader is None:

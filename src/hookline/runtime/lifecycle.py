@@ -7,8 +7,6 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 
-import uvloop
-
 from hookline.schemas.errors import ConfigError
 
 _log = logging.getLogger("hookline.lifecycle")
@@ -48,6 +46,8 @@ Role = Callable[[Lifetime], Awaitable[None]]
 
 def run_role(name: str, role: Role) -> int:
     """Run a role until SIGTERM or SIGINT; returns the process's exit status."""
+    import uvloop
+
     try:
         uvloop.run(_run(role))
     except ConfigError as error:
