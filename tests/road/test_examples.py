@@ -62,13 +62,14 @@ def test_the_guides_example_publishes_an_event(bootstrap: str, tmp_path: Path) -
     assert said.startswith("events.payment ")
 
 
-def test_the_guides_script_makes_an_account_and_a_key(bootstrap: str, prefix: str, tmp_path: Path) -> None:
+def test_the_command_makes_an_account_and_a_key(bootstrap: str, prefix: str) -> None:
     topics = Topics(prefix)
     make_topics(bootstrap, topics)
-    code = example("docs/guides/your-own-kafka.md", "ApiKey")
-    account_id, key = run(code, tmp_path, bootstrap_servers=bootstrap, topic_prefix=prefix).split()
+    environment = {**os.environ, "HOOKLINE_BOOTSTRAP_SERVERS": bootstrap, "HOOKLINE_TOPIC_PREFIX": prefix}
+    command = [sys.executable, "-m", "hookline", "accounts", "create", "Example", "--json"]
+    printed = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60).stdout)
     account, record = (CODEC.decode_any(each.value) for each in read(bootstrap, topics.accounts))
-    presented = apikeys.parse(key)
+    account_id, presented = printed["account_id"], apikeys.parse(printed["api_key"])
     assert isinstance(account, Account)
     assert isinstance(record, ApiKey)
     assert presented is not None

@@ -7,18 +7,17 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
+from hookline.cli.accounts import write_account
 from hookline.cli.up_folder import DataFolder, write_private
 from hookline.core import apikeys
 from hookline.runtime import draw
-from hookline.runtime.producer import ProducerConfig, ThreadedProducer
 from hookline.runtime.settings import MasterKey, Settings
 from hookline.schemas.codec import Codec
-from hookline.schemas.errors import ConfigError, NotYet
+from hookline.schemas.errors import ConfigError
 from hookline.schemas.records import Account, ApiKey
 
 _KEY_ID = "up-1"
 _NAME = "default"
-_ACKNOWLEDGED_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,18 +93,4 @@ def kept_master_key(path: Path) -> MasterKey:
 def announce(identity: Identity, settings: Settings, codec: Codec) -> None:
     """Write the account and its key to Kafka: the same records at every start, so a repeat changes nothing."""
     account, key = identity.records()
-    topic = settings.topics().accounts
-    producer = ThreadedProducer(
-        ProducerConfig(bootstrap_servers=settings.bootstrap_servers, timeout_s=_ACKNOWLEDGED_S, linger_ms=0)
-    )
-    try:
-        written = [
-            producer.write(topic, key=account.account_id.encode(), value=codec.encode(account)),
-            producer.write(topic, key=key.key_id.encode(), value=codec.encode(key)),
-        ]
-        for future in written:
-            future.result(producer.answer_timeout_s)
-    except TimeoutError as error:
-        raise NotYet(f"{topic}: no answer from the broker within {_ACKNOWLEDGED_S:.0f} s") from error
-    finally:
-        producer.close(1.0)
+    write_account(account, key, settings, codec)
