@@ -1,7 +1,10 @@
 """The dispatcher role, put together: this is the only place that knows every concrete part."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
+from aiohttp import ClientSession
 from prometheus_client import CollectorRegistry
 
 from hookline.dispatchers.backlog import show_backlog_forever
@@ -13,9 +16,11 @@ from hookline.dispatchers.worker import Worker
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.health import build_health_app, serving
-from hookline.runtime.kafka_reader import KafkaReader, ReaderConfig, reading
+from hookline.runtime.kafka_client import ReaderConfig
+from hookline.runtime.kafka_reader import KafkaReader, reading
 from hookline.runtime.kafka_writer import open_writer
 from hookline.runtime.lifecycle import Lifetime
+from hookline.runtime.log import Writer
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
@@ -31,8 +36,7 @@ async def run_dispatcher(settings: Settings, lifetime: Lifetime) -> None:
     """Dispatch until the lifetime ends; then finish what is in flight, and commit."""
     if not settings.master_keys:
         raise ConfigError("HOOKLINE_MASTER_KEYS is empty; a dispatcher needs the keys that seal signing secrets")
-    metrics, clock = Metrics(CollectorRegistry()), SystemClock()
-    catalogue = load_catalogue()
+    metrics, catalogue = Metrics(CollectorRegistry()), load_catalogue()
     topics, codec = settings.topics(catalogue.domains), Codec(catalogue)
     async with AsyncExitStack() as stack:
         tasks = Tasks(on_fatal=lifetime.fail)
@@ -46,43 +50,62 @@ async def run_dispatcher(settings: Settings, lifetime: Lifetime) -> None:
             open_writer(settings.bootstrap_servers, linger_ms=_LINGER_MS, on_fatal=lifetime.fail)
         )
         stack.push_async_callback(tasks.cancel)  # after the readers have drained, before the writer goes
-        recorder = Recorder(writer=writer, codec=codec, topics=topics, clock=clock, metrics=metrics)
-        sender = Sender(session=session, master_keys=settings.master_keys, clock=clock)
-        worker = Worker(
-            settings=settings,
-            topics=topics,
-            codec=codec,
-            view=view,
-            sender=sender,
-            recorder=recorder,
-            clock=clock,
-            metrics=metrics,
-            tasks=tasks,
-        )
-        forwarder = Forwarder(
-            settings=settings,
-            topics=topics,
-            codec=codec,
-            writer=writer,
-            recorder=recorder,
-            clock=clock,
-            metrics=metrics,
-            tasks=tasks,
-        )
-        lanes = KafkaReader(_lanes(settings, topics), worker, metrics=metrics, on_fatal=lifetime.fail)
-        tiers = KafkaReader(_tiers(settings, topics), forwarder, metrics=metrics, on_fatal=lifetime.fail)
-        worker.read_by(lanes)
-        forwarder.read_by(tiers)
+        parts = _Parts(settings, topics, codec, view, session, writer, metrics, tasks)
+        lanes, tiers = _readers(parts, on_fatal=lifetime.fail)
         health = build_health_app(metrics, alive=[], ready=[lambda: _readiness(view, lanes, tiers)])
         await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
-        await view.wait_ready()
+        if not await lifetime.lasts_until(view.wait_ready()):
+            return
         await stack.enter_async_context(reading(tiers))
         await stack.enter_async_context(reading(lanes))
-        tasks.spawn(worker.commit_forever())
-        tasks.spawn(forwarder.forward_forever())
-        tasks.spawn(forwarder.commit_forever())
         tasks.spawn(show_backlog_forever(tiers.lag, topics=topics, metrics=metrics))
         await lifetime.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    settings: Settings
+    topics: Topics
+    codec: Codec
+    view: View
+    session: ClientSession
+    writer: Writer
+    metrics: Metrics
+    tasks: Tasks
+
+
+def _readers(parts: _Parts, *, on_fatal: Callable[[BaseException], None]) -> tuple[KafkaReader, KafkaReader]:
+    """The lanes' reader with its worker, and the tiers' with its forwarder, not yet started."""
+    clock = SystemClock()
+    recorder = Recorder(writer=parts.writer, codec=parts.codec, topics=parts.topics, clock=clock, metrics=parts.metrics)
+    worker = Worker(
+        settings=parts.settings,
+        topics=parts.topics,
+        codec=parts.codec,
+        view=parts.view,
+        sender=Sender(session=parts.session, master_keys=parts.settings.master_keys, clock=clock),
+        recorder=recorder,
+        clock=clock,
+        metrics=parts.metrics,
+        tasks=parts.tasks,
+    )
+    forwarder = Forwarder(
+        settings=parts.settings,
+        topics=parts.topics,
+        codec=parts.codec,
+        writer=parts.writer,
+        recorder=recorder,
+        clock=clock,
+        metrics=parts.metrics,
+        tasks=parts.tasks,
+    )
+    lanes = KafkaReader(_lanes(parts.settings, parts.topics), worker, metrics=parts.metrics, on_fatal=on_fatal)
+    tiers = KafkaReader(_tiers(parts.settings, parts.topics), forwarder, metrics=parts.metrics, on_fatal=on_fatal)
+    worker.read_by(lanes)
+    forwarder.read_by(tiers)
+    for work in (worker.commit_forever(), forwarder.forward_forever(), forwarder.commit_forever()):
+        parts.tasks.spawn(work)
+    return lanes, tiers
 
 
 def _lanes(settings: Settings, topics: Topics) -> ReaderConfig:

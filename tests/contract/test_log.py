@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from fakes.configuration import short_settings
 from fakes.kafka import make_topics
 from hookline.runtime.clock import SystemClock
-from hookline.runtime.kafka_reader import KafkaReader, ReaderConfig
+from hookline.runtime.kafka_client import ReaderConfig
+from hookline.runtime.kafka_reader import KafkaReader
 from hookline.runtime.kafka_writer import open_writer
 from hookline.runtime.log import Commit, Handler, KafkaRecord, Position, Reader, TopicPartition, Writer
 from hookline.runtime.memory import MemoryBroker, MemoryReader, MemoryWriter

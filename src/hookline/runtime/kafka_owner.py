@@ -18,42 +18,30 @@ from typing import Protocol, TypeVar
 import confluent_kafka
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message
 
+from hookline.runtime.kafka_client import (
+    CALL_S,
+    ReaderConfig,
+    at,
+    bare,
+    configuration_of,
+    offsets_of,
+    partitions_of,
+    record_of,
+)
 from hookline.runtime.log import Commit, KafkaRecord, Position, TopicPartition
 from hookline.runtime.membership import Membership
-from hookline.schemas.topics import RECORD_BYTES_MAX
 
 _log = logging.getLogger("hookline.kafka")
 _POLL_S = 0.05  # how long a wish waits at most when nothing is read; idle cost is 20 wake-ups a second
-_CALL_S = 10.0
 _ASK_AGAIN_S = 0.5
 _BATCHES_MAX = 4  # batches on their way to the loop; more would be memory without a bound
 _HIGHS_EVERY_S = 2.0
 # At more than 500 records a second they cross to the loop a few at a time: a wake-up for each costs more than the record.
 _PACE_S = 0.002
-_GATHER_BYTES = 256 * 1024
 _REWIND_RECORDS_MAX = 10_000
 
 _T = TypeVar("_T")
 Batch = Sequence[tuple[TopicPartition, int, Sequence[KafkaRecord]]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReaderConfig:
-    """What to read, and how. `group` None: every partition of `topics` from its start, in no group.
-
-    A topic that begins with ^ is a pattern. `rewind_ms`: on assignment go back that far, for the memory of repeats.
-    `gather_ms`: the broker answers a fetch when there is much to answer or this time is over, for readers in no hurry.
-    """
-
-    bootstrap_servers: str
-    group: str | None
-    topics: Sequence[str]
-    instance_id: str = ""
-    session_timeout_s: int = 10
-    drain_s: float = 35.0
-    batch_max: int = 500
-    gather_ms: int = 0
-    rewind_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +102,7 @@ class Owner(threading.Thread):
 
     def run(self) -> None:
         try:
-            consumer = Consumer(_configuration(self._config, self._on_error, self._on_commit))
+            consumer = Consumer(configuration_of(self._config, self._on_error, self._on_commit))
             self._subscribe(consumer)
             while not self._stopping:
                 self._turn(consumer)
@@ -143,7 +131,7 @@ class Owner(threading.Thread):
             if message.error() is not None:
                 self._trouble(message)
                 continue
-            record = _record(message)
+            record = record_of(message)
             batch.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
         generation = self._generation.get
         self._loop_side.tell_batch(
@@ -178,7 +166,7 @@ class Owner(threading.Thread):
         match command:
             case Pause(partition):
                 if partition in self._generation:
-                    consumer.pause([_bare(partition)])
+                    consumer.pause([bare(partition)])
             case Resume():
                 self._resume(consumer, command)
             case CommitAll(commits):
@@ -190,17 +178,17 @@ class Owner(threading.Thread):
         if command.partition not in self._generation:
             return  # it went to another process meanwhile
         try:
-            consumer.resume([_bare(command.partition)])
+            consumer.resume([bare(command.partition)])
             # Without the seek librdkafka waits up to 900 ms before it fetches a resumed partition; with it 2 ms.
-            consumer.seek(_at(command.partition, command.offset))
+            consumer.seek(at(command.partition, command.offset))
         except KafkaException:
             # Not fetching yet, right after an assignment: assign it again where reading is to go on.
-            consumer.incremental_unassign([_bare(command.partition)])
-            consumer.incremental_assign([_at(command.partition, command.offset)])
+            consumer.incremental_unassign([bare(command.partition)])
+            consumer.incremental_assign([at(command.partition, command.offset)])
         self._generation[command.partition] = command.generation
 
     def _commit(self, consumer: Consumer, commits: Mapping[TopicPartition, Commit]) -> None:
-        ours = _offsets({tp: commit for tp, commit in commits.items() if tp in self._generation})
+        ours = offsets_of({tp: commit for tp, commit in commits.items() if tp in self._generation})
         if ours:
             try:
                 consumer.commit(offsets=ours, asynchronous=True)
@@ -221,11 +209,11 @@ class Owner(threading.Thread):
         )
 
     def _assign_all(self, consumer: Consumer) -> None:
-        partitions = self._insist(lambda: _partitions_of(consumer, self._config.topics))
+        partitions = self._insist(lambda: partitions_of(consumer, self._config.topics))
         generation = next(self._generations)
         self._generation = dict.fromkeys(partitions, generation)
         self._loop_side.tell_assigned([Position(each, 0, None, "") for each in partitions], generation, [])
-        consumer.assign([_at(each, OFFSET_BEGINNING) for each in partitions])
+        consumer.assign([at(each, OFFSET_BEGINNING) for each in partitions])
 
     def _on_assign(self, consumer: Consumer, assigned: Sequence[confluent_kafka.TopicPartition]) -> None:
         partitions = [TopicPartition(each.topic, each.partition) for each in assigned]
@@ -236,18 +224,18 @@ class Owner(threading.Thread):
         self._generation |= dict.fromkeys(partitions, generation)
         # Told before anything of them can be read.
         self._loop_side.tell_assigned(positions, generation, resets)
-        consumer.incremental_assign([_at(each.partition, each.start) for each in positions])
-        consumer.resume([_bare(each) for each in partitions])  # a pause flag survives a rebalance
+        consumer.incremental_assign([at(each.partition, each.start) for each in positions])
+        consumer.resume([bare(each) for each in partitions])  # a pause flag survives a rebalance
 
     def _positions(
         self, consumer: Consumer, partitions: Sequence[TopicPartition]
     ) -> tuple[Sequence[Position], Sequence[TopicPartition]]:
         asked = self._loop_side.ask_starts(partitions)
         if asked is not None:
-            known = asked.result(_CALL_S)
-            committed = [_at(each, known.get(each, -1)) for each in partitions]
+            known = asked.result(CALL_S)
+            committed = [at(each, known.get(each, -1)) for each in partitions]
         else:
-            committed = consumer.committed([_bare(each) for each in partitions], timeout=_CALL_S)
+            committed = consumer.committed([bare(each) for each in partitions], timeout=CALL_S)
         return self._checked(consumer, committed)
 
     def _checked(
@@ -257,7 +245,7 @@ class Owner(threading.Thread):
         rewound = self._rewound(consumer, committed)
         for each in committed:
             partition = TopicPartition(each.topic, each.partition)
-            low, high = consumer.get_watermark_offsets(_bare(partition), timeout=_CALL_S)
+            low, high = consumer.get_watermark_offsets(bare(partition), timeout=CALL_S)
             if each.offset < 0:
                 positions.append(Position(partition, low, None, ""))
             elif low <= each.offset <= high:
@@ -274,9 +262,9 @@ class Owner(threading.Thread):
         if not self._config.rewind_ms:
             return {}
         since_ms = time.time_ns() // 1_000_000 - self._config.rewind_ms
-        asked = [_at(TopicPartition(each.topic, each.partition), since_ms) for each in committed if each.offset > 0]
+        asked = [at(TopicPartition(each.topic, each.partition), since_ms) for each in committed if each.offset > 0]
         floor = {(each.topic, each.partition): each.offset - _REWIND_RECORDS_MAX for each in committed}
-        found = consumer.offsets_for_times(asked, timeout=_CALL_S) if asked else []
+        found = consumer.offsets_for_times(asked, timeout=CALL_S) if asked else []
         return {
             TopicPartition(each.topic, each.partition): max(each.offset, floor[each.topic, each.partition])
             for each in found
@@ -313,7 +301,7 @@ class Owner(threading.Thread):
     def _on_revoke(self, consumer: Consumer, revoked: Sequence[confluent_kafka.TopicPartition]) -> None:
         partitions = [TopicPartition(each.topic, each.partition) for each in revoked]
         commits = self._drained(partitions)
-        ours = _offsets({tp: commit for tp, commit in commits.items() if tp in self._generation})
+        ours = offsets_of({tp: commit for tp, commit in commits.items() if tp in self._generation})
         if ours:
             try:
                 consumer.commit(offsets=ours, asynchronous=False)
@@ -352,7 +340,7 @@ class Owner(threading.Thread):
         self._highs_s = now_s
         highs = {}
         for partition in self._generation:
-            known = consumer.get_watermark_offsets(_bare(partition), cached=True)
+            known = consumer.get_watermark_offsets(bare(partition), cached=True)
             if known is not None and known[1] >= 0:
                 highs[partition] = known[1]
         self._loop_side.tell_highs(highs)
@@ -362,67 +350,3 @@ class Owner(threading.Thread):
             self._loop_side.tell_fatal(KafkaException(error))
         elif error.code() != KafkaError._TRANSPORT:  # noqa: SLF001
             _log.warning("kafka.client_error", extra={"group": self._config.group, "error": error.str()})
-
-
-def _record(message: Message) -> KafkaRecord:
-    return KafkaRecord(
-        message.topic() or "",
-        message.partition() or 0,
-        message.offset() or 0,
-        message.timestamp()[1],
-        message.key(),
-        message.value(),
-    )
-
-
-def _bare(partition: TopicPartition) -> confluent_kafka.TopicPartition:
-    return confluent_kafka.TopicPartition(partition.topic, partition.partition)
-
-
-def _at(partition: TopicPartition, offset: int) -> confluent_kafka.TopicPartition:
-    return confluent_kafka.TopicPartition(partition.topic, partition.partition, offset)
-
-
-def _offsets(commits: Mapping[TopicPartition, Commit]) -> list[confluent_kafka.TopicPartition]:
-    return [
-        confluent_kafka.TopicPartition(tp.topic, tp.partition, commit.offset, metadata=commit.metadata)
-        for tp, commit in commits.items()
-    ]
-
-
-def _partitions_of(consumer: Consumer, topics: Sequence[str]) -> Sequence[TopicPartition]:
-    known = consumer.list_topics(timeout=_CALL_S).topics
-    missing = [topic for topic in topics if topic not in known or known[topic].error is not None]
-    if missing:
-        raise TimeoutError(f"topic {missing[0]} does not exist yet; `hookline topics apply` makes it")
-    return [TopicPartition(topic, number) for topic in topics for number in sorted(known[topic].partitions)]
-
-
-def _configuration(
-    config: ReaderConfig,
-    on_error: Callable[[KafkaError], None],
-    on_commit: Callable[[KafkaError | None, object], None],
-) -> dict[str, object]:
-    membership: dict[str, object] = {"group.instance.id": config.instance_id} if config.instance_id else {}
-    return membership | {
-        "bootstrap.servers": config.bootstrap_servers,
-        "group.id": config.group
-        or "hookline.no-group",  # the client wants a name; without a subscription it joins none
-        "session.timeout.ms": config.session_timeout_s * 1_000,
-        "heartbeat.interval.ms": config.session_timeout_s * 1_000 // 3,
-        "partition.assignment.strategy": "cooperative-sticky",
-        "enable.auto.commit": False,
-        "auto.offset.reset": "earliest",
-        "enable.partition.eof": config.group is None,
-        "fetch.wait.max.ms": config.gather_ms or 100,
-        "fetch.min.bytes": _GATHER_BYTES if config.gather_ms else 1,
-        "fetch.queue.backoff.ms": 20,  # the default of 1 s makes gaps when the local queue is small
-        "queued.min.messages": 5_000,
-        "queued.max.messages.kbytes": 16 * 1024,  # read ahead, all partitions together
-        "max.partition.fetch.bytes": 2 * RECORD_BYTES_MAX,
-        "topic.metadata.refresh.interval.ms": 10_000,  # how soon a new tier's topic is found
-        "allow.auto.create.topics": False,
-        "error_cb": on_error,
-        "on_commit": on_commit,
-        "log_level": 3,
-    }

@@ -9,11 +9,12 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from hookline.runtime.kafka_owner import Batch, CommitAll, Owner, Pause, ReaderConfig, Resume, Stop
+from hookline.runtime.kafka_client import ReaderConfig
+from hookline.runtime.kafka_owner import Batch, CommitAll, Owner, Pause, Resume, Stop
 from hookline.runtime.log import Commit, Handler, Position, TopicPartition
 from hookline.runtime.metrics import Metrics
 
-__all__ = ["KafkaReader", "ReaderConfig", "Starts", "reading"]
+__all__ = ["KafkaReader", "Starts", "reading"]
 
 _log = logging.getLogger("hookline.kafka")
 _STOP_S = 60.0

@@ -34,6 +34,18 @@ class Lifetime:
     def failure(self) -> BaseException | None:
         return self._failure
 
+    async def lasts_until(self, condition: Awaitable[None]) -> bool:
+        """Wait for a condition, or for the end: False if that came first; raises what `fail` was given."""
+        waiting, ended = asyncio.ensure_future(condition), asyncio.ensure_future(self._ended.wait())
+        try:
+            await asyncio.wait((waiting, ended), return_when=asyncio.FIRST_COMPLETED)
+            if self._failure is not None:
+                raise self._failure
+            return waiting.done()
+        finally:
+            waiting.cancel()
+            ended.cancel()
+
     async def wait(self) -> None:
         """Until the end; raises what `fail` was given."""
         await self._ended.wait()

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from hookline.core.matching import SubscriptionIndex
-from hookline.runtime.kafka_reader import KafkaReader, ReaderConfig, reading
+from hookline.runtime.kafka_client import ReaderConfig
+from hookline.runtime.kafka_reader import KafkaReader, reading
 from hookline.runtime.log import Commit, KafkaRecord, Position, TopicPartition
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
