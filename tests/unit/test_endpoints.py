@@ -51,6 +51,11 @@ def test_a_public_https_url_is_right_and_the_http_client_reads_it_alike(url: str
         ("https://example.com:+80/", "port"),
         ("https://[::1", "can't be read"),
         ("https://[127.0.0.1]/", "can't be read"),
+        ("https://[2606:4700:4700::1111]foo/", "IPv6"),
+        ("https://[2606:4700:4700::1111];/", "IPv6"),
+        ("https://[2606:4700:4700::1111]\u0663/", "IPv6"),
+        ("https://[2606:4700:4700::1111%25eth0]/", "IPv6"),
+        ("https://[v1.x]/", "IPv6"),
         ("https://exa mple.com/", "space"),
         (" https://example.com/", "space"),
         ("https://example.com/\r\nX-Injected: 1", "control character"),
@@ -89,7 +94,7 @@ def test_a_public_https_url_is_right_and_the_http_client_reads_it_alike(url: str
         ("https://[::ffff:127.0.0.1]/", "public address"),
         ("https://[64:ff9b::7f00:1]/", "public address"),
         ("https://[2002:7f00:1::]/", "public address"),
-        ("https://[fe80::1%25eth0]/", "public address"),
+        ("https://[fe80::1%25eth0]/", "IPv6"),
         ("https://[feef::1]/", "public address"),
     ],
 )
@@ -112,3 +117,13 @@ def test_this_machine_may_be_called_where_the_operator_says_so(url: str) -> None
 )
 def test_nothing_else_may_be_called_for_that(url: str) -> None:
     assert complaint_about_url(url, loopback_allowed=True) is not None
+
+
+@pytest.mark.parametrize("loopback_allowed", [True, False])
+def test_the_http_client_can_read_whatever_is_accepted(loopback_allowed: bool) -> None:
+    heads = ("https://[2606:4700::1111]", "http://[::1]", "https://[::1", "http://localhost", "https://example.com")
+    tails = ("", "foo", ";", ":443", ":", "]", "[", "%25eth0]", "\u00e9", ".", "@", "\uff10", "\u3002a", "/[", "?]")
+    urls = [head + first + second for head in heads for first in tails for second in tails]
+    accepted = [url for url in urls if complaint_about_url(url, loopback_allowed=loopback_allowed) is None]
+    assert accepted
+    assert all(URL(url).host for url in accepted)

@@ -12,6 +12,8 @@ URL_CHARACTERS_MAX = 2_048
 _HOST_CHARACTERS_MAX = 253  # RFC 1035, without the final dot
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+# `urlsplit` of some Python versions lets anything stand after the bracket, and who sends cannot read such a URL.
+_BRACKETED = re.compile(r"\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _LOCAL_NAMES = ("localhost", "local", "internal", "home.arpa")  # RFC 6761, 6762, 9476 (draft), 8375
 
 
@@ -50,6 +52,8 @@ def _about_parts(parts: SplitResult, port: int | None) -> str | None:
         return "has no host"
     if "@" in parts.netloc:
         return "must not have a user name or password"
+    if set(parts.netloc) & set("[]") and _BRACKETED.fullmatch(parts.netloc) is None:
+        return "is no URL: in brackets there must be an IPv6 address, and behind them nothing but a port"
     if port == 0 or parts.netloc.endswith(":"):
         return "must have a port from 1 to 65535, or none"
     return None
