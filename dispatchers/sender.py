@@ -68,15 +68,14 @@ class Sender:
     async def _reply(self, delivery: Delivery, subscription: Subscription, started_at_ms: int) -> Reply:
         try:
             prepared = self._prepare(subscription)
+            headers = _headers(delivery, prepared.signer, started_at_ms)
+            return await self._post(prepared.url, delivery.body, headers)
         except (ConfigError, ContractError) as error:
             _log.error(
                 "secret.unreadable", extra={"subscription_id": subscription.subscription_id, "error": str(error)}
             )
             return NoAnswer(Trouble.SECRET)
-        headers = _headers(delivery, prepared.signer, started_at_ms)
-        try:
-            return await self._post(prepared.url, delivery.body, headers)
-        except Exception as error:  # noqa: BLE001 - an endpoint must not be able to end the dispatcher
+        except Exception as error:  # noqa: BLE001 - neither an endpoint nor its URL must be able to end the dispatcher
             return NoAnswer(_trouble(error))
 
     async def _post(self, url: URL, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -95,9 +94,16 @@ class Sender:
             account_id=subscription.account_id,
             subscription_id=subscription.subscription_id,
         )
-        prepared = _Prepared(subscription.version, URL(subscription.url), Signer(secret))
+        prepared = _Prepared(subscription.version, _url(subscription.url), Signer(secret))
         self._prepared[subscription.subscription_id] = prepared
         return prepared
+
+
+def _url(text: str) -> URL:
+    try:
+        return URL(text)
+    except ValueError as error:
+        raise aiohttp.InvalidURL(text) from error
 
 
 def _headers(delivery: Delivery, signer: Signer, started_at_ms: int) -> Mapping[str, str]:

@@ -4,8 +4,9 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
@@ -236,3 +237,25 @@ async def test_more_bytes_than_the_window_holds_are_taken_a_part_at_a_time() -> 
         running.deliver(*(delivery(to, b"x" * 256 * 1024) for _ in range(40)))
         await until(lambda: running.committed() == 40)
     assert len(seen) == 40
+
+
+@pytest.mark.parametrize("url", ["http://[::1]x/", "http://", "nonsense", "http://127.0.0.1:99999/", "http://[/"])
+async def test_a_url_that_none_can_call_is_a_failed_attempt_and_no_crash(url: str) -> None:
+    async with dispatching() as running:
+        to = subscription(url)
+        running.configure(to)
+        running.deliver(delivery(to))
+        await until(lambda: running.committed() == 1)
+        (attempt,) = running.attempts()
+    assert (attempt.outcome, attempt.error) == (Outcome.FAILED, "address")
+
+
+async def test_a_secret_that_does_not_open_is_a_failed_attempt_and_no_crash() -> None:
+    async with endpoint(200) as (url, seen), dispatching() as running:
+        to = subscription(url)
+        running.configure(replace(to, secret=replace(to.secret, key_id="lost")))
+        running.deliver(delivery(to))
+        await until(lambda: running.committed() == 1)
+        (attempt,) = running.attempts()
+    assert not len(seen)
+    assert (attempt.outcome, attempt.error) == (Outcome.FAILED, "secret")
