@@ -9,6 +9,8 @@ committed here are the pipeline's positions, which move in order.
 import asyncio
 import contextlib
 import logging
+import os
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,15 +18,17 @@ import faust
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from aiokafka.structs import TopicPartition as AIOKafkaPartition
+from faust.sensors.monitor import Monitor
 from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
 from faust.transport.drivers.aiokafka import Transport as AIOKafkaTransport
 from faust.types import TP
+from mode.threads import WorkerThread
 
 from hookline.core.fanout import Source
 from hookline.processors.pipeline import Pipeline
-from hookline.runtime.lifecycle import Lifetime
+from hookline.runtime.lifecycle import EXIT_FATAL, Lifetime
 from hookline.runtime.log import TopicPartition
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
@@ -32,9 +36,9 @@ from hookline.schemas.topics import RECORD_BYTES_MAX, Topics
 
 _log = logging.getLogger("hookline.fanout")
 _faust_log = logging.getLogger("faust")  # what Faust says in our subclasses is still Faust's: heard from `warning` on
-_COMMIT_INTERVAL_S = 0.25  # a kill repeats what was done since the last commit
 _COMMIT_S = 5.0
 _STOP_S = 8.0
+_STOP_AT_LAST_S = 15.0  # the writer's last flush may take 10
 _DAY_S = 86_400.0
 _FETCH_WAIT_MS = 500
 # Events between Faust's fetcher and its agent. Larger gains no speed; each may have 2 MiB.
@@ -53,7 +57,7 @@ def build_app(settings: Settings, *, topics: Topics, pipeline: Pipeline, metrics
         broker_session_timeout=float(settings.session_timeout_s),
         broker_heartbeat_interval=settings.session_timeout_s / 3,
         broker_request_timeout=max(40.0, settings.session_timeout_s + 5.0),
-        broker_commit_interval=_COMMIT_INTERVAL_S,
+        broker_commit_interval=_DAY_S,  # `Fanout` commits by time and by number
         broker_max_poll_interval=_DAY_S,  # a Kafka that takes no deliveries is waited for; the watchdog knows a stall from that
         stream_buffer_maxsize=_FAUST_BUFFER_RECORDS,
         stream_wait_empty=False,  # the pipeline drains itself, before Faust forgets what is done
@@ -64,6 +68,7 @@ def build_app(settings: Settings, *, topics: Topics, pipeline: Pipeline, metrics
         worker_redirect_stdouts=False,
         autodiscover=False,
         cython_optimizations=True,
+        Monitor=_NoMonitor,
     )
     app.pipeline = pipeline
     app.metrics = metrics
@@ -83,13 +88,15 @@ def build_app(settings: Settings, *, topics: Topics, pipeline: Pipeline, metrics
 class Fanout:
     """Runs the app and the pipeline together."""
 
-    def __init__(self, app: faust.App, pipeline: Pipeline) -> None:
+    def __init__(self, app: faust.App, pipeline: Pipeline, *, settings: Settings) -> None:
         self._app = app
         self._pipeline = pipeline
+        self._commit_interval_s = settings.commit_interval_ms / 1_000
+        self._commit_records = settings.commit_records
 
     async def run(self, lifetime: Lifetime) -> None:
         """Work until the lifetime ends or something crashed; raises what ended it, unless that was a wish."""
-        working = asyncio.create_task(self._pipeline.run(), name="fanout-pipeline")
+        working = asyncio.gather(self._pipeline.run(), self._commit_forever())
         try:
             await self._app.start()
             await self._until(lifetime, working)
@@ -107,7 +114,13 @@ class Fanout:
         """Whether partitions are being given out just now."""
         return bool(self._app.rebalancing)
 
-    async def _until(self, lifetime: Lifetime, working: "asyncio.Task[None]") -> None:
+    async def _commit_forever(self) -> None:
+        """Commit every so often and after so many events: a kill repeats what was done since."""
+        while True:
+            await self._pipeline.wait_done(self._commit_records, within_s=self._commit_interval_s)
+            await self._app.consumer.commit()
+
+    async def _until(self, lifetime: Lifetime, working: "asyncio.Future[Any]") -> None:
         ended = asyncio.create_task(lifetime.wait())
         crashed = asyncio.create_task(self._app.crash_event().wait())
         try:
@@ -131,6 +144,14 @@ class Fanout:
                 await self._app.stop()
         except TimeoutError:
             _log.warning("fanout.stop_ran_out", extra={"seconds": self._app.drain_s + _COMMIT_S + _STOP_S})
+            _end_at_last()
+
+
+def _end_at_last() -> None:
+    """End the process, should Faust's tasks refuse to: what is not committed is read again, so nothing is lost."""
+    last = threading.Timer(_STOP_AT_LAST_S, os._exit, [EXIT_FATAL])
+    last.daemon = True
+    last.start()
 
 
 def _source(message: Any) -> Source:
@@ -161,7 +182,31 @@ class _App(faust.App):  # type: ignore[misc]  # faust ships no usable types, her
         """Tables would need folders; there are none."""
 
 
+class _NoMonitor(Monitor):  # type: ignore[misc]
+    """Counts nothing: what is worth counting is in our own metrics, and Faust asks for each record."""
+
+    logger = _faust_log
+
+    def track_tp_end_offset(self, tp: TP, offset: int) -> None:
+        pass
+
+    def on_message_in(self, tp: TP, offset: int, message: Any) -> None:
+        pass
+
+    def on_stream_event_in(self, tp: TP, offset: int, stream: Any, event: Any) -> None:
+        pass
+
+
+class _DaemonThread(WorkerThread):  # type: ignore[misc]
+    """A thread that keeps no process alive: without a broker aiokafka's never ends."""
+
+    def __init__(self, service: Any) -> None:
+        super().__init__(service)
+        self.daemon = True
+
+
 class _ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]
+    Worker = _DaemonThread
     logger = _faust_log
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -177,10 +222,11 @@ class _ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]
             AIOKafkaPartition(*each): OffsetAndMetadata(offset, "") for each, offset in offsets.items() if each in ours
         }
         try:
-            await self._ensure_consumer().commit(wanted)
+            async with asyncio.timeout(_COMMIT_S):  # aiokafka tries for as long as the broker is away
+                await self._ensure_consumer().commit(wanted)
         except (CommitFailedError, IllegalStateError):
             return False  # rebalanced meanwhile: these partitions are another assignment's
-        except KafkaError as error:
+        except (KafkaError, TimeoutError) as error:
             _log.warning("fanout.commit_failed", extra={"error": type(error).__name__})
             return False
         return True

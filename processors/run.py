@@ -1,5 +1,6 @@
 """The processors' roles, put together: this is the only place that knows every concrete part."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
@@ -8,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from hookline.core.rendering import Renderer
 from hookline.processors.barrier import Barrier
+from hookline.processors.calm import calm
 from hookline.processors.composer import Composer
 from hookline.processors.history import Ingest
 from hookline.processors.pipeline import Pipeline
@@ -17,7 +19,8 @@ from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.end_offsets import EndOffsets
 from hookline.runtime.health import build_health_app, serving
-from hookline.runtime.kafka_reader import KafkaReader, ReaderConfig, reading
+from hookline.runtime.kafka_client import ReaderConfig
+from hookline.runtime.kafka_reader import KafkaReader, reading
 from hookline.runtime.kafka_writer import open_writer
 from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.log import TopicPartition
@@ -27,6 +30,9 @@ from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import View, open_view
 from hookline.schemas.codec import Codec
 
+_GATHER_MS = (
+    100  # nobody waits for history more closely, and each fetch costs it and the broker a fraction of a millisecond
+)
 _LINGER_MS = 1  # a backlog goes out in batches; costs an idle road less than 1 ms
 
 
@@ -44,8 +50,9 @@ async def run_fanout(settings: Settings, lifetime: Lifetime) -> None:
     from hookline.processors.fanout import Fanout, build_app
 
     metrics, clock = Metrics(CollectorRegistry()), SystemClock()
+    calm("aiokafka", logging.getLogger("hookline.fanout"), monotonic_s=clock.monotonic_s)
     catalogue = load_catalogue()
-    topics, codec = settings.topics(), Codec(catalogue)
+    topics, codec = settings.topics(catalogue.domains), Codec(catalogue)
     async with AsyncExitStack() as stack:
         tasks = Tasks(on_fatal=lifetime.fail)
         view = await stack.enter_async_context(
@@ -69,7 +76,8 @@ async def run_fanout(settings: Settings, lifetime: Lifetime) -> None:
         )
         writes = Writes(writer, outstanding_max=settings.fanout_outstanding_max, metrics=metrics)
         pipeline = Pipeline(barrier=barrier, composer=composer, writes=writes, metrics=metrics, clock=clock)
-        fanout = Fanout(build_app(settings, topics=topics, pipeline=pipeline, metrics=metrics), pipeline)
+        app = build_app(settings, topics=topics, pipeline=pipeline, metrics=metrics)
+        fanout = Fanout(app, pipeline, settings=settings)
         health = build_health_app(metrics, alive=[], ready=[lambda: _fanout_readiness(view, fanout, barrier)])
         await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
         await view.wait_ready()
@@ -105,6 +113,7 @@ async def run_history(settings: Settings, lifetime: Lifetime) -> None:
             instance_id=settings.instance_id,
             session_timeout_s=settings.session_timeout_s,
             drain_s=settings.drain_s,
+            gather_ms=_GATHER_MS,
         )
         reader = KafkaReader(config, ingest, metrics=metrics, on_fatal=lifetime.fail, starts=ingest.starts)
         ingest.read_by(reader)

@@ -1,0 +1,235 @@
+"""The fan-out process on a real Kafka: nothing lost, nothing stopped, nothing repeated without a kill."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from fakes.configuration import ACCOUNT, short_settings, subscription
+from fakes.fanout import CODEC, event
+from fakes.kafka import make_topics, read, read_until, write
+from fakes.road import free_port
+from hookline.core.ids import delivery_id
+from hookline.runtime.end_offsets import EndOffsets
+from hookline.runtime.log import KafkaRecord
+from hookline.runtime.settings import Settings, as_env
+from hookline.schemas.errors import NotYet
+from hookline.schemas.records import DeadLetter, DeathReason, Delivery, Subscription
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def settings(bootstrap: str, prefix: str) -> Settings:
+    made = short_settings(bootstrap, prefix)
+    make_topics(bootstrap, made.topics())
+    return made
+
+
+@asynccontextmanager
+async def fanout(settings: Settings, folder: Path, name: str = "fanout") -> AsyncIterator[asyncio.subprocess.Process]:
+    """A fan-out process; killed at the block's end if it is still there."""
+    env = {"PYTHONPATH": ":".join(sys.path)} | dict(as_env(replace(settings, health_port=free_port())))
+    with (folder / f"{name}.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "hookline", "fanout", env=env, stdout=log, stderr=log
+        )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def terminated(process: asyncio.subprocess.Process, *, within_s: float = 30) -> int:
+    process.send_signal(signal.SIGTERM)
+    return await asyncio.wait_for(process.wait(), within_s)
+
+
+def configure(settings: Settings, *subscriptions: Subscription) -> None:
+    topic = settings.topics().subscriptions
+    write(
+        settings.bootstrap_servers,
+        topic,
+        [(each.subscription_id.encode(), CODEC.encode(each)) for each in subscriptions],
+    )
+
+
+def publish(settings: Settings, numbers: Sequence[int]) -> None:
+    topic = settings.topics().events("order.created")
+    write(
+        settings.bootstrap_servers,
+        topic,
+        [(b"order_%d" % (number % 97), CODEC.encode_event(event(number))) for number in numbers],
+    )
+
+
+def ids_of(records: Sequence[KafkaRecord]) -> Counter[str]:
+    return Counter(CODEC.decode(each.value, Delivery).delivery_id for each in records)
+
+
+async def delivered(settings: Settings, count: int, *, timeout_s: float = 60) -> Counter[str]:
+    """The ids on `webhooks.deliveries`, once at least `count` different ones are there."""
+    topic = settings.topics().deliveries
+    records = await asyncio.to_thread(
+        read_until,
+        settings.bootstrap_servers,
+        topic,
+        lambda found: len(found) >= count and len(ids_of(found)) >= count,
+        timeout_s=timeout_s,
+    )
+    return ids_of(records)
+
+
+def expected(numbers: Sequence[int], *subscriptions: Subscription) -> set[str]:
+    return {delivery_id(ACCOUNT, f"evt_{number}", each.subscription_id) for number in numbers for each in subscriptions}
+
+
+def wants_orders() -> Subscription:
+    return subscription("http://127.0.0.1:1/", "order.created")
+
+
+async def test_bad_records_are_buried_with_their_place_and_the_good_ones_behind_them_go_on(
+    settings: Settings, tmp_path: Path
+) -> None:
+    wanted = wants_orders()
+    configure(settings, wanted)
+    whole = CODEC.encode_event(event(1))
+    big = replace(event(2), data={**event(2).data, "user_id": "u" * 300_000})
+    bad = (whole[:-4], b"", None, b"no avro at all", CODEC.encode(wanted), CODEC.encode_event(big))
+    stranger = CODEC.encode_event(event(3, account_id="acct_unknown"))
+    topic = settings.topics().events("order.created")
+    key = b"one-partition"
+    write(settings.bootstrap_servers, topic, [(key, value) for value in (*bad, stranger, whole)])
+    async with fanout(settings, tmp_path) as process:
+        assert set(await delivered(settings, 1)) == expected([1], wanted)
+        assert await terminated(process) == 0
+    records = await asyncio.to_thread(read, settings.bootstrap_servers, settings.topics().dead_letters)
+    letters = sorted((CODEC.decode(each.value, DeadLetter) for each in records), key=lambda each: each.offset)
+    assert [each.offset for each in letters] == list(range(len(bad)))
+    assert [each.reason for each in letters] == [DeathReason.UNREADABLE] * 5 + [DeathReason.TOO_LARGE]
+    assert [each.payload for each in letters] == [*(value or b"" for value in bad[:5]), None]
+    assert letters[5].payload_bytes == len(bad[5] or b"")
+
+
+async def test_an_event_produced_right_after_a_subscription_was_confirmed_reaches_it(
+    settings: Settings, tmp_path: Path
+) -> None:
+    everyone = [wants_orders()]
+    wanted = expected([1_000], *everyone)
+    configure(settings, *everyone)
+    publish(settings, [1_000])
+    async with fanout(settings, tmp_path):
+        await delivered(settings, 1)  # it is at work
+        for number in range(30):
+            everyone.append(wants_orders())
+            await asyncio.to_thread(configure, settings, everyone[-1])
+            await asyncio.to_thread(publish, settings, [number])
+            wanted |= expected([number], *everyone)
+        # More is fine: a subscription may be there before an event that was published before it is read.
+        await asyncio.to_thread(
+            read_until,
+            settings.bootstrap_servers,
+            settings.topics().deliveries,
+            lambda found: wanted <= set(ids_of(found)),
+        )
+
+
+async def test_a_clean_stop_and_a_rebalance_repeat_nothing(settings: Settings, tmp_path: Path) -> None:
+    wanted = wants_orders()
+    configure(settings, wanted)
+    numbers = range(3_000)
+    publishing = asyncio.create_task(_publish_slowly(settings, numbers))
+    async with fanout(settings, tmp_path, "first") as first:
+        await delivered(settings, 300)
+        async with fanout(settings, tmp_path, "second") as second:
+            await delivered(settings, 1_200)
+            assert await terminated(first) == 0
+            await publishing
+            found = await delivered(settings, len(numbers))
+            assert await terminated(second) == 0
+    async with fanout(settings, tmp_path, "third"):
+        publish(settings, [5_000])
+        found = await delivered(settings, len(numbers) + 1)
+    assert set(found) == expected([*numbers, 5_000], wanted)
+    assert [each for each, times in found.items() if times > 1] == []
+
+
+async def _publish_slowly(settings: Settings, numbers: Sequence[int]) -> None:
+    for start in range(0, len(numbers), 50):
+        await asyncio.to_thread(publish, settings, numbers[start : start + 50])
+        await asyncio.sleep(0.15)
+
+
+async def test_kills_in_the_middle_lose_nothing(settings: Settings, tmp_path: Path) -> None:
+    settings = replace(settings, instance_id="fanout-1")
+    wanted = wants_orders()
+    configure(settings, wanted)
+    numbers = range(10_000)
+    for number in range(3):
+        publish(settings, numbers[number * 3_000 : (number + 1) * 3_000])
+        async with fanout(settings, tmp_path) as process:
+            before = await _seen(settings)
+            await asyncio.to_thread(
+                read_until,
+                settings.bootstrap_servers,
+                settings.topics().deliveries,
+                lambda found, before=before: len(found) > before,  # type: ignore[misc]
+            )
+            process.kill()
+        seen = await _seen(settings)
+        print(f"killed with {(number + 1) * 3_000 - seen} deliveries open")
+    publish(settings, numbers[9_000:])
+    async with fanout(settings, tmp_path) as process:
+        found = await delivered(settings, len(numbers))
+        assert await terminated(process) == 0
+    print(f"{sum(found.values()) - len(found)} repeats of {len(numbers)} after 3 kills")
+    assert set(found) == expected(numbers, wanted)
+
+
+async def _seen(settings: Settings) -> int:
+    records = await asyncio.to_thread(read, settings.bootstrap_servers, settings.topics().deliveries)
+    return len(ids_of(records))
+
+
+async def test_the_end_of_a_topic_counts_no_open_transaction(settings: Settings) -> None:
+    topic = settings.topics().subscriptions
+    ends = EndOffsets(settings.bootstrap_servers)
+    await _reaches(ends, topic, 0)
+    write(settings.bootstrap_servers, topic, [(b"a", b"1"), (b"b", b"2")])
+    assert await ends.of(topic) == 2
+    producer = Producer({"bootstrap.servers": settings.bootstrap_servers, "transactional.id": settings.topic_prefix})
+    await asyncio.to_thread(producer.init_transactions, 30)
+    producer.begin_transaction()
+    producer.produce(topic, b"3", b"c")
+    await asyncio.to_thread(producer.flush, 10)
+    assert await ends.of(topic) == 2
+    await asyncio.to_thread(producer.commit_transaction, 10)
+    await _reaches(ends, topic, 4)  # the record and the marker
+    await ends.close()
+
+
+async def _reaches(ends: EndOffsets, topic: str, end: int) -> None:
+    """Wait for what the broker does in its own time: a leader for a new topic, the marker of a committed transaction."""
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(NotYet):
+                if await ends.of(topic) == end:
+                    return
+            await asyncio.sleep(0.05)
+
+
+async def test_without_a_broker_the_end_of_a_topic_is_a_not_yet() -> None:
+    ends = EndOffsets("127.0.0.1:1", timeout_s=0.3)
+    with pytest.raises(NotYet):
+        await ends.of("any")
+    await ends.close()
