@@ -32,7 +32,7 @@ from hookline.runtime.lifecycle import EXIT_FATAL, Lifetime
 from hookline.runtime.log import TopicPartition
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
-from hookline.schemas.topics import RECORD_BYTES_MAX, Topics
+from hookline.schemas.topics import Topics
 
 _log = logging.getLogger("hookline.fanout")
 _faust_log = logging.getLogger("faust")  # what Faust says in our subclasses is still Faust's: heard from `warning` on
@@ -41,8 +41,9 @@ _STOP_S = 8.0
 _STOP_AT_LAST_S = 15.0  # the writer's last flush may take 10
 _DAY_S = 86_400.0
 _FETCH_WAIT_MS = 500
-# Events between Faust's fetcher and its agent. Larger gains no speed; each may have 2 MiB.
-_FAUST_BUFFER_RECORDS = 1_000
+# What is read ahead: so much of each partition, and so many events between Faust's fetcher and its agent.
+_FETCH_BYTES_MAX = 512 * 1024
+_FAUST_BUFFER_RECORDS = 256
 _BUFFER_FULL_S = 0.002
 
 
@@ -53,7 +54,7 @@ def build_app(settings: Settings, *, topics: Topics, pipeline: Pipeline, metrics
         broker=[f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")],
         consumer_group_instance_id=settings.instance_id or None,
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=RECORD_BYTES_MAX,
+        consumer_max_fetch_size=_FETCH_BYTES_MAX,
         broker_session_timeout=float(settings.session_timeout_s),
         broker_heartbeat_interval=settings.session_timeout_s / 3,
         broker_request_timeout=max(40.0, settings.session_timeout_s + 5.0),
@@ -251,17 +252,20 @@ class _Consumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     async def _drain_messages(self, fetcher: Any) -> None:
         """Hand over what is fetched, until Faust stops the fetcher. Faust's own makes four tasks for each record."""
-        queues = [channel.queue for channel in self.app.topics]
         try:
             while not (self.should_stop or fetcher.should_stop):
-                async for _, message in self.getmany(timeout=1.0):
-                    await self.callback(message)
-                    while any(queue.full() for queue in queues):  # noqa: ASYNC110 - Faust has no event for it
-                        await asyncio.sleep(_BUFFER_FULL_S)
+                await self._hand_over()
                 await asyncio.sleep(0)
         except self.consumer_stopped_errors:
             if not self.app.should_stop:
                 raise
+
+    async def _hand_over(self) -> None:
+        queues = [channel.queue for channel in self.app.topics]
+        async for _, message in self.getmany(timeout=1.0):
+            await self.callback(message)
+            while any(queue.full() for queue in queues):  # noqa: ASYNC110 - Faust has no event for it
+                await asyncio.sleep(_BUFFER_FULL_S)
 
     def on_buffer_full(self, _tp: TP) -> None:
         """Nothing: a full buffer stops the fetcher as a whole. Faust's own sleeps a second when all partitions are full."""
