@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV_VERSION := 0.13.9
 # The first Python on PATH that really is 3.11 to 3.13 (a pyenv shim may exist and refuse to run).
 PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -19,9 +20,10 @@ setup: $(VENV)/.ready ## environment and locked dependencies (the other targets 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Hookline needs Python 3.11, 3.12 or 3.13 on PATH as python3."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: install python3-venv."; exit 1; }
-	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps uv==$(UV_VERSION) --editable .
+	@test -x $(BIN)/uv || $(PIP) uv==$(UV_VERSION)
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock || { \
+		echo "uv could not; trying pip, which reads pip.conf (slower)"; $(PIP) --require-hashes -r requirements.lock; }
+	@$(PIP) --no-deps --no-build-isolation uv==$(UV_VERSION) --editable .
 	@touch $@
 
 jars: $(VENV)/.ready ## Kafka's jars, unless a broker is configured or Docker answers
