@@ -210,3 +210,20 @@ async def test_a_reader_that_polls_is_a_member(broker: Broker) -> None:
     kept = Kept()
     async with broker.reading(kept) as reader:
         await kept.until(reader.is_member)
+
+
+@pytest.mark.kafka
+async def test_a_handler_that_breaks_ends_the_role(bootstrap: str, prefix: str) -> None:
+    class Broken(Kept):
+        def received(self, records: Sequence[KafkaRecord]) -> None:
+            raise ZeroDivisionError(len(records))
+
+    settings, failed = short_settings(bootstrap, prefix), asyncio.get_running_loop().create_future()
+    await asyncio.to_thread(make_topics, bootstrap, settings.topics())
+    config = ReaderConfig(bootstrap_servers=bootstrap, group=f"{prefix}g", topics=(settings.topics().deliveries,))
+    reader = KafkaReader(config, Broken(), metrics=Metrics(CollectorRegistry()), on_fatal=failed.set_result)
+    reader.start()
+    async with open_writer(bootstrap, on_fatal=_fatal) as writer:
+        await writer.write(settings.topics().deliveries, key=b"k", value=b"v")
+        assert isinstance(await asyncio.wait_for(failed, 30), ZeroDivisionError)
+    await reader.stop()

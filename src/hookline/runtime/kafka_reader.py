@@ -115,10 +115,10 @@ class KafkaReader:
     # -- called by the owner thread -------------------------------------------------------------------------------------
 
     def tell_assigned(self, positions: Sequence[Position], generation: int, resets: Sequence[TopicPartition]) -> None:
-        self._loop.call_soon_threadsafe(self._take_assigned, positions, generation, resets)
+        self._loop.call_soon_threadsafe(self._or_end, self._take_assigned, positions, generation, resets)
 
     def tell_batch(self, batch: Batch, done: Callable[[], None]) -> None:
-        self._loop.call_soon_threadsafe(self._take_batch, batch, done)
+        self._loop.call_soon_threadsafe(self._or_end, self._take_batch, batch, done)
 
     def ask_revoking(self, partitions: Sequence[TopicPartition]) -> "Future[Mapping[TopicPartition, Commit]]":
         return asyncio.run_coroutine_threadsafe(self._revoking(partitions), self._loop)
@@ -129,14 +129,14 @@ class KafkaReader:
         return asyncio.run_coroutine_threadsafe(_awaited(self._starts(partitions)), self._loop)
 
     def tell_lost(self, partitions: Sequence[TopicPartition]) -> None:
-        self._loop.call_soon_threadsafe(self._take_lost, partitions)
+        self._loop.call_soon_threadsafe(self._or_end, self._take_lost, partitions)
 
     def tell_end(self, partition: TopicPartition, offset: int) -> None:
         if self._ended is not None:
-            self._loop.call_soon_threadsafe(self._ended, partition, offset)
+            self._loop.call_soon_threadsafe(self._or_end, self._ended, partition, offset)
 
     def tell_highs(self, highs: Mapping[TopicPartition, int]) -> None:
-        self._loop.call_soon_threadsafe(self._take_highs, highs)
+        self._loop.call_soon_threadsafe(self._or_end, self._take_highs, highs)
 
     def tell_committed(self, error: str | None) -> None:
         self._metrics.commits.labels("ok" if error is None else "failed").inc()
@@ -147,6 +147,13 @@ class KafkaReader:
         self._loop.call_soon_threadsafe(self._on_fatal, error)
 
     # -- on the loop ------------------------------------------------------------------------------------------------------
+
+    def _or_end(self, take: Callable[..., None], *told: object) -> None:
+        """Hand something over; a bug that it meets ends the process, for what was not taken must not be passed over."""
+        try:
+            take(*told)
+        except Exception as error:  # noqa: BLE001 - the loop would only log it, and later offsets would be committed
+            self._on_fatal(error)
 
     def _take_assigned(self, positions: Sequence[Position], generation: int, resets: Sequence[TopicPartition]) -> None:
         for partition in resets:
