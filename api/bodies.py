@@ -45,6 +45,9 @@ def _check_media_type(request: web.Request) -> None:
 
 
 async def _read(request: web.Request) -> bytes:
+    said_bytes = request.content_length or 0
+    if said_bytes > request.client_max_size:  # said beforehand, so it need not arrive to be refused
+        raise web.HTTPRequestEntityTooLarge(max_size=request.client_max_size, actual_size=said_bytes)
     try:
         async with asyncio.timeout(_BODY_WAIT_S):
             return await request.read()
@@ -116,6 +119,8 @@ def _field_error(error: ErrorDetails, what: str) -> FieldError:
     name = _path(error["loc"]) or what
     if error["type"] == "extra_forbidden":
         return FieldError(name, f"is no field of this {what}")
+    if error["type"] == "model_type":  # its own words name a class of ours
+        return FieldError(name, "must be a JSON object")
     return FieldError(name, error["msg"].removeprefix("Value error, "))
 
 

@@ -65,6 +65,7 @@ class Webhooks:
 
     async def delete(self, request: web.Request) -> web.Response:
         """`DELETE /webhooks/{id}`."""
+        subscription_of(request, self._view)  # who may not delete it does not wait for those who may
         async with self._configuration.alone(request.match_info["id"]):
             await self._configuration.remove(subscription_of(request, self._view).subscription_id)
         return web.Response(status=204)

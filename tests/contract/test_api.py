@@ -410,6 +410,12 @@ async def test_no_body_breaks_anything(api: Api, operation: str, body: bytes, st
     assert (await api.call("GET", "/webhooks")).status == 200
 
 
+@pytest.mark.parametrize("body", [b"[]", b"1", b"null"])
+async def test_a_body_that_is_no_object_is_told_so_in_words_of_json(api: Api, body: bytes) -> None:
+    reply = await api.call("POST", "/webhooks", data=body)
+    assert reply.json["errors"] == [{"field": "body", "detail": "must be a JSON object"}]
+
+
 async def test_a_chunked_body_has_the_same_limit(api: Api) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(80):
@@ -556,6 +562,14 @@ async def test_a_body_that_ends_too_early_makes_nothing(api: Api, headers: str, 
     assert (await api.call("GET", "/webhooks")).status == 200
 
 
+async def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(api: Api) -> None:
+    started = api.parts.clock.monotonic_s()
+    authorized = f"{HEAD}Authorization: Bearer {api.call.key}\r\nContent-Length: 99999999\r\n\r\n{{"
+    answered = await raw(api, authorized.encode(), ends=False)
+    assert answered.startswith(b"HTTP/1.1 413 ")
+    assert api.parts.clock.monotonic_s() - started < 5
+
+
 async def test_a_path_of_two_slashes_is_no_other_host(api: Api) -> None:
     answered = await raw(api, b"GET //webhooks HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", ends=False)
     assert answered.startswith(b"HTTP/1.1 404 ")
@@ -654,6 +668,20 @@ async def test_changes_that_queue_behind_one_that_waits_are_refused_in_time() ->
         said = [reply.json["detail"] for reply in replies]
         assert {reply.status for reply in replies} == {503}
         assert sum("Nothing was changed" in each for each in said) >= 17
+
+
+async def test_who_may_not_change_a_webhook_does_not_wait_for_those_who_may() -> None:
+    async with running_api(answer_s=0.5) as api:
+        made = await api.call.made()
+        path, written = f"/webhooks/{made['id']}", len(api.log.records)
+        api.log.is_silent, api.log.is_followed = True, False
+        waiting = asyncio.create_task(api.call("PUT", path, {"status": "paused"}))
+        while len(api.log.records) == written:
+            await asyncio.sleep(0)
+        for method in ("PUT", "DELETE"):
+            assert (await api.stranger(method, path, {})).status == 404
+        assert not waiting.done()
+        await waiting
 
 
 async def test_a_write_that_is_not_read_back_in_time_is_not_confirmed() -> None:
@@ -765,7 +793,11 @@ DELIVERED_LOG = LogRow(
 async def test_logs_are_shown_as_in_the_contract(api: Api) -> None:
     made = await api.call.made()
     failed = replace(
-        DELIVERED_LOG, status="failed", response_code=None, error="timeout", detail="No answer within 30 seconds."
+        DELIVERED_LOG,
+        status="failed",
+        response_code=None,
+        error="timeout",
+        detail="The endpoint did not answer in full within the time limit.",
     )
     api.history.log_rows = [DELIVERED_LOG, failed]
     reply = await api.call("GET", f"/webhooks/{made['id']}/logs")
@@ -786,7 +818,7 @@ async def test_logs_are_shown_as_in_the_contract(api: Api) -> None:
         "response_time": 150,
         "attempted_at": "2023-06-20T14:15:35Z",
         "error": "timeout",
-        "detail": "No answer within 30 seconds.",
+        "detail": "The endpoint did not answer in full within the time limit.",
     }
 
 

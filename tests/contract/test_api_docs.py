@@ -57,7 +57,7 @@ TIMED_OUT = replace(
     response_code=None,
     response_time_ms=30_000,
     error="timeout",
-    detail="No answer within 30 seconds.",
+    detail="The endpoint did not answer in full within the time limit.",
 )
 
 
