@@ -25,6 +25,8 @@ from hookline.schemas.topics import Topics, waiting_ms
 
 _log = logging.getLogger("hookline.forwarder")
 _TICK_S = 0.05  # how late a step of the wall clock is noticed at most
+# Held for one partition: a bound for large bodies, and many times what is due at once on a partition.
+_WAITING_BYTES_MAX = 4 * 1024 * 1024
 _UNACKNOWLEDGED_MAX = 2_000  # forwarded and not yet acknowledged, all partitions together
 
 
@@ -37,8 +39,25 @@ class _Waiting:
     committed: int
     records: deque[KafkaRecord] = field(default_factory=deque)
     forwarding: set[asyncio.Task[None]] = field(default_factory=set)
+    size_bytes: int = 0
     dirty: bool = False
     ours: bool = True
+
+    def put(self, record: KafkaRecord) -> None:
+        self.records.append(record)
+        self.size_bytes += len(record.value or b"")
+
+    def take(self) -> KafkaRecord:
+        record = self.records.popleft()
+        self.size_bytes -= len(record.value or b"")
+        return record
+
+    def clear(self) -> None:
+        self.records.clear()
+        self.size_bytes = 0
+
+    def is_full(self, records_max: int, *, part: float = 1.0) -> bool:
+        return len(self.records) >= part * records_max or self.size_bytes >= part * _WAITING_BYTES_MAX
 
     def due_ms(self) -> int:
         return self.records[0].timestamp_ms + self.delay_ms
@@ -104,18 +123,18 @@ class Forwarder:
         partition = TopicPartition(records[0].topic, records[0].partition)
         waiting = self._partitions[partition]
         for record in records:
-            if len(waiting.records) >= self._settings.waiting_records_max:
+            if waiting.is_full(self._settings.waiting_records_max):
                 self._full.add(partition)
                 self._the_reader().pause(partition, resume_at=record.offset)
                 break
             waiting.progress.open(record.offset)
-            waiting.records.append(record)
+            waiting.put(record)
         self._arrived.set()
 
     async def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Commit]:
         waitings = {each: self._partitions[each] for each in partitions if each in self._partitions}
         for waiting in waitings.values():
-            waiting.records.clear()
+            waiting.clear()
         forwarding = [task for waiting in waitings.values() for task in waiting.forwarding]
         try:
             if forwarding:
@@ -134,7 +153,7 @@ class Forwarder:
             waiting = self._partitions.pop(partition, None)
             if waiting is not None:
                 waiting.ours = False
-                waiting.records.clear()
+                waiting.clear()
 
     # -- forwarding ---------------------------------------------------------------------------------------------------
 
@@ -152,7 +171,7 @@ class Forwarder:
                 if not waiting.records:  # the partition went while we waited
                     self._unacknowledged.release()
                     break
-                self._start(waiting, waiting.records.popleft())
+                self._start(waiting, waiting.take())
             self._resume(partition, waiting)
 
     def _start(self, waiting: _Waiting, record: KafkaRecord) -> None:
@@ -185,7 +204,7 @@ class Forwarder:
         self._metrics.forward_late_seconds.observe(max(0, late_ms) / 1_000)
 
     def _resume(self, partition: TopicPartition, waiting: _Waiting) -> None:
-        if partition in self._full and len(waiting.records) <= self._settings.waiting_records_max // 2:
+        if partition in self._full and not waiting.is_full(self._settings.waiting_records_max, part=0.5):
             self._full.discard(partition)
             self._the_reader().resume(partition)
 

@@ -134,6 +134,7 @@ class Worker:
                 window.hold = Hold.GONE
                 self._open_bytes -= window.open_bytes
                 del self._running[window]
+        self._resume_readers()  # what these held is free now
 
     # -- taking -------------------------------------------------------------------------------------------------------
 
@@ -196,6 +197,7 @@ class Worker:
         await self._recorder.unreadable(record, reason)
         if window.hold is not Hold.GONE:
             window.release(record.offset)
+            self._resume_readers()
 
     # -- carrying out -------------------------------------------------------------------------------------------------
 
@@ -211,13 +213,15 @@ class Worker:
         task.add_done_callback(running.discard)
 
     async def _deliver(self, lane: Lane, slot: Slot) -> None:
+        closing = None  # still open: whoever owns the partition next reads it again
         try:
-            if not await self._may_start(slot.window):
-                return  # still open: whoever owns the partition next reads it again
-            closed = await self._carry_out(slot)
+            if await self._may_start(slot.window):
+                closing = await self._carry_out(slot)
         finally:
             lane.finish(slot)
-        self._done(slot, closed)
+        if closing is not None:
+            self._done(slot, closing)
+        self._start_ready()
 
     async def _may_start(self, window: Window) -> bool:
         """Not while the group may have given our partitions away behind our back, and never once it has."""
@@ -265,8 +269,6 @@ class Worker:
         if self._finished >= self._settings.commit_records:
             self._commit()
         self._resume_readers()
-        if window.hold is Hold.OURS:
-            self._start_ready()
 
     # -- flow and commits ---------------------------------------------------------------------------------------------
 

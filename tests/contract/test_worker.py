@@ -259,3 +259,40 @@ async def test_a_secret_that_does_not_open_is_a_failed_attempt_and_no_crash() ->
         (attempt,) = running.attempts()
     assert not len(seen)
     assert (attempt.outcome, attempt.error) == (Outcome.FAILED, "secret")
+
+
+async def test_a_window_full_of_unreadable_records_is_no_dead_end() -> None:
+    settings = short_settings("memory", "t.", commit_interval_ms=10, window_records_max=3)
+    async with endpoint(200) as (url, seen), dispatching(settings) as running:
+        to = subscription(url)
+        running.configure(to)
+        for _ in range(20):
+            running.broker.append(TOPICS.deliveries, b"k", b"nonsense")
+        running.deliver(delivery(to))
+        await seen.wait_for(1)
+        await until(lambda: running.committed() == 21)
+    assert len(running.broker.records(TOPICS.dead_letters)) == 20
+
+
+async def test_slots_of_a_lost_partition_are_given_to_others() -> None:
+    settings = short_settings("memory", "t.", commit_interval_ms=10, in_flight_max=4, endpoint_in_flight_max=100)
+    async with endpoint(after(0.2, 200)) as (url, seen), dispatching(settings) as running:
+        to = subscription(url)
+        running.configure(to)
+        running.deliver(*(delivery(to) for _ in range(3)))  # all of the lane's share
+        await seen.wait_for(3)
+        running.reader.lose()
+        running.reader.start()  # the partition comes back at once; its records wait for slots
+        await until(lambda: running.committed() == 3)
+
+
+async def test_bytes_held_by_a_lost_partition_are_free_again() -> None:
+    settings = short_settings("memory", "t.", commit_interval_ms=10, window_bytes_max=2 * 1024 * 1024)
+    async with endpoint(after(0.2, 200)) as (url, seen), dispatching(settings) as running:
+        to = subscription(url)
+        running.configure(to)
+        running.deliver(*(delivery(to, b"x" * 256 * 1024) for _ in range(20)))
+        await seen.wait_for(1)
+        running.reader.lose()
+        running.reader.start()
+        await until(lambda: running.committed() == 20)
