@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hookline.cli.up_account import kept_identity, kept_master_key
-from hookline.cli.up_folder import DataFolder, UpFile, read_up_file, write_private
+from hookline.cli.up_folder import DataFolder, UpFile, read_up_file, shown, write_private
 from hookline.cli.up_ports import distinct
 from hookline.core import apikeys
 from hookline.schemas.errors import ConfigError, NotYet
@@ -55,6 +55,26 @@ def test_a_folder_that_up_did_not_make_is_refused_and_left_alone(tmp_path: Path)
     ):
         pytest.fail("a foreign folder was taken")
     assert [each.name for each in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_that_cannot_be_used_says_so_in_a_sentence(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    (tmp_path / "hookline-data").touch()
+    (
+        tmp_path / "lock"
+    ).mkdir()  # what opening it for writing is answered in a folder that is read-only, too: an OSError
+    with pytest.raises(ConfigError, match=r"the data folder .* cannot be used: Is a directory"), folder.claimed():
+        pytest.fail("a lock that is a folder was opened")
+
+
+def test_a_file_that_cannot_be_written_says_so_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"up\.json cannot be written: No such file or directory"):
+        DataFolder(tmp_path / "gone").write_up_file(UP)
+
+
+def test_a_path_is_shown_as_a_person_would_type_it() -> None:
+    assert shown(Path.cwd() / ".hookline" / "logs") == ".hookline/logs"
+    assert shown(Path("/var")) == "/var"
 
 
 def test_a_fresh_start_removes_only_what_up_made(tmp_path: Path) -> None:

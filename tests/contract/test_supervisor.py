@@ -51,7 +51,7 @@ async def test_a_killed_program_is_started_again(tmp_path: Path) -> None:
         os.kill(first, signal.SIGKILL)
         await logged(tmp_path, 2)
         assert supervisor.pids()["role"] != first
-    assert said == ["role was ended by signal 9 (see role.log); starting it again in 0.2 s"]
+    assert said == ["role was ended by signal 9, starts again in 0.2 s (role.log)"]
 
 
 async def test_a_program_stops_when_it_is_asked(tmp_path: Path) -> None:

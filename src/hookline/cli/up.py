@@ -1,6 +1,5 @@
 """`hookline up`: everything on this machine, from the broker to a receiver that verifies."""
 
-import os
 import shlex
 import shutil
 import sys
@@ -12,6 +11,7 @@ from typing import Annotated
 import typer
 
 from hookline.cli.options import RATE, SEED, DataDir, settings_from_environment
+from hookline.cli.up_folder import shown
 from hookline.schemas.errors import ConfigError
 
 _RATE_MAX = 10_000.0
@@ -71,6 +71,6 @@ def _command(*arguments: str, data_dir: Path | None) -> str:
     path = Path(sys.argv[0])
     called = "hookline"
     if path.name == called and shutil.which(called) != str(path):
-        called = min(str(path), os.path.relpath(path), key=len)
+        called = shown(path)
     folder = () if data_dir is None else ("--data-dir", str(data_dir))
     return shlex.join((called, *arguments, *folder))

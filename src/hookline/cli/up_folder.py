@@ -58,8 +58,7 @@ class DataFolder:
     @contextmanager
     def claimed(self) -> Iterator[None]:
         """Have the folder for ourselves while the block runs; ConfigError if it is another's or in use."""
-        self._make_ours()
-        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = self._opened()
         try:
             _take(descriptor, self.path)
             self.remove_up_file()  # of a run that was killed
@@ -84,14 +83,23 @@ class DataFolder:
         """Say that nothing runs here."""
         self.up_file.unlink(missing_ok=True)
 
-    def _make_ours(self) -> None:
+    def _opened(self) -> int:
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not (self.path / _MARKER).is_file():
-                _refuse_foreign(self.path)
-                (self.path / _MARKER).write_text("Made by `hookline up`.\n", encoding="utf-8")
+            self._make_ours()
+            return os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ConfigError(f"the data folder {self.path} cannot be used: {error.strerror}") from error
+
+    def _make_ours(self) -> None:
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not (self.path / _MARKER).is_file():
+            _refuse_foreign(self.path)
+            (self.path / _MARKER).write_text("Made by `hookline up`.\n", encoding="utf-8")
+
+
+def shown(path: Path) -> str:
+    """A path as a person would type it: from where they are, if that is shorter."""
+    return min(os.path.relpath(path), str(path), key=len)
 
 
 def read_up_file(data_dir: Path) -> UpFile:
@@ -107,7 +115,14 @@ def read_up_file(data_dir: Path) -> UpFile:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read (mode 0600), whole or not at all."""
+    """Write a file that only its owner may read (mode 0600), whole or not at all; ConfigError says why not."""
+    try:
+        _write_whole(path, text)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _write_whole(path: Path, text: str) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

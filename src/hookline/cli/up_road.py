@@ -12,7 +12,7 @@ from hookline.cli.api_client import api_client
 from hookline.cli.up_account import Identity, announce, keep_identity
 from hookline.cli.up_broker import keep_running
 from hookline.cli.up_demo import register, rest
-from hookline.cli.up_folder import DataFolder, UpFile
+from hookline.cli.up_folder import DataFolder, UpFile, shown
 from hookline.cli.up_look import Look, looking_session
 from hookline.cli.up_plan import (
     STOP_ORDER,
@@ -169,7 +169,7 @@ class Road:
         self._screen.blank()
         self._screen.fact("API", self._api_url)
         self._screen.fact("API key", ground.identity.api_key)
-        self._screen.fact("Logs", str(ground.folder.log("<role>")))
+        self._screen.fact("Logs", shown(ground.folder.log("<role>")))
         self._screen.fact("Try", ground.wish.try_this)
         self._screen.note("Ctrl-C stops everything.")
         self._screen.blank()

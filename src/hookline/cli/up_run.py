@@ -10,7 +10,7 @@ from dataclasses import replace
 from hookline import __version__
 from hookline.cli.up_account import kept_identity, kept_master_key
 from hookline.cli.up_broker import apply_topics, chosen, described, erase
-from hookline.cli.up_folder import DataFolder, write_private
+from hookline.cli.up_folder import DataFolder, shown, write_private
 from hookline.cli.up_plan import ROLES, Wish, road_settings
 from hookline.cli.up_ports import choose_ports, require_api_port
 from hookline.cli.up_road import Ground, Road
@@ -37,7 +37,7 @@ def run_up(settings: Settings, wish: Wish, *, screen: Screen, started_s: float) 
 
 
 def _claimed(folder: DataFolder, settings: Settings, wish: Wish, *, screen: Screen, started_s: float) -> int:
-    screen.heading(f"Hookline {__version__}", beside=f"data in {folder.path}")
+    screen.heading(f"Hookline {__version__}", beside=f"data in {shown(folder.path)}")
     require_api_port(settings.api_port)
     with locked(
         folder.roles_lock, wait_s=_EARLIER_RUN_S, holder="the processes of an earlier run", say=screen.note

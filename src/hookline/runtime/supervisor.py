@@ -98,8 +98,8 @@ class Supervisor:
             if isinstance(verdict, GiveUp):
                 self._on_hopeless(ConfigError(f"{kept.program.name} cannot run: {_last_line(kept.program.log)}"))
                 return
-            again = f"starting it again in {verdict.pause_s:.1f} s"
-            self._say(f"{kept.program.name} {described(status)} (see {kept.program.log.name}); {again}")
+            again = f"starts again in {verdict.pause_s:.1f} s ({kept.program.log.name})"
+            self._say(f"{kept.program.name} {described(status)}, {again}")
             if await _stopped_within(kept, verdict.pause_s):
                 return
             restarts, started_s = verdict.count, time.monotonic()
