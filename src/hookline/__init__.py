@@ -1,6 +1,9 @@
 """Hookline delivers webhooks from Kafka."""
 
+import logging
 from importlib.metadata import PackageNotFoundError, version
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # silent until the application configures logging
 
 try:
     __version__ = version("hookline")

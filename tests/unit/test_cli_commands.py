@@ -1,11 +1,15 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
 from hookline import __version__
 from hookline.cli.app import run
+from hookline.cli.options import require_kafka
 from hookline.cli.settings import as_markdown
-from hookline.runtime.settings import table
+from hookline.runtime.settings import Settings, table
+from hookline.schemas.errors import ConfigError
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,6 +39,10 @@ def test_the_settings_page_has_a_row_for_every_setting() -> None:
             ["receiver", "--status", "teapot"],
             "hookline: the answer 'teapot' must be a status, 503, or one with a delay, 503@2s\n",
         ),
+        (
+            ["accounts", "create", " "],
+            "hookline: the account's name is blank; it must have 1 to 200 characters\n",
+        ),
     ],
 )
 def test_a_wrong_argument_is_one_sentence_and_exit_status_2(
@@ -62,3 +70,14 @@ def test_a_wrong_argument_is_one_sentence_and_exit_status_2(
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([command, "--help"]) == 0
     assert f"hookline {command}" in capsys.readouterr().out
+
+
+def test_a_command_that_needs_kafka_names_the_variable() -> None:
+    with pytest.raises(ConfigError, match="HOOKLINE_BOOTSTRAP_SERVERS is empty; it must name Kafka"):
+        require_kafka(Settings())
+
+
+def test_the_library_is_silent_until_an_application_configures_logging() -> None:
+    warns = "import logging, hookline; logging.getLogger('hookline.producers').warning('kafka.troubled')"
+    ran = subprocess.run([sys.executable, "-I", "-c", warns], capture_output=True, check=True, timeout=30)
+    assert (ran.stdout, ran.stderr) == (b"", b"")

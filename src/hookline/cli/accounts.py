@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hookline.cli.options import Json, settings_from_environment
+from hookline.cli.options import Json, require_kafka, settings_from_environment
 from hookline.core import apikeys
 from hookline.runtime import draw
 from hookline.runtime.catalogue import load_catalogue
@@ -40,7 +40,10 @@ def create(
 ) -> None:
     """Make an account with one API key, which is shown now and never again."""
     if not name.strip() or len(name) > _NAME_MAX:
-        raise ConfigError(f"the account's name has {len(name)} characters; it must have 1 to {_NAME_MAX}")
+        found = f"has {len(name)} characters" if name.strip() else "is blank"
+        raise ConfigError(f"the account's name {found}; it must have 1 to {_NAME_MAX} characters")
+    settings = settings_from_environment()
+    require_kafka(settings)
     key_id, secret = draw.api_key()
     now_ms = SystemClock().now_ms()
     account = Account(account_id=draw.account_id(), name=name, created_at_ms=now_ms)
@@ -50,7 +53,7 @@ def create(
         secret_sha256=apikeys.secret_sha256(secret),
         created_at_ms=now_ms,
     )
-    write_account(account, key, settings_from_environment(), Codec(load_catalogue()))
+    write_account(account, key, settings, Codec(load_catalogue()))
     _tell(account, apikeys.write(key_id, secret), as_json=as_json)
 
 

@@ -26,7 +26,10 @@ def _only() -> None:
 
 @_broker.command()
 def fetch(*, data_dir: DataDir = None) -> None:
-    """Fetch what the broker of `hookline up` needs: Kafka's jars, unless a broker is configured or Docker answers."""
+    """Fetch Kafka's jars, if `hookline up` needs them.
+
+    It does not where a broker is configured or Docker answers.
+    """
     from hookline.runtime.broker import prepare_broker
 
     settings = settings_from_environment(data_dir)

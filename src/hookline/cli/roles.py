@@ -4,11 +4,10 @@ from collections.abc import Awaitable, Callable
 
 import typer
 
-from hookline.cli.options import settings_from_environment
+from hookline.cli.options import require_kafka, settings_from_environment
 from hookline.runtime import logs
 from hookline.runtime.lifecycle import Lifetime, run_role
 from hookline.runtime.settings import Settings
-from hookline.schemas.errors import ConfigError
 
 Run = Callable[[Settings, Lifetime], Awaitable[None]]
 
@@ -49,7 +48,6 @@ def history() -> None:
 
 def _run(name: str, run: Run) -> None:
     settings = settings_from_environment()
-    if not settings.bootstrap_servers:
-        raise ConfigError("HOOKLINE_BOOTSTRAP_SERVERS is empty; it must name Kafka, such as 127.0.0.1:9092")
+    require_kafka(settings)
     logs.configure(settings.log_level)
     raise typer.Exit(run_role(name, lambda lifetime: run(settings, lifetime)))

@@ -45,11 +45,17 @@ def _wanted(size: Size, replication: int) -> tuple[TopicAdmin, Sequence[Topic]]:
     return TopicAdmin(settings.bootstrap_servers, size=size, replication=replication), specified
 
 
+def _made(change: Difference) -> str:
+    if change.found is None:
+        return f"{change.topic}: made, {change.what} {change.wanted}"
+    return f"{change.topic}: {change.what} was {change.found}, now {change.wanted}"
+
+
 def _tell(differences: Sequence[Difference], *, as_json: bool, none: str, done: bool) -> None:
     if as_json:
         print(json.dumps([asdict(each) for each in differences], indent=2))
         return
     for each in differences:
-        print(f"changed: {each}" if done else str(each))
+        print(_made(each) if done else str(each))
     if not differences:
         print(none)
