@@ -263,3 +263,12 @@ async def test_an_address_that_is_none_names_the_setting(address: str) -> None:
     with pytest.raises(ConfigError, match="HOOKLINE_HISTORY_URL"):
         async with open_history(Settings(history_url=address)):
             pass
+
+
+async def test_a_file_that_is_no_database_is_named_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    path.write_bytes(b"garbage" * 100)
+    with pytest.raises(ConfigError, match=r"history\.sqlite is no SQLite database, or a damaged one; move it away"):
+        async with open_history(Settings(data_dir=tmp_path)):
+            pass
+    assert path.read_bytes() == b"garbage" * 100

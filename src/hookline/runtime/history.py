@@ -3,6 +3,7 @@
 It can be dropped at any time: everything in it comes from `webhooks.attempts`.
 """
 
+import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -101,14 +102,27 @@ class HistoryStore:
 
 @asynccontextmanager
 async def open_history(settings: Settings) -> AsyncIterator[HistoryStore]:
-    """The store that the settings name, its tables made if need be; ConfigError if the address is none."""
+    """The store that the settings name, its tables made if need be; ConfigError if the address is none, or no database."""
     engine = _engine(settings.history_address())
     try:
         store = HistoryStore(engine)
-        await store.create()
+        try:
+            await store.create()
+        except NotYet as error:
+            if _is_damaged(error.__cause__):
+                raise ConfigError(
+                    f"{engine.url.database} is no SQLite database, or a damaged one;"
+                    " move it away, and history is made again from Kafka"
+                ) from error
+            raise
         yield store
     finally:
         await engine.dispose()
+
+
+def _is_damaged(cause: BaseException | None) -> bool:
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the rest are extended codes
+    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def _engine(address: str) -> AsyncEngine:
