@@ -15,7 +15,7 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
-setup: $(VENV)/.ready ## environment and locked dependencies (the other targets do this themselves)
+setup: $(VENV)/.ready ## environment and locked dependencies (the others do this themselves)
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Hookline needs Python 3.11, 3.12 or 3.13 on PATH as python3."; exit 1; }
@@ -29,7 +29,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 jars: $(VENV)/.ready ## Kafka's jars, unless a broker is configured or Docker answers
 	@$(BIN)/hookline broker fetch
 
-up: $(VENV)/.ready ## the whole road on this machine, with a demo source and receiver; Ctrl-C stops it
+up: $(VENV)/.ready ## the whole road on this machine, with a demo; options go in ARGS="--fresh"
 	@$(BIN)/hookline up $(ARGS)
 
 test: check road ## everything CI runs
