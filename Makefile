@@ -15,7 +15,7 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
-setup: $(VENV)/.ready ## environment and locked dependencies (the others do this themselves)
+setup: $(VENV)/.ready ## environment and locked dependencies (the others do this too)
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Hookline needs Python 3.11, 3.12 or 3.13 on PATH as python3."; exit 1; }
@@ -29,7 +29,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 jars: $(VENV)/.ready ## Kafka's jars, unless a broker is configured or Docker answers
 	@$(BIN)/hookline broker fetch
 
-up: $(VENV)/.ready ## the whole road on this machine, with a demo; options go in ARGS="--fresh"
+up: $(VENV)/.ready ## the whole road here, with a demo; its options go in ARGS="--fresh"
 	@$(BIN)/hookline up $(ARGS)
 
 test: check road ## everything CI runs
@@ -45,7 +45,7 @@ check: $(VENV)/.ready ## format, lint, types, layers, unit and contract tests
 road: jars ## tests of the whole road on a real broker
 	@$(BIN)/pytest -q tests/road
 
-bench: jars ## deliveries a second and latency, beside a bare client on the same receiver
+bench: jars ## deliveries a second and latency, beside a bare client
 	@PYTHONPATH=tests $(BIN)/python benchmarks/road.py $(ARGS)
 
 format: $(VENV)/.ready ## let ruff write the format and the safe fixes
