@@ -99,7 +99,8 @@ class Forwarder:
     async def forward_forever(self) -> None:
         """Forward each record when its time has come."""
         while True:
-            await self._forward_due()
+            if self._the_reader().is_member():  # else another process may forward the same by now
+                await self._forward_due()
             self._arrived.clear()
             try:
                 await asyncio.wait_for(self._arrived.wait(), self._wait_s())
@@ -138,29 +139,32 @@ class Forwarder:
         forwarding = [task for waiting in waitings.values() for task in waiting.forwarding]
         try:
             if forwarding:
-                await asyncio.wait(forwarding)
+                await asyncio.wait(forwarding, timeout=self._settings.drain_s)
             return {
                 each: Commit(waiting.progress.position)
                 for each, waiting in waitings.items()
-                if waiting.progress.position > waiting.committed
+                if waiting.ours and waiting.progress.position > waiting.committed
             }
         finally:
-            self.lost(partitions)
+            self._forget(waitings)
 
     def lost(self, partitions: Sequence[TopicPartition]) -> None:
-        for partition in partitions:
-            self._full.discard(partition)
-            waiting = self._partitions.pop(partition, None)
-            if waiting is not None:
-                waiting.ours = False
-                waiting.clear()
+        self._forget({each: self._partitions[each] for each in partitions if each in self._partitions})
+
+    def _forget(self, waitings: Mapping[TopicPartition, _Waiting]) -> None:
+        for partition, waiting in waitings.items():
+            if self._partitions.get(partition) is waiting:
+                del self._partitions[partition]
+                self._full.discard(partition)
+            waiting.ours = False
+            waiting.clear()
 
     # -- forwarding ---------------------------------------------------------------------------------------------------
 
     def _wait_s(self) -> float:
         """Until the next record is due, but no longer than a tick: the wall clock may be set meanwhile."""
         dues_ms = [waiting.due_ms() for waiting in self._partitions.values() if waiting.records]
-        if not dues_ms:
+        if not dues_ms or not self._the_reader().is_member():
             return _TICK_S
         return min(_TICK_S, max(0, min(dues_ms) - self._clock.now_ms()) / 1_000)
 

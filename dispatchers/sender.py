@@ -44,13 +44,13 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    version: int
+    subscription: Subscription  # this very one: two changes of unknown fate may bear the same version
     url: URL
     signer: Signer
 
 
 class Sender:
-    """Signs and sends. Keeps each subscription's URL and keys worked out until its version changes."""
+    """Signs and sends. Keeps each subscription's URL and keys worked out until it changes."""
 
     def __init__(self, *, session: aiohttp.ClientSession, master_keys: Sequence[MasterKey], clock: Clock) -> None:
         self._session = session
@@ -84,7 +84,7 @@ class Sender:
 
     def _prepare(self, subscription: Subscription) -> _Prepared:
         known = self._prepared.get(subscription.subscription_id)
-        if known is not None and known.version == subscription.version:
+        if known is not None and known.subscription is subscription:
             return known
         if len(self._prepared) >= _PREPARED_MAX:
             self._prepared.clear()
@@ -94,7 +94,7 @@ class Sender:
             account_id=subscription.account_id,
             subscription_id=subscription.subscription_id,
         )
-        prepared = _Prepared(subscription.version, _url(subscription.url), Signer(secret))
+        prepared = _Prepared(subscription, _url(subscription.url), Signer(secret))
         self._prepared[subscription.subscription_id] = prepared
         return prepared
 

@@ -1,12 +1,18 @@
 """The HTTP session that all requests to endpoints go through."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractCookieJar
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import AddrInfoType
+from aiohttp.http import RawResponseMessage
+from aiohttp.http_exceptions import HttpProcessingError
 
 from hookline import __version__
 from hookline.core.address import may_be_called
@@ -18,6 +24,30 @@ USER_AGENT = f"Hookline/{__version__}"
 _KEEP_ALIVE_S = 4.0
 _HEADER_BYTES_MAX = 8_190
 _READ_BUFFER_BYTES = 16 * 1024
+
+
+# 100 Continue and 103 Early Hints are legal before an answer. aiohttp keeps them all and works through them before anything
+# else has its turn: an endless row of them held up a whole dispatcher.
+_INTERIM_ANSWERS_MAX = 16
+
+
+class _FewAnswers(ResponseHandler):
+    """A connection that is closed when a request gets more interim answers than any server needs."""
+
+    _answers = 0
+
+    def set_response_params(self, **params: Any) -> None:
+        self._answers = 0
+        super().set_response_params(**params)
+
+    def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
+        self._answers += 1
+        if self._answers <= _INTERIM_ANSWERS_MAX:
+            super().feed_data(data, size)
+        elif self._answers == _INTERIM_ANSWERS_MAX + 1:
+            self.set_exception(HttpProcessingError(code=400, message="too many interim answers"))
+            if self.transport is not None:
+                self.transport.abort()
 
 
 class AddressRefusedError(OSError):
@@ -42,6 +72,8 @@ async def open_session(*, endpoints: Endpoints, timeout_s: float) -> AsyncIterat
     connector = aiohttp.TCPConnector(
         limit=0, limit_per_host=0, keepalive_timeout=_KEEP_ALIVE_S, socket_factory=guarded_socket
     )
+    # There is no public door to the connection's class.
+    connector._factory = partial(_FewAnswers, loop=asyncio.get_running_loop())  # type: ignore[assignment]  # noqa: SLF001
     async with aiohttp.ClientSession(
         connector=connector,
         cookie_jar=_no_cookies(),

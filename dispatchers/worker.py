@@ -25,7 +25,9 @@ from hookline.schemas.topics import Topics
 
 _log = logging.getLogger("hookline.dispatcher")
 FRESH, SECOND = "fresh", "second"
-_KEYS_MAX = 20_000  # remembered per partition: two session timeouts (20 s) at 1,000 deliveries a second
+# Keys remembered, all partitions together: two session timeouts (20 s) at 10,000 deliveries a second; 200 bytes each (measured).
+_KEYS_MAX = 200_000
+_KEYS_MIN = 2_000  # and for each partition, however many there are
 _MEMBER_CHECK_S = 0.05
 _VIEW_WAIT_S = 5.0
 
@@ -96,7 +98,7 @@ class Worker:
                 position=position.start,
                 committed=position.start if position.committed is None else position.committed,
                 records_max=self._settings.window_records_max,
-                keys_max=_KEYS_MAX,
+                keys_max=max(_KEYS_MIN, _KEYS_MAX // (len(self._windows) + len(positions))),
             )
             self._windows[position.partition] = window
             self._running[window] = set()
@@ -118,30 +120,35 @@ class Worker:
         try:
             running = [task for window in windows.values() for task in self._running[window]]
             if running:
-                await asyncio.wait(running)
+                await asyncio.wait(running, timeout=self._settings.drain_s)
             # Also what was committed before, for that commit may have failed.
             return {
-                each: Commit(window.position) for each, window in windows.items() if window.position > window.committed
+                each: Commit(window.position)
+                for each, window in windows.items()
+                if window.position > window.committed and window.hold is not Hold.GONE
             }
         finally:
-            self.lost(partitions)
+            self._forget(windows)
 
     def lost(self, partitions: Sequence[TopicPartition]) -> None:
-        for partition in partitions:
-            window = self._windows.pop(partition, None)
-            self._full.discard(partition)
-            if window is not None:
-                window.hold = Hold.GONE
+        self._forget({partition: self._windows[partition] for partition in partitions if partition in self._windows})
+
+    def _forget(self, windows: Mapping[TopicPartition, Window]) -> None:
+        for partition, window in windows.items():
+            if self._windows.get(partition) is window:
+                del self._windows[partition], self._running[window]
+                self._full.discard(partition)
                 self._open_bytes -= window.open_bytes
-                del self._running[window]
+            window.hold = Hold.GONE
         self._resume_readers()  # what these held is free now
+        self._start_ready()
 
     # -- taking -------------------------------------------------------------------------------------------------------
 
     def _take(self, window: Window, record: KafkaRecord) -> bool:
         """Whether the record was taken; False: no room now, read it again later."""
         try:
-            delivery = self._codec.decode(record.value or b"", Delivery)
+            delivery = readable(self._codec.decode(record.value or b"", Delivery))
         except ContractError as error:
             return self._take_unreadable(window, record, str(error))
         if record.offset < window.committed:
@@ -295,6 +302,15 @@ class Worker:
         if self._reader is None:
             raise RuntimeError("a worker was called before `read_by`")
         return self._reader
+
+
+def readable(delivery: Delivery) -> Delivery:
+    """The delivery; ContractError for numbers that no delivery has."""
+    if delivery.attempt < 1 or delivery.postponed < 0:
+        raise ContractError(
+            f"attempt is {delivery.attempt} and postponed {delivery.postponed}; they must be at least 1 and 0"
+        )
+    return delivery
 
 
 def _lane(settings: Settings, quarters: int) -> Lane:

@@ -1,6 +1,7 @@
 """The real worker and the real sender on the memory broker, where writes can be made to fail and partitions be lost."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -296,3 +297,66 @@ async def test_bytes_held_by_a_lost_partition_are_free_again() -> None:
         running.reader.lose()
         running.reader.start()
         await until(lambda: running.committed() == 20)
+
+
+@asynccontextmanager
+async def raw_endpoint(answer: bytes, *, endless: bool) -> AsyncIterator[str]:
+    """A server that writes these bytes to whoever connects, once or without end."""
+
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            writer.write(answer)
+            while endless:
+                await writer.drain()
+                writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+async def test_an_endless_row_of_interim_answers_ends_at_once_and_holds_up_nobody() -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n" * 100
+    async with endpoint(200) as (url, seen), raw_endpoint(interim, endless=True) as hostile, dispatching() as running:
+        bad, good = subscription(hostile), subscription(url)
+        running.configure(bad, good)
+        running.deliver(*(delivery(bad) for _ in range(4)), delivery(good))
+        await seen.wait_for(1)
+        await until(lambda: running.committed() == 5)
+        failed = [each for each in running.attempts() if each.outcome is Outcome.FAILED]
+    assert len(failed) == 4
+    assert max(each.duration_ms for each in failed) < 4_000
+
+
+async def test_a_few_interim_answers_are_no_hindrance() -> None:
+    answer = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3 + b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+    async with raw_endpoint(answer, endless=False) as url, dispatching() as running:
+        to = subscription(url)
+        running.configure(to)
+        running.deliver(delivery(to))
+        await until(lambda: running.committed() == 1)
+        (attempt,) = running.attempts()
+    assert attempt.response_code == 200
+
+
+async def test_numbers_that_no_delivery_has_are_buried() -> None:
+    async with endpoint(200) as (url, seen), dispatching() as running:
+        to = subscription(url)
+        running.configure(to)
+        running.deliver(replace(delivery(to), attempt=-100), replace(delivery(to), postponed=-50), delivery(to))
+        await until(lambda: running.committed() == 3)
+    assert len(seen) == 1
+    assert len(running.broker.records(TOPICS.dead_letters)) == 2
+
+
+async def test_a_change_that_bears_the_same_version_is_heeded() -> None:
+    async with endpoint(200) as (url, seen), dispatching() as running:
+        to = subscription(f"{url}/old")
+        running.configure(to)
+        running.deliver(delivery(to))
+        await seen.wait_for(1)
+        running.configure(replace(to, url=f"{url}/new"))
+        running.deliver(delivery(to))
+        requests = await seen.wait_for(2)
+    assert [request.path for request in requests] == ["/old", "/new"]

@@ -39,26 +39,33 @@ _HIGHS_EVERY_S = 2.0
 # At more than 500 records a second they cross to the loop a few at a time: a wake-up for each costs more than the record.
 _PACE_S = 0.002
 _REWIND_RECORDS_MAX = 10_000
+_REWIND_RECORDS_MIN = 500  # also when they are older: traffic may have stopped before the copies come
+_STUCK_S = 5.0
 
 _T = TypeVar("_T")
 Batch = Sequence[tuple[TopicPartition, int, Sequence[KafkaRecord]]]
 
 
+# Each wish says which reading or assignment it is about: it may be overtaken by a rebalance, and then it is nobody's.
+
+
 @dataclass(frozen=True, slots=True)
 class Pause:
     partition: TopicPartition
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
     partition: TopicPartition
     offset: int
-    generation: int
+    before: int
+    generation: int  # from now on
 
 
 @dataclass(frozen=True, slots=True)
 class CommitAll:
-    commits: Mapping[TopicPartition, Commit]
+    commits: Mapping[TopicPartition, tuple[int, Commit]]  # with the generation that its assignment began with
 
 
 class Stop:
@@ -95,6 +102,7 @@ class Owner(threading.Thread):
         self._loop_side = loop_side
         self._generations = generations
         self._generation: dict[TopicPartition, int] = {}
+        self._assignment: dict[TopicPartition, int] = {}  # the generation that it began with
         self._slots = threading.Semaphore(_BATCHES_MAX)
         self._stopping = False
         self._highs_s = 0.0
@@ -164,8 +172,8 @@ class Owner(threading.Thread):
 
     def _carry_out(self, consumer: Consumer, command: Command) -> None:
         match command:
-            case Pause(partition):
-                if partition in self._generation:
+            case Pause(partition, generation):
+                if self._generation.get(partition) == generation:
                     consumer.pause([bare(partition)])
             case Resume():
                 self._resume(consumer, command)
@@ -175,8 +183,8 @@ class Owner(threading.Thread):
                 self._stopping = True
 
     def _resume(self, consumer: Consumer, command: Resume) -> None:
-        if command.partition not in self._generation:
-            return  # it went to another process meanwhile
+        if self._generation.get(command.partition) != command.before:
+            return  # it went to another process meanwhile, or came back anew
         try:
             consumer.resume([bare(command.partition)])
             # Without the seek librdkafka waits up to 900 ms before it fetches a resumed partition; with it 2 ms.
@@ -187,8 +195,10 @@ class Owner(threading.Thread):
             consumer.incremental_assign([at(command.partition, command.offset)])
         self._generation[command.partition] = command.generation
 
-    def _commit(self, consumer: Consumer, commits: Mapping[TopicPartition, Commit]) -> None:
-        ours = offsets_of({tp: commit for tp, commit in commits.items() if tp in self._generation})
+    def _commit(self, consumer: Consumer, commits: Mapping[TopicPartition, tuple[int, Commit]]) -> None:
+        ours = offsets_of(
+            {each: commit for each, (began, commit) in commits.items() if self._assignment.get(each) == began}
+        )
         if ours:
             try:
                 consumer.commit(offsets=ours, asynchronous=True)
@@ -222,6 +232,7 @@ class Owner(threading.Thread):
         positions, resets = self._insist(lambda: self._positions(consumer, partitions))
         generation = next(self._generations)
         self._generation |= dict.fromkeys(partitions, generation)
+        self._assignment |= dict.fromkeys(partitions, generation)
         # Told before anything of them can be read.
         self._loop_side.tell_assigned(positions, generation, resets)
         consumer.incremental_assign([at(each.partition, each.start) for each in positions])
@@ -242,14 +253,16 @@ class Owner(threading.Thread):
         self, consumer: Consumer, committed: Sequence[confluent_kafka.TopicPartition]
     ) -> tuple[Sequence[Position], Sequence[TopicPartition]]:
         positions, resets = [], []
-        rewound = self._rewound(consumer, committed)
+        since = self._rewound(consumer, committed)
         for each in committed:
+            if each.error is not None:
+                raise KafkaException(each.error)  # -1001 would read as "nothing committed"
             partition = TopicPartition(each.topic, each.partition)
             low, high = consumer.get_watermark_offsets(bare(partition), timeout=CALL_S)
             if each.offset < 0:
                 positions.append(Position(partition, low, None, ""))
             elif low <= each.offset <= high:
-                start = max(low, min(each.offset, rewound.get(partition, each.offset)))
+                start = max(low, min(each.offset, since.get(partition, each.offset)))
                 positions.append(Position(partition, start, each.offset, each.metadata or ""))
             else:
                 resets.append(partition)
@@ -262,13 +275,12 @@ class Owner(threading.Thread):
         if not self._config.rewind_ms:
             return {}
         since_ms = time.time_ns() // 1_000_000 - self._config.rewind_ms
-        asked = [at(TopicPartition(each.topic, each.partition), since_ms) for each in committed if each.offset > 0]
-        floor = {(each.topic, each.partition): each.offset - _REWIND_RECORDS_MAX for each in committed}
-        found = consumer.offsets_for_times(asked, timeout=CALL_S) if asked else []
+        known = {TopicPartition(each.topic, each.partition): each.offset for each in committed if each.offset > 0}
+        found = consumer.offsets_for_times([at(each, since_ms) for each in known], timeout=CALL_S) if known else []
+        by_time = {TopicPartition(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
         return {
-            TopicPartition(each.topic, each.partition): max(each.offset, floor[each.topic, each.partition])
-            for each in found
-            if each.offset >= 0
+            each: max(offset - _REWIND_RECORDS_MAX, min(offset - _REWIND_RECORDS_MIN, by_time.get(each, offset)))
+            for each, offset in known.items()
         }
 
     def _insist(self, call: Callable[[], _T]) -> _T:
@@ -312,7 +324,8 @@ class Owner(threading.Thread):
 
     def _drained(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Commit]:
         asked = self._loop_side.ask_revoking(partitions)
-        deadline_s = time.monotonic() + self._config.drain_s
+        # The handler keeps the drain's deadline itself and says what is done by then; this one is for a loop that is stuck.
+        deadline_s = time.monotonic() + self._config.drain_s + _STUCK_S
         while time.monotonic() < deadline_s:
             self.membership.waits(time.monotonic())
             with suppress(TimeoutError):
@@ -330,6 +343,7 @@ class Owner(threading.Thread):
     def _forget(self, partitions: Sequence[TopicPartition]) -> None:
         for partition in partitions:
             self._generation.pop(partition, None)
+            self._assignment.pop(partition, None)
 
     # -- reports ----------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ __all__ = ["KafkaReader", "Starts", "reading"]
 
 _log = logging.getLogger("hookline.kafka")
 _STOP_S = 60.0
+_COMMIT_AGAIN_S = 1.0
 
 Starts = Callable[[Sequence[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
 Ended = Callable[[TopicPartition, int], None]
@@ -27,11 +28,13 @@ Ended = Callable[[TopicPartition, int], None]
 class _Reading:
     """What the loop knows of one assigned partition."""
 
+    assignment: int
     generation: int
     paused: bool = False
     resume_at: int = 0
     committed: int = 0
     high: int = field(default=-1)
+    wanted: Commit | None = None
 
 
 class KafkaReader:
@@ -60,6 +63,8 @@ class KafkaReader:
         self._loop = asyncio.get_running_loop()
         self._generations = itertools.count(1)  # shared with the owner thread; next() is atomic
         self._reading: dict[TopicPartition, _Reading] = {}
+        self._broken = False
+        self._committing_again = False
         self._owner = Owner(config, self, self._generations)
 
     def start(self) -> None:
@@ -76,22 +81,32 @@ class KafkaReader:
         if reading is None or reading.paused:
             return
         reading.paused, reading.resume_at = True, resume_at
-        self._owner.commands.put(Pause(partition))
+        self._owner.commands.put(Pause(partition, reading.generation))
 
     def resume(self, partition: TopicPartition) -> None:
         reading = self._reading.get(partition)
         if reading is None or not reading.paused:
             return
         # What was read before the seek still bears the old generation, and is dropped when it comes in.
-        reading.paused, reading.generation = False, next(self._generations)
-        self._owner.commands.put(Resume(partition, reading.resume_at, reading.generation))
+        before, reading.paused, reading.generation = reading.generation, False, next(self._generations)
+        self._owner.commands.put(Resume(partition, reading.resume_at, before, reading.generation))
 
     def commit(self, commits: Mapping[TopicPartition, Commit]) -> None:
         for partition, commit in commits.items():
             if (reading := self._reading.get(partition)) is not None:
-                reading.committed = commit.offset
-        if commits:
-            self._owner.commands.put(CommitAll(commits))
+                reading.committed, reading.wanted = commit.offset, commit
+        self._ask_commit([each for each in commits if each in self._reading])
+
+    def _ask_commit(self, partitions: Iterable[TopicPartition]) -> None:
+        readings = {each: self._reading[each] for each in partitions}
+        asked = {each: (of.assignment, of.wanted) for each, of in readings.items() if of.wanted is not None}
+        if asked and not self._broken:
+            self._owner.commands.put(CommitAll(asked))
+
+    def _commit_again(self) -> None:
+        """A commit failed, and nothing new may come for long: ask for all of them once more."""
+        self._committing_again = False
+        self._ask_commit(self._reading)
 
     def is_member(self) -> bool:
         return self._owner.membership.believes(time.monotonic())
@@ -142,6 +157,12 @@ class KafkaReader:
         self._metrics.commits.labels("ok" if error is None else "failed").inc()
         if error is not None:
             _log.warning("kafka.commit_failed", extra={"error": error})
+            self._loop.call_soon_threadsafe(self._commit_later)
+
+    def _commit_later(self) -> None:
+        if not self._committing_again:
+            self._committing_again = True
+            self._loop.call_later(_COMMIT_AGAIN_S, self._commit_again)
 
     def tell_fatal(self, error: BaseException) -> None:
         self._loop.call_soon_threadsafe(self._on_fatal, error)
@@ -153,6 +174,7 @@ class KafkaReader:
         try:
             take(*told)
         except Exception as error:  # noqa: BLE001 - the loop would only log it, and later offsets would be committed
+            self._broken = True  # nothing more is handed over or committed, not even by the stop that follows
             self._on_fatal(error)
 
     def _take_assigned(self, positions: Sequence[Position], generation: int, resets: Sequence[TopicPartition]) -> None:
@@ -163,26 +185,29 @@ class KafkaReader:
             )
         for position in positions:
             at = position.start if position.committed is None else position.committed
-            self._reading[position.partition] = _Reading(generation, committed=at)
+            self._reading[position.partition] = _Reading(generation, generation, committed=at)
         self._handler.assigned(positions)
 
     def _take_batch(self, batch: Batch, done: Callable[[], None]) -> None:
         try:
             for partition, generation, records in batch:
                 reading = self._reading.get(partition)
-                if reading is not None and reading.generation == generation and not reading.paused:
+                is_current = reading is not None and reading.generation == generation and not reading.paused
+                if is_current and not self._broken:
                     self._handler.received(records)
         finally:
             done()
 
     async def _revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Commit]:
-        ours = [partition for partition in partitions if partition in self._reading]
-        for partition in ours:
-            self._reading[partition].paused = True
+        ours = {each: self._reading[each] for each in partitions if each in self._reading}
+        for of in ours.values():
+            of.paused = True
         try:
-            return await self._handler.revoking(ours)
+            commits = await self._handler.revoking(tuple(ours))
+            return {} if self._broken else commits
         finally:
-            self._drop(ours)
+            # By now a partition may have come back, if this took longer than the owner could wait.
+            self._drop([each for each, of in ours.items() if self._reading.get(each) is of])
 
     def _take_lost(self, partitions: Sequence[TopicPartition]) -> None:
         self._drop(partitions)

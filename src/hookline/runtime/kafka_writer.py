@@ -1,6 +1,7 @@
 """Writing to Kafka from the event loop: idempotent, acks=all, and a yes for every record."""
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -46,6 +47,7 @@ class KafkaWriter:
         except BufferError:
             future.set_exception(NotYet(f"{topic}: the local queue of {_QUEUE_RECORDS_MAX} records is full"))
         except KafkaException as error:
+            self._heed(error.args[0])
             future.set_exception(_translated(topic, error.args[0]))
         else:
             self._outstanding += 1
@@ -57,17 +59,32 @@ class KafkaWriter:
         """Wait (bounded) until everything written is acknowledged, then close the client."""
         if self._timer is not None:
             self._timer.cancel()
-        left = await asyncio.to_thread(self._producer.flush, _FLUSH_S)
+        left = await asyncio.to_thread(self._flush)
         self._settle()
         if left:
             self._producer.purge()  # or closing would wait for a broker that is gone
             _log.warning("kafka.closed_with_unacknowledged_writes", extra={"records": left})
-        await asyncio.to_thread(self._producer.close)
+        with contextlib.suppress(KafkaException):  # of a client that is broken already
+            await asyncio.to_thread(self._producer.close)
 
     def _poll(self) -> None:
-        self._producer.poll(0)
+        try:
+            self._producer.poll(0)
+        except KafkaException as error:  # how the client tells of a fatal error
+            self._heed(error.args[0])
         self._settle()
         self._timer = self._loop.call_later(_POLL_EVERY_S, self._poll) if self._outstanding else None
+
+    def _heed(self, error: KafkaError) -> None:
+        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - its public name
+            self._on_fatal(KafkaException(error))
+
+    def _flush(self) -> int:
+        """How many writes are left; all of them after a fatal error."""
+        try:
+            return self._producer.flush(_FLUSH_S)
+        except KafkaException:
+            return self._outstanding
 
     def _reported(self, future: asyncio.Future[Written], error: KafkaError | None, message: Message) -> None:
         # Inside `poll` on the loop, or inside `flush` on the closing thread.
@@ -77,8 +94,8 @@ class KafkaWriter:
         while self._reports:
             future, error, place = self._reports.popleft()
             self._outstanding -= 1
-            if error is not None and error.fatal():
-                self._on_fatal(KafkaException(error))
+            if error is not None:
+                self._heed(error)
             if future.done():
                 continue  # who asked has given up waiting
             if place is not None:
@@ -117,7 +134,7 @@ def _configuration(bootstrap_servers: str, linger_ms: int) -> dict[str, str | in
         "queue.buffering.max.messages": _QUEUE_RECORDS_MAX,
         "queue.buffering.max.kbytes": _QUEUE_KIB_MAX,
         "topic.metadata.propagation.max.ms": 10_000,
-        "log_level": 3,
+        "log_level": 2,  # what matters comes as errors of writes; a broker that is away would fill pages at 3
     }
 
 

@@ -31,7 +31,7 @@ class View:
         self._keys: dict[str, ApiKey] = {}
         self._applied = dict.fromkeys(self.followed(), 0)
         self._unread = set(self.followed())
-        self._waiting: list[tuple[str, int, asyncio.Future[None]]] = []
+        self._waiting: dict[asyncio.Future[None], tuple[str, int]] = {}
         self._ready = asyncio.Event()
 
     def followed(self) -> Sequence[str]:
@@ -56,13 +56,13 @@ class View:
         if self._applied[topic] > offset:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((topic, offset, future))
+        self._waiting[future] = (topic, offset)
         try:
             await asyncio.wait_for(future, timeout_s)
         except TimeoutError as error:
             raise NotYet(f"{topic}: the live view is at offset {self._applied[topic]}, wanted past {offset}") from error
         finally:
-            self._waiting = [each for each in self._waiting if each[2] is not future]
+            del self._waiting[future]
 
     def subscription(self, subscription_id: str) -> Subscription | None:
         return self._index.subscription(subscription_id)
@@ -140,7 +140,7 @@ class View:
         self._applied[topic] = max(self._applied[topic], offset)
         if topic == self._topics.subscriptions:
             self._metrics.view_offset.set(offset)
-        for waiting_topic, waiting_offset, future in self._waiting:
+        for future, (waiting_topic, waiting_offset) in self._waiting.items():
             if waiting_topic == topic and waiting_offset < self._applied[topic] and not future.done():
                 future.set_result(None)
 
