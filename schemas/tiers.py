@@ -5,7 +5,7 @@ import re
 from hookline.schemas.errors import ConfigError
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_NAME = re.compile(r"([1-9][0-9]{0,8})(ms|s|m|h|d)")
+_NAME = re.compile(r"([1-9][0-9]*)(ms|s|m|h|d)")
 
 
 def tier_ms(name: str) -> int:

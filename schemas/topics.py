@@ -97,7 +97,7 @@ class Topics:
 
     def waiting_pattern(self) -> str:
         """A subscription pattern for every tier topic there is, also those no longer in the settings."""
-        return rf"^{re.escape(self.prefix)}webhooks\.(retry|postponed)\.[1-9][0-9]{0, 8}(ms|s|m|h|d)$"
+        return rf"^{re.escape(self.prefix)}webhooks\.(retry|postponed)\.[1-9][0-9]*(ms|s|m|h|d)$"
 
     def specifications(self) -> Iterator[Topic]:
         """Every topic that the settings ask for."""

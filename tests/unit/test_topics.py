@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from hookline.schemas.errors import ConfigError
@@ -48,3 +50,23 @@ def test_configuration_is_compacted_on_one_partition() -> None:
     compacted = [topic for topic in Topics().specifications() if topic.retention_ms is None]
     assert {topic.config()["cleanup.policy"] for topic in compacted} == {"compact"}
     assert {topic.partitions for topic in compacted} == {1}
+
+
+@pytest.mark.parametrize("name", ["1s", "250ms", "12h", "3d"])
+@pytest.mark.parametrize("kind", ["retry", "postponed"])
+def test_the_pattern_finds_every_tier(kind: str, name: str) -> None:
+    assert re.search(Topics("t.1.").waiting_pattern(), f"t.1.webhooks.{kind}.{name}")
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "t.1.webhooks.retry.05m",
+        "t.1.webhooks.retry.0s",
+        "t.1.webhooks.retry.soon",
+        "xt.1.webhooks.retry.1s",
+        "txwebhooks.retry.1s",
+    ],
+)
+def test_the_pattern_finds_nothing_else(topic: str) -> None:
+    assert not re.search(Topics("t.1.").waiting_pattern(), topic)
