@@ -23,6 +23,7 @@ _WAITING_MAX = 10_000
 _WAITING_BYTES_MAX = 32 * 1024 * 1024
 _PAYLOAD_BYTES_MAX = 64 * 1024  # an attempt holds at most 4 KiB of an answer; what is larger is none
 _AGAIN_S = 1.0
+_TIME_MAX_MS = 253_402_300_799_999  # the end of 9999, as far as the API can write a time
 # A transaction and its commit cost milliseconds however small they are: at 200 attempts/s history took 1.7 ms of CPU for each
 # without a wait, and 0.3 ms with it.
 _GATHER_S = 0.05
@@ -140,7 +141,7 @@ class Ingest:
 
     async def _read(self, record: KafkaRecord) -> Attempt | None:
         try:
-            return self._codec.decode(record.value, Attempt)
+            return _storable(self._codec.decode(record.value, Attempt))
         except ContractError as error:
             await self._bury(record, str(error))
             return None
@@ -191,6 +192,15 @@ class Ingest:
         for partition in self._paused:
             self._reader.resume(partition)
         self._paused.clear()
+
+
+def _storable(attempt: Attempt) -> Attempt:
+    """The attempt; ContractError for times that no database holds."""
+    if not 0 <= attempt.started_at_ms <= _TIME_MAX_MS or not 0 <= attempt.duration_ms <= _TIME_MAX_MS:
+        raise ContractError("started_at_ms or duration_ms is no time between 1970 and 9999")
+    if attempt.next_attempt_at_ms is not None and not 0 <= attempt.next_attempt_at_ms <= _TIME_MAX_MS:
+        raise ContractError("next_attempt_at_ms is no time between 1970 and 9999")
+    return attempt
 
 
 def _count_retry(metrics: Metrics, topic: str) -> None:

@@ -1,8 +1,9 @@
 """The processors' roles, put together: this is the only place that knows every concrete part."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
@@ -30,9 +31,7 @@ from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import View, open_view
 from hookline.schemas.codec import Codec
 
-_GATHER_MS = (
-    100  # nobody waits for history more closely, and each fetch costs it and the broker a fraction of a millisecond
-)
+_GATHER_MS = 100  # nobody waits for history more closely, and each fetch costs it and the broker part of a millisecond
 _LINGER_MS = 1  # a backlog goes out in batches; costs an idle road less than 1 ms
 
 
@@ -80,10 +79,24 @@ async def run_fanout(settings: Settings, lifetime: Lifetime) -> None:
         fanout = Fanout(app, pipeline, settings=settings)
         health = build_health_app(metrics, alive=[], ready=[lambda: _fanout_readiness(view, fanout, barrier)])
         await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
-        await view.wait_ready()
-        watchdog = Watchdog(ends=ends, reading=fanout, progress=pipeline, clock=clock, on_stall=lifetime.fail)
+        if not await lifetime.lasts_until(view.wait_ready()):
+            return
+        watchdog = Watchdog(
+            ends=ends,
+            reading=fanout,
+            progress=pipeline,
+            clock=clock,
+            on_stall=lifetime.fail,
+            on_lag=partial(_show_lag, metrics),
+        )
         tasks.spawn(watchdog.run())
         await fanout.run(lifetime)
+
+
+def _show_lag(metrics: Metrics, lag: Mapping[str, int]) -> None:
+    metrics.lag.clear()  # partitions that went are others' to show
+    for topic, records in lag.items():
+        metrics.lag.labels(topic).set(records)
 
 
 def _fanout_readiness(view: View, fanout: _Fanned, barrier: Barrier) -> str | None:

@@ -99,8 +99,20 @@ class Progress(Protocol):
     def is_full(self) -> bool: ...
 
 
+def lag_of(ends: Mapping[TopicPartition, tuple[int, int]]) -> Mapping[str, int]:
+    """By topic: the records between where reading would begin and where the partitions end."""
+    lag: dict[str, int] = {}
+    for partition, (start, end) in ends.items():
+        lag[partition.topic] = lag.get(partition.topic, 0) + max(0, end - start)
+    return lag
+
+
+def _unheard(_lag: Mapping[str, int]) -> None:
+    """Nobody wants to know."""
+
+
 class Watchdog:
-    """Looks every few seconds and calls `on_stall` when a stall has lasted `stall_s`."""
+    """Looks every few seconds and calls `on_stall` when a stall has lasted `stall_s`; tells `on_lag` what it saw."""
 
     def __init__(
         self,
@@ -110,6 +122,7 @@ class Watchdog:
         progress: Progress,
         clock: Clock,
         on_stall: Callable[[BaseException], None],
+        on_lag: Callable[[Mapping[str, int]], None] = _unheard,
         stall_s: float = STALL_S,
         look_every_s: float = LOOK_EVERY_S,
     ) -> None:
@@ -118,6 +131,7 @@ class Watchdog:
         self._progress = progress
         self._clock = clock
         self._on_stall = on_stall
+        self._on_lag = on_lag
         self._stall_s = stall_s
         self._look_every_s = look_every_s
         self._stall = Stall()
@@ -136,6 +150,7 @@ class Watchdog:
 
     async def _look(self) -> Look:
         ends = await self._ends.backlog(self._reading.assigned())
+        self._on_lag(lag_of(ends))
         return Look(
             at_s=self._clock.monotonic_s(),
             ends=ends,

@@ -213,17 +213,30 @@ async def test_a_reader_that_polls_is_a_member(broker: Broker) -> None:
 
 
 @pytest.mark.kafka
-async def test_a_handler_that_breaks_ends_the_role(bootstrap: str, prefix: str) -> None:
+async def test_a_handler_that_breaks_ends_the_role_and_nothing_is_committed_past_it(
+    bootstrap: str, prefix: str
+) -> None:
     class Broken(Kept):
         def received(self, records: Sequence[KafkaRecord]) -> None:
+            super().received(records[:1])
             raise ZeroDivisionError(len(records))
 
     settings, failed = short_settings(bootstrap, prefix), asyncio.get_running_loop().create_future()
     await asyncio.to_thread(make_topics, bootstrap, settings.topics())
-    config = ReaderConfig(bootstrap_servers=bootstrap, group=f"{prefix}g", topics=(settings.topics().deliveries,))
-    reader = KafkaReader(config, Broken(), metrics=Metrics(CollectorRegistry()), on_fatal=failed.set_result)
+    topic = settings.topics().deliveries
+    config = ReaderConfig(bootstrap_servers=bootstrap, group=f"{prefix}g", topics=(topic,), session_timeout_s=6)
+    broken = Broken()
+    reader = KafkaReader(config, broken, metrics=Metrics(CollectorRegistry()), on_fatal=failed.set_result)
     reader.start()
     async with open_writer(bootstrap, on_fatal=_fatal) as writer:
-        await writer.write(settings.topics().deliveries, key=b"k", value=b"v")
+        await writer.write(topic, key=b"k", value=b"1")
         assert isinstance(await asyncio.wait_for(failed, 30), ZeroDivisionError)
+        await writer.write(topic, key=b"k", value=b"2")
     await reader.stop()
+    assert broken.values() == [b"1"]
+    kept = Kept()
+    again = KafkaReader(config, kept, metrics=Metrics(CollectorRegistry()), on_fatal=_fatal)
+    again.start()
+    await kept.until(lambda: len(kept.records) == 2)
+    await again.stop()
+    assert kept.values() == [b"1", b"2"]

@@ -34,6 +34,7 @@ from hookline.runtime.membership import Membership
 _log = logging.getLogger("hookline.kafka")
 _POLL_S = 0.05  # how long a wish waits at most when nothing is read; idle cost is 20 wake-ups a second
 _ASK_AGAIN_S = 0.5
+_SAY_AGAIN_S = 30.0
 _BATCHES_MAX = 4  # batches on their way to the loop; more would be memory without a bound
 _HIGHS_EVERY_S = 2.0
 # At more than 500 records a second they cross to the loop a few at a time: a wake-up for each costs more than the record.
@@ -105,6 +106,7 @@ class Owner(threading.Thread):
         self._assignment: dict[TopicPartition, int] = {}  # the generation that it began with
         self._slots = threading.Semaphore(_BATCHES_MAX)
         self._stopping = False
+        self._said = ("", 0.0)
         self._highs_s = 0.0
         self._handed_s = 0.0
 
@@ -291,9 +293,17 @@ class Owner(threading.Thread):
             except (KafkaException, TimeoutError) as error:
                 if self._stopping or (isinstance(error, KafkaException) and error.args[0].fatal()):
                     raise
-                _log.warning("kafka.broker_awaited", extra={"group": self._config.group, "error": str(error)})
+                self._say(str(error))
                 time.sleep(_ASK_AGAIN_S)
                 self._heed_stop()
+
+    def _say(self, awaited: str) -> None:
+        """Log what is waited for, once and then rarely."""
+        now_s = time.monotonic()
+        before, said_s = self._said
+        if awaited != before or now_s > said_s + _SAY_AGAIN_S:
+            self._said = (awaited, now_s)
+            _log.warning("kafka.awaited", extra={"group": self._config.group or "-", "error": awaited})
 
     def _heed_stop(self) -> None:
         # Inside a rebalance other commands have to wait, but a stop must not.
