@@ -2,12 +2,13 @@
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from fakes.api import Api, running_api
 from hookline.runtime.broker_docker import docker_answers
 from hookline.runtime.broker_process import EmbeddedKafka
 from hookline.runtime.settings import Settings
@@ -37,6 +38,13 @@ def bootstrap(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Iter
 def prefix() -> str:
     """A prefix for topics and groups that no other test has."""
     return f"t{uuid.uuid4().hex[:7]}."
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    """A running API with a log in memory behind it."""
+    async with running_api() as running:
+        yield running
 
 
 @contextmanager

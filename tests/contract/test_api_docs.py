@@ -9,47 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from fakes.api import Api, running_api
-from hookline.runtime.history_questions import DeliveryRow, LogRow
+from fakes.history import DELIVERED, FAILED, SUCCEEDED
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "api.md"
 _MADE_UP = re.compile(r"wh_\w+|delivery_\w+|log_\w+|req_\w+|whsec_\S+|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
-SUCCEEDED = DeliveryRow(
-    delivery_id="delivery_123",
-    event_type="user.created",
-    status="succeeded",
-    response_code=200,
-    attempts=1,
-    delivered_at_ms=1_687_270_535_000,
-    last_attempt_at_ms=1_687_270_535_000,
-    next_attempt_at_ms=None,
-    is_test=False,
-    state="succeeded",
-)
-FAILED = DeliveryRow(
-    delivery_id="delivery_124",
-    event_type="order.completed",
-    status="failed",
-    response_code=500,
-    attempts=3,
-    delivered_at_ms=None,
-    last_attempt_at_ms=1_687_275_930_000,
-    next_attempt_at_ms=1_687_277_730_000,
-    is_test=False,
-    state="retrying",
-)
-DELIVERED = LogRow(
-    attempt_id="log_123",
-    delivery_id="delivery_123",
-    event_type="user.created",
-    status="delivered",
-    attempt=1,
-    response_code=200,
-    response_time_ms=150,
-    at_ms=1_687_270_535_000,
-    error=None,
-    detail=None,
-)
 TIMED_OUT = replace(
     DELIVERED,
     attempt_id="log_124",

@@ -4,6 +4,12 @@ import hashlib
 import hmac
 from typing import Any
 
+CONTRACT_WEBHOOK: dict[str, Any] = {
+    "url": "https://your-app.com/webhooks/handler",
+    "events": ["user.created", "order.completed"],
+    "description": "Production webhook for user events",
+    "secret": "your-webhook-secret",
+}
 CONTRACT_BODIES: dict[str, dict[str, Any]] = {
     "user.created": {
         "event": "user.created",
