@@ -96,16 +96,17 @@ async def until_stored(store: HistoryStore, webhooks: Sequence[str], count: int)
 async def test_attempts_arrive_and_a_bad_record_is_buried(settings: Settings) -> None:
     key = WEBHOOK.encode()
     good = [attempt(number) for number in range(20)]
-    bad: list[bytes | None] = [b"no attempt", None]
+    no_time = CODEC.encode(replace(attempt(99), started_at_ms=2**62, duration_ms=2**62))
+    bad: list[bytes | None] = [b"no attempt", None, no_time]
     values = [CODEC.encode(each) for each in good[:10]] + bad + [CODEC.encode(each) for each in good[10:]]
     record(settings, [(key, value) for value in values])
     async with open_history(settings) as store, history(settings) as process:
         assert set(await until_stored(store, [WEBHOOK], 20)) == {each.attempt_id for each in good}
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 30) == 0
-        assert sum((await store.offsets(settings.topics().attempts)).values()) == 22
+        assert sum((await store.offsets(settings.topics().attempts)).values()) == 23
     letters = [CODEC.decode(each.value, DeadLetter) for each in _dead(settings)]
-    assert [(each.offset, each.payload) for each in letters] == [(10, b"no attempt"), (11, b"")]
+    assert [(each.offset, each.payload) for each in letters] == [(10, b"no attempt"), (11, b""), (12, no_time)]
     assert {each.topic for each in letters} == {settings.topics().attempts}
 
 
