@@ -10,6 +10,7 @@ CONTRACT_WEBHOOK: dict[str, Any] = {
     "description": "Production webhook for user events",
     "secret": "your-webhook-secret",
 }
+# In the order of the contract's keys: the bodies are compared as text, too.
 CONTRACT_BODIES: dict[str, dict[str, Any]] = {
     "user.created": {
         "event": "user.created",

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.contract import CONTRACT_BODIES
 from fakes.schemas import MONEY, TEXT, TIME, event, field, optional
 from hookline.core.rendering import Renderer, plain_decimal
 from hookline.runtime.catalogue import load_catalogue
@@ -16,113 +17,6 @@ from hookline.schemas.records import Event
 
 CATALOGUE = load_catalogue()
 AT = datetime(2023, 6, 20, 14, 15, 30, 999_000, tzinfo=UTC)
-
-# The public contract's examples, one body each, white space as there.
-CONTRACT = {
-    "user.created": """{
-      "event": "user.created",
-      "timestamp": "2023-06-20T14:15:30Z",
-      "data": {
-        "id": "user_123",
-        "username": "john_doe",
-        "email": "john@example.com",
-        "status": "active",
-        "created_at": "2023-06-20T14:15:30Z"
-      }
-    }""",
-    "user.updated": """{
-      "event": "user.updated",
-      "timestamp": "2023-06-20T14:16:45Z",
-      "data": {
-        "id": "user_123",
-        "username": "john_doe",
-        "email": "john.doe@example.com",
-        "status": "active",
-        "updated_at": "2023-06-20T14:16:45Z",
-        "changes": ["email"]
-      }
-    }""",
-    "user.deleted": """{
-      "event": "user.deleted",
-      "timestamp": "2023-06-20T14:20:00Z",
-      "data": {
-        "id": "user_123",
-        "username": "john_doe",
-        "deleted_at": "2023-06-20T14:20:00Z"
-      }
-    }""",
-    "order.created": """{
-      "event": "order.created",
-      "timestamp": "2023-06-20T15:30:00Z",
-      "data": {
-        "id": "order_456",
-        "user_id": "user_123",
-        "status": "pending",
-        "total": 99.99,
-        "currency": "USD",
-        "items": [
-          {
-            "id": "item_789",
-            "name": "Product Name",
-            "quantity": 2,
-            "price": 49.99
-          }
-        ],
-        "created_at": "2023-06-20T15:30:00Z"
-      }
-    }""",
-    "order.completed": """{
-      "event": "order.completed",
-      "timestamp": "2023-06-20T15:45:00Z",
-      "data": {
-        "id": "order_456",
-        "user_id": "user_123",
-        "status": "completed",
-        "total": 99.99,
-        "currency": "USD",
-        "completed_at": "2023-06-20T15:45:00Z"
-      }
-    }""",
-    "order.cancelled": """{
-      "event": "order.cancelled",
-      "timestamp": "2023-06-20T16:00:00Z",
-      "data": {
-        "id": "order_456",
-        "user_id": "user_123",
-        "status": "cancelled",
-        "reason": "customer_request",
-        "cancelled_at": "2023-06-20T16:00:00Z"
-      }
-    }""",
-    "payment.succeeded": """{
-      "event": "payment.succeeded",
-      "timestamp": "2023-06-20T15:45:00Z",
-      "data": {
-        "id": "payment_789",
-        "order_id": "order_456",
-        "amount": 99.99,
-        "currency": "USD",
-        "method": "credit_card",
-        "status": "succeeded",
-        "processed_at": "2023-06-20T15:45:00Z"
-      }
-    }""",
-    "payment.failed": """{
-      "event": "payment.failed",
-      "timestamp": "2023-06-20T15:35:00Z",
-      "data": {
-        "id": "payment_789",
-        "order_id": "order_456",
-        "amount": 99.99,
-        "currency": "USD",
-        "method": "credit_card",
-        "status": "failed",
-        "error_code": "insufficient_funds",
-        "error_message": "Your card has insufficient funds.",
-        "failed_at": "2023-06-20T15:35:00Z"
-      }
-    }""",
-}
 
 
 def rendered(catalogue: Catalogue, shown: Event) -> str:
@@ -143,21 +37,22 @@ def of_sample(text: str, data: dict[str, object] | None = None) -> tuple[Catalog
     )
 
 
-@pytest.mark.parametrize("name", CONTRACT)
+@pytest.mark.parametrize("name", CONTRACT_BODIES)
 def test_the_body_is_the_contracts_key_for_key(name: str) -> None:
-    line = json.loads(CONTRACT[name], parse_float=Decimal) | {"account_id": "acct_1"}
+    contract = json.dumps(CONTRACT_BODIES[name], separators=(",", ":"))
+    line = json.loads(contract, parse_float=Decimal) | {"account_id": "acct_1"}
     shown = event_from_json(CATALOGUE, line, event_id="evt_1")
     # Compared as text: dict equality would not see the order of keys, nor 99.99 from 99.9900.
-    assert rendered(CATALOGUE, shown) == json.dumps(json.loads(CONTRACT[name]), separators=(",", ":"))
+    assert rendered(CATALOGUE, shown) == contract
 
 
 def test_every_event_type_of_the_contract_is_rendered() -> None:
-    assert CONTRACT.keys() == CATALOGUE.event_types.keys()
+    assert CONTRACT_BODIES.keys() == CATALOGUE.event_types.keys()
 
 
-@pytest.mark.parametrize("name", CONTRACT)
+@pytest.mark.parametrize("name", CONTRACT_BODIES)
 def test_the_sample_is_the_contracts(name: str) -> None:
-    assert CATALOGUE.event_types[name].sample == json.loads(CONTRACT[name])["data"]
+    assert CATALOGUE.event_types[name].sample == CONTRACT_BODIES[name]["data"]
 
 
 @pytest.mark.parametrize(
