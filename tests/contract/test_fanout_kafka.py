@@ -221,11 +221,15 @@ async def test_the_end_of_a_topic_counts_no_open_transaction(settings: Settings)
 async def _reaches(ends: EndOffsets, topic: str, end: int) -> None:
     """Wait for what the broker does in its own time: a leader for a new topic, the marker of a committed transaction."""
     async with asyncio.timeout(30):
-        while True:
-            with contextlib.suppress(NotYet):
-                if await ends.of(topic) == end:
-                    return
+        while await _end(ends, topic) != end:
             await asyncio.sleep(0.05)
+
+
+async def _end(ends: EndOffsets, topic: str) -> int | None:
+    """The end of the topic; None while the broker cannot tell it."""
+    with contextlib.suppress(NotYet):
+        return await ends.of(topic)
+    return None
 
 
 async def test_without_a_broker_the_end_of_a_topic_is_a_not_yet() -> None:
