@@ -160,3 +160,9 @@ async def until(condition: Callable[[], bool], *, within_s: float = 10.0) -> Non
     async with asyncio.timeout(within_s):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+async def turns(count: int = 50) -> None:
+    """Let the loop run that often, to see that something does not happen: a record that comes alone is written in 5 turns."""
+    for _ in range(count):
+        await asyncio.sleep(0)

@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from fakes.fanout import CODEC, ORDERS, Bench, bench, source, until, wants_orders
+from fakes.fanout import CODEC, ORDERS, Bench, bench, source, turns, until, wants_orders
 from hookline.processors.positions import Positions
 from hookline.processors.watchdog import Look, Stall
 from hookline.runtime.log import TopicPartition
@@ -87,7 +87,7 @@ async def test_a_partition_moves_in_order_whatever_the_order_of_answers(parts: B
     await until(lambda: len(parts.writer.asked) == 3)
     parts.writer.asked[2].acknowledge()
     parts.writer.asked[1].acknowledge()
-    await asyncio.sleep(0.01)
+    await until(lambda: parts.writes.outstanding == 1)
     assert not parts.pipeline.committable()
     parts.writer.asked[0].acknowledge()
     await until(parts.pipeline.is_idle)
@@ -101,7 +101,7 @@ async def test_an_event_is_done_when_all_its_deliveries_are(parts: Bench) -> Non
     await until(lambda: len(parts.writer.asked) == 3)
     for each in parts.writer.asked[:2]:
         each.acknowledge()
-    await asyncio.sleep(0.01)
+    await until(lambda: parts.writes.outstanding == 1)
     assert not parts.pipeline.committable()
     parts.writer.asked[2].acknowledge()
     await until(lambda: parts.pipeline.committable() == {P0: 1})
@@ -146,7 +146,7 @@ async def test_an_event_is_matched_with_what_was_configured_before_it_came(parts
     parts.configuration.put(wanted, applied=False)
     await parts.pipeline.take(source(0))
     await until(lambda: parts.configuration.asked == 1)
-    await asyncio.sleep(0.02)
+    await turns()
     assert not parts.writer.asked
     parts.configuration.apply(wanted)
     await until(lambda: len(parts.writer.asked) == 1)
@@ -241,7 +241,7 @@ async def test_reading_stops_while_too_much_waits_to_be_matched() -> None:
         await parts.pipeline.take(source(offset, value=b"x"))
     assert parts.pipeline.is_full()
     waiting = asyncio.create_task(parts.pipeline.take(source(1_000, value=b"x")))
-    await asyncio.sleep(0.01)
+    await turns()
     assert not waiting.done()
     working = asyncio.create_task(parts.pipeline.run())
     await waiting
