@@ -1,5 +1,7 @@
 """The dispatcher role, put together: this is the only place that knows every concrete part."""
 
+import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from hookline.dispatchers.recorder import Recorder
 from hookline.dispatchers.sender import Sender
 from hookline.dispatchers.session import open_session
 from hookline.dispatchers.worker import Worker
+from hookline.runtime.admin import Size, TopicAdmin
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.health import build_health_app, serving
@@ -26,9 +29,10 @@ from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import View, open_view
 from hookline.schemas.codec import Codec
-from hookline.schemas.errors import ConfigError
+from hookline.schemas.errors import ConfigError, NotYet
 from hookline.schemas.topics import Topics
 
+_log = logging.getLogger("hookline.dispatcher")
 _LINGER_MS = 2  # attempts are written thousands a second: a little batching halves the producer's CPU, at 2 ms of lag
 
 
@@ -56,10 +60,23 @@ async def run_dispatcher(settings: Settings, lifetime: Lifetime) -> None:
         await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
         if not await lifetime.lasts_until(view.wait_ready()):
             return
+        await _refuse_unfit_tiers(settings, topics)
         await stack.enter_async_context(reading(tiers))
         await stack.enter_async_context(reading(lanes))
         tasks.spawn(show_backlog_forever(tiers.lag, topics=topics, metrics=metrics))
         await lifetime.wait()
+
+
+async def _refuse_unfit_tiers(settings: Settings, topics: Topics) -> None:
+    """A tier's topic that forgets records before they are due would lose deliveries without a word."""
+    admin = TopicAdmin(settings.bootstrap_servers, size=Size.PRODUCTION)
+    try:
+        unfit = await asyncio.to_thread(admin.unfit, topics.specifications())
+    except NotYet as error:
+        _log.warning("tiers.not_checked", extra={"error": str(error)})
+        return
+    if unfit:
+        raise ConfigError(f"{unfit[0]}; `hookline topics apply` puts it right")
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,6 +239,8 @@ class Worker:
     async def _carry_out(self, slot: Slot) -> Closing:
         delivery, source = slot.delivery, Source(slot.window.topic, slot.window.partition, slot.offset)
         subscription = self._view.subscription(delivery.subscription_id)
+        if self._view.cannot_read(delivery.subscription_id):
+            return await self._hold_back(delivery, source)  # written by a newer release: this one must not judge
         if subscription is None or subscription.account_id != delivery.account_id:
             await self._recorder.cancelled(delivery, source)
         elif subscription.status is SubscriptionStatus.PAUSED and not delivery.is_test:

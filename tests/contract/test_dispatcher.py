@@ -1,6 +1,7 @@
 """The dispatcher role on a real broker, with real endpoints; deliveries are written as the fan-out writes them."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -9,12 +10,13 @@ import pytest
 
 from fakes.configuration import delivery, short_settings, subscription
 from fakes.endpoint import endpoint
-from fakes.kafka import make_topics, read, read_until, write
+from fakes.kafka import change_topic, make_topics, read, read_until, write
 from hookline.dispatchers.run import run_dispatcher
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.settings import Settings
 from hookline.schemas.codec import Codec
+from hookline.schemas.errors import ConfigError
 from hookline.schemas.records import (
     Attempt,
     DeadLetter,
@@ -229,3 +231,17 @@ async def test_a_delivery_waits_for_a_view_that_is_behind(broker: Broker, settin
         await seen.wait_for(1)
         (attempt,) = await broker.attempts(lambda found: len(found) == 1)
     assert attempt.outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("retention.ms", "100"), ("message.timestamp.type", "CreateTime")],
+    ids=["retention", "timestamps"],
+)
+async def test_a_tier_that_would_lose_what_waits_is_refused(
+    broker: Broker, settings: Settings, name: str, value: str
+) -> None:
+    topic = broker.topics.retry(settings.retry_tiers[0])
+    await asyncio.to_thread(change_topic, settings.bootstrap_servers, topic, name, value)
+    with pytest.raises(ConfigError, match=f"{re.escape(topic)}: {re.escape(name)} is {value}"):
+        await asyncio.wait_for(run_dispatcher(settings, Lifetime()), 30)

@@ -360,3 +360,16 @@ async def test_a_change_that_bears_the_same_version_is_heeded() -> None:
         running.deliver(delivery(to))
         requests = await seen.wait_for(2)
     assert [request.path for request in requests] == ["/old", "/new"]
+
+
+async def test_a_subscription_of_a_newer_release_is_waited_for_and_not_cancelled() -> None:
+    async with endpoint(200) as (url, seen), dispatching() as running:
+        to = subscription(url)
+        running.view.received(
+            [KafkaRecord(TOPICS.subscriptions, 0, 0, 0, to.subscription_id.encode(), b"\xc3\x01" + bytes(8) + b"newer")]
+        )
+        running.deliver(delivery(to, config_offset=1))
+        await until(lambda: running.committed() == 1)
+        (attempt,) = running.attempts()
+    assert attempt.outcome is Outcome.POSTPONED
+    assert not len(seen)

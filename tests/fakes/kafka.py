@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from hookline.runtime.admin import Size, TopicAdmin
 from hookline.runtime.log import KafkaRecord
@@ -13,6 +14,15 @@ from hookline.schemas.topics import Topics
 def make_topics(bootstrap: str, topics: Topics) -> None:
     """All topics of the prefix, in their embedded size."""
     TopicAdmin(bootstrap, size=Size.EMBEDDED).apply(topics.specifications())
+
+
+def change_topic(bootstrap: str, topic: str, name: str, value: str) -> None:
+    """Set one of a topic's settings."""
+    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    client = AdminClient({"bootstrap.servers": bootstrap})  # kept: its answers end with it
+    for answer in client.incremental_alter_configs([resource]).values():
+        answer.result(15)
 
 
 def write(bootstrap: str, topic: str, records: Iterable[tuple[bytes | None, bytes | None]]) -> None:

@@ -19,7 +19,7 @@ from confluent_kafka.admin import (
 )
 
 from hookline.schemas.errors import ConfigError, NotYet
-from hookline.schemas.topics import Topic
+from hookline.schemas.topics import Topic, waiting_ms
 
 _CALL_S = 15.0
 
@@ -66,6 +66,11 @@ class TopicAdmin:
         for topic in there:
             found.extend(self._compared(topic, partitions[topic.name], configs[topic.name]))
         return found
+
+    def unfit(self, topics: Iterable[Topic]) -> Sequence[Difference]:
+        """Of the tiers' topics that exist, what would lose waiting records or send them early."""
+        waiting = [topic for topic in topics if topic.append_time]
+        return [each for each in self.diff(waiting) if each.found is not None and _is_harmful(each)]
 
     def apply(self, topics: Iterable[Topic]) -> Sequence[Difference]:
         """Make it so; returns what was different. Partitions only grow, and no topic is removed: it may hold records."""
@@ -135,6 +140,14 @@ class TopicAdmin:
             except KafkaException as error:
                 if error.args[0].code() != fine:
                     raise ConfigError(f"{name}: Kafka refused: {error.args[0].str()}") from error
+
+
+def _is_harmful(difference: Difference) -> bool:
+    if difference.what == "message.timestamp.type":
+        return True
+    if difference.what != "retention.ms" or difference.found in {"not set", "-1"}:
+        return False
+    return int(difference.found or 0) < waiting_ms(difference.topic)
 
 
 def _answer(future: "Future[Any]") -> Any:

@@ -33,6 +33,7 @@ class View:
         self._unread = set(self.followed())
         self._waiting: dict[asyncio.Future[None], tuple[str, int]] = {}
         self._ready = asyncio.Event()
+        self._unreadable: set[str] = set()
 
     def followed(self) -> Sequence[str]:
         """The topics to read, each of one partition."""
@@ -66,6 +67,10 @@ class View:
 
     def subscription(self, subscription_id: str) -> Subscription | None:
         return self._index.subscription(subscription_id)
+
+    def cannot_read(self, subscription_id: str) -> bool:
+        """Whether the subscription's last record is of a schema that this process does not know: it is there all the same."""
+        return subscription_id in self._unreadable
 
     def subscriptions_of(self, account_id: str) -> Sequence[Subscription]:
         """All of an account's subscriptions, in order of creation."""
@@ -108,6 +113,7 @@ class View:
 
     def _apply(self, record: KafkaRecord) -> None:
         key = (record.key or b"").decode(errors="replace")
+        self._unreadable.discard(key)
         if record.value is None:
             self._remove(record.topic, key)
             return
@@ -115,6 +121,7 @@ class View:
             decoded = self._codec.decode_any(record.value)
         except ContractError as error:
             # Skipped on purpose: one bad record must not stop every process that follows the configuration.
+            self._unreadable.add(key)
             _log.error(
                 "view.record_unreadable", extra={"topic": record.topic, "offset": record.offset, "error": str(error)}
             )
