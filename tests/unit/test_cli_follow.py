@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from hookline.cli.api_client import Webhook
-from hookline.cli.follow import Outcome, exit_status, outcome
+from hookline.cli.follow import Outcome, exit_status, outcome, publish_timeout_s
 
 WEBHOOK = Webhook(webhook_id="wh_1", url="http://127.0.0.1:1/", events=("order.*",), active=True)
 UNTIL = datetime(2023, 6, 20, 14, 15, 30, tzinfo=UTC)
@@ -61,3 +61,8 @@ def test_a_webhook_wants_what_its_patterns_say_while_it_is_active(
 ) -> None:
     webhook = Webhook(webhook_id="wh_1", url="http://127.0.0.1:1/", events=("order.*",), active=active)
     assert webhook.wants(event_type) is wants
+
+
+@pytest.mark.parametrize(("wait_s", "timeout_s"), [(0, 1), (1, 1), (3, 2), (15, 14), (31, 30), (3_600, 30)])
+def test_the_broker_has_as_long_as_is_waited_for_its_answer(wait_s: float, timeout_s: float) -> None:
+    assert publish_timeout_s(wait_s) == timeout_s

@@ -18,6 +18,9 @@ from hookline.schemas.errors import ConfigError, ContractError
 from hookline.schemas.records import Event
 
 _LOOK_S = 0.1
+_PUBLISH_MIN_S = 1.0  # to find the broker, however short the wait
+_PUBLISH_MAX_S = 30.0
+_ANSWER_S = 1.0  # so much later at most does Kafka's client say that its time is up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +53,21 @@ class Outcome:
 async def followed(
     event_type: str, *, api: ApiClient, settings: Settings, account_id: str, wait_s: float
 ) -> Sequence[Outcome]:
-    """Publish one sample event, and say what became of it at each webhook that wants it, at the latest after `wait_s`."""
+    """Publish one sample event, and say what became of it at each webhook that wants it, at the latest after `wait_s`.
+
+    NotYet if the broker did not take the event within that time.
+    """
     event = _sample(event_type, account_id)
     webhooks = [webhook for webhook in await api.webhooks() if webhook.wants(event_type)]
-    await asyncio.to_thread(_publish, event, settings)
-    return await asyncio.gather(*(_watch(api, webhook, event, wait_s=wait_s) for webhook in webhooks))
+    started_s = time.monotonic()
+    await asyncio.to_thread(_publish, event, settings, timeout_s=publish_timeout_s(wait_s))
+    left_s = max(0.0, wait_s - (time.monotonic() - started_s))
+    return await asyncio.gather(*(_watch(api, webhook, event, wait_s=left_s) for webhook in webhooks))
+
+
+def publish_timeout_s(wait_s: float) -> float:
+    """How long the broker has for its yes, so that its no is known within `wait_s` (both in seconds)."""
+    return min(max(wait_s - _ANSWER_S, _PUBLISH_MIN_S), _PUBLISH_MAX_S)
 
 
 def exit_status(outcomes: Sequence[Outcome]) -> int:
@@ -106,6 +119,6 @@ def _sample(event_type: str, account_id: str) -> Event:
         raise ConfigError(str(error)) from error
 
 
-def _publish(event: Event, settings: Settings) -> None:
-    with publisher(settings) as publishing:
+def _publish(event: Event, settings: Settings, *, timeout_s: float) -> None:
+    with publisher(settings, timeout_s=timeout_s) as publishing:
         publishing.publish(event)

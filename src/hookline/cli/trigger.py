@@ -19,7 +19,9 @@ _WAIT_S = 15.0
 Name = Annotated[str, typer.Argument(metavar="EVENT", help="Event type, such as order.created.")]
 ApiUrl = Annotated[str, typer.Option("--api-url", help="The API; else that of a running `hookline up`.")]
 ApiKeyOption = Annotated[str, typer.Option("--api-key", help="Its key; else that of a running `hookline up`.")]
-Wait = Annotated[float, typer.Option("--wait", min=0, max=3_600, help="Seconds to wait for the outcome.")]
+Wait = Annotated[
+    float, typer.Option("--wait", min=0, max=3_600, help="Seconds to wait for the outcome, publishing included.")
+]
 
 
 def register(app: typer.Typer) -> None:
