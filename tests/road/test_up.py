@@ -199,6 +199,20 @@ def test_up_stops_whole_and_the_next_keeps_account_and_key(env: dict[str, str], 
         eventually(lambda: processes_of(folder) == [], 60)
 
 
+@pytest.mark.parametrize(
+    ("said", "asked", "status"),
+    [("Hookline ", signal.SIGINT, 130), ("Processes: waiting", signal.SIGTERM, 143)],
+)
+def test_up_that_is_stopped_before_all_was_ready_is_no_success(
+    env: dict[str, str], tmp_path: Path, said: str, asked: signal.Signals, status: int
+) -> None:
+    with upped(tmp_path / "data", tmp_path / "screen", "--no-demo", env=env) as early:
+        eventually(lambda: said in early.screen.read_text(), _READY_S)
+        early.process.send_signal(asked)
+        assert early.process.wait(_STOP_S) == status, early.screen.read_text()
+    assert processes_of(tmp_path / "data") == []
+
+
 def _triggered(up: Up, env: Mapping[str, str]) -> list[str]:
     """What became of one more event; nothing if a process was just away."""
     run = hookline("trigger", "user.created", "--data-dir", str(up.folder), "--json", env=env)

@@ -44,6 +44,9 @@ def up(
 
     Kafka, the API, every role, a demo source and a demo receiver; what dies is started again, Ctrl-C stops it all. The
     data is kept in one folder, with up.json for scripts and the logs of each process.
+
+    Exit status: 0 stopped by a signal once all was ready; 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP) if the signal came
+    before, or if a second one ended everything by force.
     """
     started_s = time.monotonic() - time.process_time()  # what was imported so far was pure computing
     from rich.console import Console

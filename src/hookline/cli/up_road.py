@@ -39,7 +39,7 @@ from hookline.schemas.errors import NotYet
 _READY_S = 120.0  # 5 s; a slow machine may take long to import everything six times at once
 _LOOK_S = 0.1
 _SUMMARY_S = 5.0
-_EXIT_KILLED = 130  # as a shell says of Ctrl-C
+_EXIT_SIGNAL = 128  # as a shell says it: 130 for Ctrl-C, 143 for SIGTERM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +69,19 @@ class Road:
             say=screen.trouble, on_hopeless=self._lifetime.fail, inherited=(ground.roles_lock,)
         )
         self._tasks = Tasks(on_fatal=self._lifetime.fail)
-        self._stopping = self._killed = False
+        self._ready = self._stopping = self._killed = False
+        self._status = 0
         host = reachable(ground.settings.api_host)
         self._api_url = f"http://{host}:{ground.ports.api}"
 
     async def run(self) -> int:
-        """Until a signal, or an error that no restart can heal, which is raised; returns the exit status."""
+        """Until a signal, or an error that no restart can heal, which is raised.
+
+        Returns the exit status: the signal's if it came before all was ready or ended the processes by force, else 0.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._asked_to_stop)
+            loop.add_signal_handler(number, self._asked_to_stop, number)
         async with looking_session() as session:
             look = Look(session, self._ground.ports, health_host=reachable(self._ground.settings.health_host))
             self._tasks.spawn(self._live(look))
@@ -86,7 +90,7 @@ class Road:
             finally:
                 await self._tasks.cancel()
                 await self._stop()
-        return _EXIT_KILLED if self._killed else 0
+        return self._status
 
     # -- starting -----------------------------------------------------------------------------------------------------
 
@@ -95,6 +99,7 @@ class Road:
             await self._begin(look, step)
             step.detail = ", ".join(parts(demo=self._ground.wish.demo))
         self._write_up_file(look)
+        self._ready = True
         self._tell_where()
         if self._ground.wish.demo:
             self._tasks.spawn(self._announce_first(look))
@@ -222,7 +227,9 @@ class Road:
 
     # -- stopping -----------------------------------------------------------------------------------------------------
 
-    def _asked_to_stop(self) -> None:
+    def _asked_to_stop(self, number: int) -> None:
+        if self._stopping or not self._ready:
+            self._status = status_of(number)
         if not self._stopping:
             self._stopping = True
             self._lifetime.stop()
@@ -249,3 +256,8 @@ class Road:
         step.say(part)
         if not await self._supervisor.stop(part, deadline_s=deadline_s) and not self._killed:
             self._screen.trouble(f"{part} did not stop within {deadline_s:.0f} s and was ended by force")
+
+
+def status_of(number: int) -> int:
+    """The exit status that says which signal ended us early."""
+    return _EXIT_SIGNAL + number

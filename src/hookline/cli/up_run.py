@@ -6,6 +6,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from types import FrameType
+from typing import Never
 
 from hookline import __version__
 from hookline.cli.up_account import kept_identity, kept_master_key
@@ -13,7 +15,7 @@ from hookline.cli.up_broker import apply_topics, chosen, described, erase
 from hookline.cli.up_folder import DataFolder, shown, write_private
 from hookline.cli.up_plan import ROLES, Wish, road_settings
 from hookline.cli.up_ports import choose_ports, require_api_port
-from hookline.cli.up_road import Ground, Road
+from hookline.cli.up_road import Ground, Road, status_of
 from hookline.cli.up_screen import Screen
 from hookline.runtime.broker import Broker
 from hookline.runtime.broker_files import locked
@@ -25,15 +27,15 @@ _EARLIER_RUN_S = 30.0  # processes of a run that was killed end themselves withi
 
 
 def run_up(settings: Settings, wish: Wish, *, screen: Screen, started_s: float) -> int:
-    """Run until a signal; the exit status. A signal while the broker starts ends it as cleanly."""
+    """Run until a signal; the exit status. A signal while the broker starts ends it as cleanly, but is no success."""
     folder = DataFolder(settings.data_dir)
     with _interruptible():
         try:
             with folder.claimed():
                 return _claimed(folder, settings, wish, screen=screen, started_s=started_s)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as asked:
             screen.note("stopped before all was ready")
-            return 0
+            return status_of(asked.args[0] if asked.args else signal.SIGINT)
 
 
 def _claimed(folder: DataFolder, settings: Settings, wish: Wish, *, screen: Screen, started_s: float) -> int:
@@ -94,11 +96,15 @@ def _ground(
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Any signal that asks to stop is a KeyboardInterrupt inside the block."""
+    """Any signal that asks to stop is a KeyboardInterrupt with its number inside the block."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    before = {number: signal.signal(number, _interrupt) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> Never:
+    raise KeyboardInterrupt(number)
