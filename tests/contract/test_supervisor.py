@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -93,6 +94,27 @@ async def test_a_wrong_setting_is_told_in_the_programs_own_words(tmp_path: Path)
     assert hopeless == ["role cannot run: HOOKLINE_X is 0; it must be at least 1"]
 
 
+async def test_a_programs_log_and_files_are_for_their_owner_only(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        async with supervising() as supervisor:
+            await supervisor.start(program(tmp_path, f"echo mine > {tmp_path}/made; mkdir {tmp_path}/folder; {SLEEP}"))
+            await logged(tmp_path, 1)
+    finally:
+        os.umask(before)
+    assert _modes(tmp_path) == {"role.log": 0o600, "made": 0o600, "folder": 0o700}
+
+
+async def test_a_log_that_is_set_aside_is_for_its_owner_only_too(tmp_path: Path) -> None:
+    async with supervising() as supervisor:
+        await supervisor.start(program(tmp_path, SLEEP))
+        await logged(tmp_path, 1)
+        os.truncate(tmp_path / "role.log", 20 * 1024 * 1024 + 1)
+        supervisor.trim_logs()
+    assert _modes(tmp_path) == {"role.log": 0o600, "role.log.1": 0o600}
+    assert (tmp_path / "role.log").stat().st_size == 0
+
+
 def test_a_new_log_keeps_the_one_before(tmp_path: Path) -> None:
     (tmp_path / "role.log").write_text("earlier")
     fresh_log(tmp_path / "role.log")
@@ -109,6 +131,10 @@ def test_a_process_on_a_leash_ends_with_its_starter() -> None:
         assert held.stdout.readline() == b"held\n"
         held.stdin.close()  # as the end of the starter does
         assert held.wait(_DEADLINE_S) == -signal.SIGTERM
+
+
+def _modes(folder: Path) -> dict[str, int]:
+    return {each.name: stat.S_IMODE(each.stat().st_mode) for each in folder.iterdir()}
 
 
 def _members(group: int) -> list[str]:

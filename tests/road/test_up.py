@@ -126,6 +126,12 @@ def test_up_json_has_what_a_script_needs_for_its_owner_only(up: Up) -> None:
     assert all(Path(f"/proc/{pid}").exists() for pid in found["pids"].values())
 
 
+def test_history_and_logs_are_for_their_owner_only(up: Up) -> None:
+    found = [*up.folder.glob("history.sqlite*"), *up.folder.glob("logs/*.log")]
+    assert {each.name for each in found} >= {"history.sqlite", "api.log", "history.log", "dispatcher.log"}
+    assert {stat.S_IMODE(each.stat().st_mode) for each in found} == {0o600}
+
+
 def test_every_role_says_that_it_is_ready(up: Up) -> None:
     for url in up.file["health"].values():
         with urlopen(f"{url}/readyz", timeout=30) as answer:  # noqa: S310 - http on this machine

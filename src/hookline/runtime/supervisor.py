@@ -14,12 +14,16 @@ from typing import BinaryIO
 from hookline.core.restarts import GiveUp, after_exit, described
 from hookline.schemas.errors import ConfigError
 
+_OWNER_ONLY = 0o077  # umask: what the programs write holds payloads and answers of endpoints
 _LOG_BYTES_MAX = 20 * 1024 * 1024  # and as much again in the file before it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What to run. Its standard input is a pipe that ends when we do (`runtime.leash`); it writes to `log`."""
+    """What to run. Its standard input is a pipe that ends when we do (`runtime.leash`); it writes to `log`.
+
+    Its log and the files that it makes are for their owner only.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -115,6 +119,7 @@ class Supervisor:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C in a terminal is for us: we stop them in the right order
                 pass_fds=self._inherited,
+                umask=_OWNER_ONLY,
             )
 
 
@@ -128,13 +133,13 @@ def fresh_log(path: Path) -> None:
 def _trim(path: Path) -> None:
     with suppress(OSError):
         if path.stat().st_size > _LOG_BYTES_MAX:
-            shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+            shutil.copy(path, path.with_name(f"{path.name}.1"))  # with its mode
             os.truncate(path, 0)
 
 
 def _log_file(path: Path) -> BinaryIO:
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("ab")
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), "ab")
 
 
 def _last_line(path: Path) -> str:
