@@ -126,8 +126,9 @@ def test_up_json_has_what_a_script_needs_for_its_owner_only(up: Up) -> None:
     assert all(Path(f"/proc/{pid}").exists() for pid in found["pids"].values())
 
 
-def test_history_and_logs_are_for_their_owner_only(up: Up) -> None:
-    found = [*up.folder.glob("history.sqlite*"), *up.folder.glob("logs/*.log")]
+def test_topics_history_and_logs_are_for_their_owner_only(up: Up) -> None:
+    segments = up.folder.glob("broker/**/0*.log")  # if the broker is our own
+    found = [*up.folder.glob("history.sqlite*"), *up.folder.glob("logs/*.log"), *segments]
     assert {each.name for each in found} >= {"history.sqlite", "api.log", "history.log", "dispatcher.log"}
     assert {stat.S_IMODE(each.stat().st_mode) for each in found} == {0o600}
 

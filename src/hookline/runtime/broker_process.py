@@ -25,6 +25,7 @@ from hookline.schemas.errors import ConfigError, NotYet
 _JAVA_OPTIONS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError")
 _JAVA_QUIET = ("-Xlog:disable", "-Xlog:all=error:stderr", "-XX:-CreateCoredumpOnCrash", "-XX:ErrorFile=java-crash.log")
 _START_S = 90.0  # 1 s to 5 s; a slow machine recovering gigabytes after a kill takes longer
+_OWNER_ONLY = 0o077  # umask: the topics hold payloads
 _FORMAT_S = 60.0  # 1 s
 _STOP_S = 30.0  # 0.5 s, and 2.5 s more when a class archive is written
 _EARLIER_RUN_S = 25.0  # the guard of an earlier run kills its broker after 20 s
@@ -176,6 +177,7 @@ class EmbeddedKafka:
                     stderr=log,
                     check=True,
                     timeout=_FORMAT_S,
+                    umask=_OWNER_ONLY,
                 )
         except (OSError, subprocess.SubprocessError) as error:
             raise ConfigError(f"Kafka's data folder could not be formatted; {self._log_end()}") from error
@@ -191,6 +193,7 @@ class EmbeddedKafka:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C in a terminal is for us; the broker is stopped last
                 pass_fds=(lock,),
+                umask=_OWNER_ONLY,
             )
         if self._guarded and hasattr(os, "pidfd_open"):
             self._guard = _guard(self._java.pid)
