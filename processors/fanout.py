@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,9 @@ _COMMIT_S = 5.0
 _STOP_S = 8.0
 _STOP_AT_LAST_S = 15.0  # the writer's last flush may take 10
 _DAY_S = 86_400.0
+# At 1,000 events a second each one cost 0.48 ms of CPU when it was fetched, asked for and written alone.
+_PACE_S = 0.003
+_PACE_RECORDS = 16
 _FETCH_WAIT_MS = 500
 # What is read ahead: so much of each partition, and so many events between Faust's fetcher and its agent.
 _FETCH_BYTES_MAX = 512 * 1024
@@ -254,18 +258,24 @@ class _Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         """Hand over what is fetched, until Faust stops the fetcher. Faust's own makes four tasks for each record."""
         try:
             while not (self.should_stop or fetcher.should_stop):
-                await self._hand_over()
-                await asyncio.sleep(0)
+                began_s = time.monotonic()
+                handed_over = await self._hand_over()
+                # Events that come fast and one by one are gathered for a moment; a lone one and a backlog are not.
+                is_hurried = 0 < handed_over < _PACE_RECORDS and time.monotonic() - began_s < _PACE_S
+                await asyncio.sleep(_PACE_S if is_hurried else 0)
         except self.consumer_stopped_errors:
             if not self.app.should_stop:
                 raise
 
-    async def _hand_over(self) -> None:
+    async def _hand_over(self) -> int:
         queues = [channel.queue for channel in self.app.topics]
+        count = 0
         async for _, message in self.getmany(timeout=1.0):
+            count += 1
             await self.callback(message)
             while any(queue.full() for queue in queues):  # noqa: ASYNC110 - Faust has no event for it
                 await asyncio.sleep(_BUFFER_FULL_S)
+        return count
 
     def on_buffer_full(self, _tp: TP) -> None:
         """Nothing: a full buffer stops the fetcher as a whole. Faust's own sleeps a second when all partitions are full."""
