@@ -29,6 +29,7 @@ from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import View, open_view
+from hookline.schemas.catalogue import Catalogue
 from hookline.schemas.codec import Codec
 
 _GATHER_MS = 100  # nobody waits for history more closely, and each fetch costs it and the broker part of a millisecond
@@ -51,11 +52,11 @@ async def run_fanout(settings: Settings, lifetime: Lifetime) -> None:
     metrics, clock = Metrics(CollectorRegistry()), SystemClock()
     calm("aiokafka", logging.getLogger("hookline.fanout"), monotonic_s=clock.monotonic_s)
     catalogue = load_catalogue()
-    topics, codec = settings.topics(catalogue.domains), Codec(catalogue)
+    topics = settings.topics(catalogue.domains)
     async with AsyncExitStack() as stack:
         tasks = Tasks(on_fatal=lifetime.fail)
         view = await stack.enter_async_context(
-            open_view(settings, topics=topics, codec=codec, metrics=metrics, on_fatal=lifetime.fail)
+            open_view(settings, topics=topics, codec=Codec(catalogue), metrics=metrics, on_fatal=lifetime.fail)
         )
         writer = await stack.enter_async_context(
             open_writer(settings.bootstrap_servers, linger_ms=_LINGER_MS, on_fatal=lifetime.fail)
@@ -64,15 +65,7 @@ async def run_fanout(settings: Settings, lifetime: Lifetime) -> None:
         stack.push_async_callback(ends.close)
         stack.push_async_callback(tasks.cancel)
         barrier = Barrier(ends=ends, view=view, topic=topics.subscriptions)
-        composer = Composer(
-            topics=topics,
-            codec=codec,
-            renderer=Renderer(catalogue),
-            view=view,
-            metrics=metrics,
-            clock=clock,
-            body_bytes_max=settings.body_bytes_max,
-        )
+        composer = _composer(settings, catalogue, view, metrics)
         writes = Writes(writer, outstanding_max=settings.fanout_outstanding_max, metrics=metrics)
         pipeline = Pipeline(barrier=barrier, composer=composer, writes=writes, metrics=metrics, clock=clock)
         app = build_app(settings, topics=topics, pipeline=pipeline, metrics=metrics)
@@ -91,6 +84,18 @@ async def run_fanout(settings: Settings, lifetime: Lifetime) -> None:
         )
         tasks.spawn(watchdog.run())
         await fanout.run(lifetime)
+
+
+def _composer(settings: Settings, catalogue: Catalogue, view: View, metrics: Metrics) -> Composer:
+    return Composer(
+        topics=settings.topics(catalogue.domains),
+        codec=Codec(catalogue),
+        renderer=Renderer(catalogue),
+        view=view,
+        metrics=metrics,
+        clock=SystemClock(),
+        body_bytes_max=settings.body_bytes_max,
+    )
 
 
 def _show_lag(metrics: Metrics, lag: Mapping[str, int]) -> None:
