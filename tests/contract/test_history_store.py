@@ -1,5 +1,7 @@
 import asyncio
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
@@ -272,3 +274,17 @@ async def test_a_file_that_is_no_database_is_named_and_left_alone(tmp_path: Path
         async with open_history(Settings(data_dir=tmp_path)):
             pass
     assert path.read_bytes() == b"garbage" * 100
+
+
+def test_processes_that_open_a_new_store_at_once_all_get_it(tmp_path: Path) -> None:
+    code = (
+        "import asyncio; from pathlib import Path; from hookline.runtime.history import open_history\n"
+        "from hookline.runtime.settings import Settings\n"
+        "async def main():\n"
+        f"    async with open_history(Settings(data_dir=Path({str(tmp_path)!r}))) as store:\n"
+        "        await store.offsets('t')\n"
+        "asyncio.run(main())\n"
+    )
+    opening = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(6)]
+    said = [process.communicate(timeout=60)[1].decode() for process in opening]
+    assert [process.returncode for process in opening] == [0] * 6, said

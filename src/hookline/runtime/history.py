@@ -3,6 +3,7 @@
 It can be dropped at any time: everything in it comes from `webhooks.attempts`.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -33,6 +34,8 @@ from hookline.schemas.errors import ConfigError, NotYet
 from hookline.schemas.records import Attempt, Outcome
 
 _BUSY_S = 5.0
+_CREATE_ATTEMPTS = 50
+_CREATE_AGAIN_S = 0.1
 _LISTED_MAX = 1_000
 _ENDS_WITHOUT_REQUEST = {
     Outcome.POSTPONED: "postponed",
@@ -106,15 +109,7 @@ async def open_history(settings: Settings) -> AsyncIterator[HistoryStore]:
     engine = _engine(settings.history_address())
     try:
         store = HistoryStore(engine)
-        try:
-            await store.create()
-        except NotYet as error:
-            if _is_damaged(error.__cause__):
-                raise ConfigError(
-                    f"{engine.url.database} is no SQLite database, or a damaged one;"
-                    " move it away, and history is made again from Kafka"
-                ) from error
-            raise
+        await _created(store, engine)
         yield store
     finally:
         await engine.dispose()
@@ -148,6 +143,27 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA cache_size=-65536")
     cursor.execute("PRAGMA temp_store=MEMORY")
     cursor.close()
+
+
+async def _created(store: HistoryStore, engine: AsyncEngine) -> None:
+    """Make the tables. History and the API may both be the first: who comes second finds the file locked for a moment.
+
+    SQLite's own patience (busy timeout) does not cover the change to WAL.
+    """
+    for attempt in range(_CREATE_ATTEMPTS):
+        try:
+            await store.create()
+        except NotYet as error:
+            if _is_damaged(error.__cause__):
+                raise ConfigError(
+                    f"{engine.url.database} is no SQLite database, or a damaged one;"
+                    " move it away, and history is made again from Kafka"
+                ) from error
+            if attempt == _CREATE_ATTEMPTS - 1:
+                raise
+            await asyncio.sleep(_CREATE_AGAIN_S)
+        else:
+            return
 
 
 def _create(connection: Connection) -> None:
