@@ -7,6 +7,7 @@ them can only repeat work, never lose it.
 import logging
 from dataclasses import dataclass, replace
 
+from hookline.core import fanout
 from hookline.core.ids import attempt_id
 from hookline.core.verdict import Answer, Delivered, GiveUp, Reply, RetryAfter, Verdict, error_of
 from hookline.dispatchers.sender import Sent
@@ -83,16 +84,9 @@ class Recorder:
 
     async def unreadable(self, record: KafkaRecord, reason: str) -> None:
         """A record that is no delivery."""
-        payload = record.value or b""
-        letter = DeadLetter(
-            reason=DeathReason.UNREADABLE,
-            detail=reason,
-            at_ms=self._clock.now_ms(),
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            payload_bytes=len(payload),
-            payload=payload if len(payload) <= _PAYLOAD_BYTES_MAX else None,
+        read = fanout.Source(record.topic, record.partition, record.offset, record.timestamp_ms, record.value)
+        letter = fanout.unreadable(
+            read, detail=reason, payload_bytes_max=_PAYLOAD_BYTES_MAX, now_ms=self._clock.now_ms()
         )
         await self._write_letter(letter)
 

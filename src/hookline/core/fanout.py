@@ -8,7 +8,7 @@ from hookline.schemas.records import DeadLetter, DeathReason, Delivery, Event, S
 
 
 class Source(NamedTuple):
-    """One record of an event topic, as read. `at_ms` is the time that the broker's record bears."""
+    """One record of a topic, as read. `at_ms` is the time that the broker's record bears."""
 
     topic: str
     partition: int
@@ -44,7 +44,7 @@ def fan_out(
 
 
 def unreadable(source: Source, *, detail: str, payload_bytes_max: int, now_ms: int) -> DeadLetter:
-    """What stays of a record that is no event. `detail` must not quote the payload; that is kept only if it is small."""
+    """What stays of a record that is not what its topic holds. `detail` must not quote the payload; that is kept only if it is small."""
     value = source.value or b""
     return DeadLetter(
         reason=DeathReason.UNREADABLE,

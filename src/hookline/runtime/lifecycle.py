@@ -30,10 +30,6 @@ class Lifetime:
             self._failure = error
         self._ended.set()
 
-    @property
-    def failure(self) -> BaseException | None:
-        return self._failure
-
     async def lasts_until(self, condition: Awaitable[None]) -> bool:
         """Wait for a condition, or for the end: False if that came first; raises what `fail` was given."""
         waiting, ended = asyncio.ensure_future(condition), asyncio.ensure_future(self._ended.wait())
