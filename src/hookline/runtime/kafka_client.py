@@ -44,6 +44,17 @@ def record_of(message: Message) -> KafkaRecord:
     )
 
 
+def is_end(message: Message) -> bool:
+    """Whether this is no record but the news that a partition's end was reached."""
+    error = message.error()
+    return error is not None and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 - its public name
+
+
+def partition_of(place: confluent_kafka.TopicPartition) -> TopicPartition:
+    """The partition that the client's value names."""
+    return TopicPartition(place.topic, place.partition)
+
+
 def bare(partition: TopicPartition) -> confluent_kafka.TopicPartition:
     """A partition, without an offset."""
     return confluent_kafka.TopicPartition(partition.topic, partition.partition)

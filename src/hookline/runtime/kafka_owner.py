@@ -24,7 +24,9 @@ from hookline.runtime.kafka_client import (
     at,
     bare,
     configuration_of,
+    is_end,
     offsets_of,
+    partition_of,
     partitions_of,
     record_of,
 )
@@ -152,15 +154,14 @@ class Owner(threading.Thread):
     def _tell_ends(self, messages: Sequence[Message]) -> None:
         # After the batch: "the end is reached" must not overtake the records before it.
         for message in messages:
-            error = message.error()
-            if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+            if is_end(message):
                 self._loop_side.tell_end(
                     TopicPartition(message.topic() or "", message.partition() or 0), message.offset() or 0
                 )
 
     def _trouble(self, message: Message) -> None:
         error = message.error()
-        if error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+        if error is None or is_end(message):
             return
         if error.fatal():
             raise KafkaException(error)
@@ -228,7 +229,7 @@ class Owner(threading.Thread):
         consumer.assign([at(each, OFFSET_BEGINNING) for each in partitions])
 
     def _on_assign(self, consumer: Consumer, assigned: Sequence[confluent_kafka.TopicPartition]) -> None:
-        partitions = [TopicPartition(each.topic, each.partition) for each in assigned]
+        partitions = [partition_of(each) for each in assigned]
         if not partitions:
             return
         positions, resets = self._insist(lambda: self._positions(consumer, partitions))
@@ -259,7 +260,7 @@ class Owner(threading.Thread):
         for each in committed:
             if each.error is not None:
                 raise KafkaException(each.error)  # -1001 would read as "nothing committed"
-            partition = TopicPartition(each.topic, each.partition)
+            partition = partition_of(each)
             low, high = consumer.get_watermark_offsets(bare(partition), timeout=CALL_S)
             if each.offset < 0:
                 positions.append(Position(partition, low, None, ""))
@@ -277,9 +278,9 @@ class Owner(threading.Thread):
         if not self._config.rewind_ms:
             return {}
         since_ms = time.time_ns() // 1_000_000 - self._config.rewind_ms
-        known = {TopicPartition(each.topic, each.partition): each.offset for each in committed if each.offset > 0}
+        known = {partition_of(each): each.offset for each in committed if each.offset > 0}
         found = consumer.offsets_for_times([at(each, since_ms) for each in known], timeout=CALL_S) if known else []
-        by_time = {TopicPartition(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
+        by_time = {partition_of(each): each.offset for each in found if each.offset >= 0}
         return {
             each: max(offset - _REWIND_RECORDS_MAX, min(offset - _REWIND_RECORDS_MIN, by_time.get(each, offset)))
             for each, offset in known.items()
@@ -321,7 +322,7 @@ class Owner(threading.Thread):
             return None
 
     def _on_revoke(self, consumer: Consumer, revoked: Sequence[confluent_kafka.TopicPartition]) -> None:
-        partitions = [TopicPartition(each.topic, each.partition) for each in revoked]
+        partitions = [partition_of(each) for each in revoked]
         commits = self._drained(partitions)
         ours = offsets_of({tp: commit for tp, commit in commits.items() if tp in self._generation})
         if ours:
@@ -345,7 +346,7 @@ class Owner(threading.Thread):
         return {}
 
     def _on_lost(self, consumer: Consumer, lost: Sequence[confluent_kafka.TopicPartition]) -> None:
-        partitions = [TopicPartition(each.topic, each.partition) for each in lost]
+        partitions = [partition_of(each) for each in lost]
         self._loop_side.tell_lost(partitions)
         self._forget(partitions)
         consumer.incremental_unassign(list(lost))

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hookline.runtime.kafka_client import ReaderConfig
 from hookline.runtime.kafka_owner import Batch, CommitAll, Owner, Pause, Resume, Stop
@@ -33,7 +33,7 @@ class _Reading:
     paused: bool = False
     resume_at: int = 0
     committed: int = 0
-    high: int = field(default=-1)
+    high: int = -1
     wanted: Commit | None = None
 
 
