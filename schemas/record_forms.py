@@ -12,7 +12,17 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from hookline.schemas.avsc import SchemaVersion
 from hookline.schemas.errors import ContractError
-from hookline.schemas.records import Account, ApiKey, Attempt, DeadLetter, Delivery, Record, Subscription
+from hookline.schemas.records import (
+    Account,
+    ApiKey,
+    Attempt,
+    DeadLetter,
+    Delivery,
+    Disabling,
+    EndpointHealth,
+    Record,
+    Subscription,
+)
 from hookline.schemas.shapes import Blob, Choice, Fields, Many, Maybe, Shape, Text, Truth, Whole
 from hookline.schemas.values import Convert, same
 
@@ -23,6 +33,8 @@ RECORD_KINDS: Mapping[str, type[Record]] = {
     "delivery": Delivery,
     "attempt": Attempt,
     "dead_letter": DeadLetter,
+    "endpoint_health": EndpointHealth,
+    "disabling": Disabling,
 }
 
 _PLAIN: Mapping[object, type[Shape]] = {str: Text, bytes: Blob, bool: Truth, int: Whole}

@@ -61,7 +61,11 @@ class SealedSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """What the public API calls a webhook. `version` grows by one with each change."""
+    """What the public API calls a webhook. `version` grows by one with each change.
+
+    `rate_limit` is in requests a second, `timeout_s` in seconds for one attempt; None: the installation's. What dispatchers
+    judged of versions before `judged_from` counts no more.
+    """
 
     subscription_id: str
     account_id: str
@@ -73,6 +77,50 @@ class Subscription:
     secret: SealedSecret
     created_at_ms: int
     updated_at_ms: int
+    rate_limit: int | None = None
+    timeout_s: int | None = None
+    judged_from: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointHealth:
+    """What dispatchers judged of an endpoint, written when the judgement changes.
+
+    It counts while `subscription_version` is at least the subscription's `judged_from`. `opened` is how often in a row the
+    circuit breaker has opened (0: closed); while it is open, the next request may go at `probe_at_ms`.
+    """
+
+    subscription_id: str
+    account_id: str
+    subscription_version: int
+    opened: int
+    probe_at_ms: int | None
+    failing_since_ms: int | None
+    warnings: int
+    at_ms: int
+
+
+class DisablingReason(StrEnum):
+    """Why a dispatcher disabled a subscription."""
+
+    GONE = "gone"  # it answered 410
+    FAILING = "failing"  # every attempt failed for `disable_after_s`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disabling:
+    """A dispatcher has disabled a subscription. It counts like an `EndpointHealth` does; its key is `disabling_key`."""
+
+    subscription_id: str
+    account_id: str
+    subscription_version: int
+    reason: DisablingReason
+    at_ms: int
+
+
+def disabling_key(subscription_id: str) -> bytes:
+    """The key of a `Disabling`: not the subscription id alone, so that no judgement of health overwrites it."""
+    return f"{subscription_id}/disabled".encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,4 +224,4 @@ class DeadLetter:
     attempts: int | None = None
 
 
-Record = Account | ApiKey | Subscription | Delivery | Attempt | DeadLetter
+Record = Account | ApiKey | Subscription | Delivery | Attempt | DeadLetter | EndpointHealth | Disabling
