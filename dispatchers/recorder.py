@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from hookline.core import fanout
 from hookline.core.ids import attempt_id
-from hookline.core.verdict import Answer, Delivered, GiveUp, Reply, RetryAfter, Verdict, error_of
+from hookline.core.verdict import Answer, Delivered, Ending, GiveUp, Reply, RetryAfter, Verdict, error_of
 from hookline.dispatchers.sender import Sent
 from hookline.runtime.clock import Clock
 from hookline.runtime.log import KafkaRecord, Writer, Written, persisted
@@ -48,9 +48,9 @@ class Recorder:
         match verdict:
             case RetryAfter(wait_ms):
                 next_attempt_at_ms = await self._retry(delivery, source, wait_ms)
-            case GiveUp():
+            case GiveUp(Ending.EXHAUSTED):
                 await self._bury(delivery, source, DeathReason.EXHAUSTED)
-            case Delivered():
+            case GiveUp() | Delivered():
                 pass
         await self._record(self._attempt(delivery, source, sent, verdict, next_attempt_at_ms))
         self._count(delivery, sent, verdict)
