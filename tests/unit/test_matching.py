@@ -86,6 +86,25 @@ def test_a_resumed_subscription_matches_again() -> None:
     assert matched(index, "order.created") == ["wh_1"]
 
 
+def test_a_withheld_subscription_matches_nothing_until_it_is_put_again() -> None:
+    held = subscription("wh_1", "order.*", "order.created")
+    index = index_of(held, subscription("wh_2"))
+    for _ in range(2):
+        index.withhold("wh_1")
+        assert matched(index, "order.created") == ["wh_2"]
+    assert index.subscription("wh_1") == held
+    index.put(held)
+    assert sorted(matched(index, "order.created")) == ["wh_1", "wh_2"]
+
+
+def test_a_withheld_subscription_that_is_removed_leaves_nothing_behind() -> None:
+    index = index_of(subscription("wh_1"))
+    index.withhold("wh_1")
+    index.withhold("wh_unknown")
+    index.remove("wh_1")
+    assert (index._by_id, index._by_account, index._active) == ({}, {}, {})
+
+
 def test_a_removed_subscription_leaves_nothing_behind() -> None:
     index = index_of(subscription("wh_1", "order.*", "order.*"))
     index.remove("wh_1")

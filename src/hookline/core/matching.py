@@ -32,14 +32,18 @@ class SubscriptionIndex:
         for place in _places(subscription):
             self._active.setdefault(place, {})[subscription.subscription_id] = subscription
 
+    def withhold(self, subscription_id: str) -> None:
+        """Let a subscription match nothing until it is put again; it is still listed."""
+        subscription = self._by_id.get(subscription_id)
+        if subscription is not None:
+            self._match_no_more(subscription)
+
     def remove(self, subscription_id: str) -> None:
         """Forget a subscription; nothing happens if there is none."""
         subscription = self._by_id.pop(subscription_id, None)
-        if subscription is None:
-            return
-        _drop(self._by_account, subscription.account_id, subscription_id)
-        for place in _places(subscription):
-            _drop(self._active, place, subscription_id)
+        if subscription is not None:
+            _drop(self._by_account, subscription.account_id, subscription_id)
+            self._match_no_more(subscription)
 
     def subscription(self, subscription_id: str) -> Subscription | None:
         return self._by_id.get(subscription_id)
@@ -50,11 +54,15 @@ class SubscriptionIndex:
         return sorted(found, key=lambda each: (each.created_at_ms, each.subscription_id))
 
     def matching(self, account_id: str, event_type: str) -> Sequence[Subscription]:
-        """The active subscriptions of this account that want this event type, each once."""
+        """The active subscriptions of this account that want this event type and are not withheld, each once."""
         matches: dict[str, Subscription] = {}
         for pattern in patterns_of(event_type):
             matches |= self._active.get((account_id, pattern), _NONE)
         return tuple(matches.values())
+
+    def _match_no_more(self, subscription: Subscription) -> None:
+        for place in _places(subscription):
+            _drop(self._active, place, subscription.subscription_id)
 
 
 def patterns_of(event_type: str) -> Iterator[str]:
@@ -89,7 +97,9 @@ def _places(subscription: Subscription) -> Iterator[tuple[str, str]]:
 
 
 def _drop(index: dict[_K, dict[str, Subscription]], place: _K, subscription_id: str) -> None:
-    found = index[place]
-    del found[subscription_id]
+    found = index.get(place)
+    if found is None:
+        return
+    found.pop(subscription_id, None)
     if not found:
         del index[place]

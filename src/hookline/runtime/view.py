@@ -1,10 +1,11 @@
-"""The live view: accounts, keys and subscriptions as Kafka has them, followed from the start by every process that needs them."""
+"""The live view: accounts, keys, subscriptions and what was judged of their endpoints, followed from the start by all who need it."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from hookline.core.judgements import Judgements
 from hookline.core.matching import SubscriptionIndex
 from hookline.runtime.kafka_client import ReaderConfig
 from hookline.runtime.kafka_reader import KafkaReader, reading
@@ -13,7 +14,7 @@ from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import ContractError, NotYet
-from hookline.schemas.records import Account, ApiKey, Subscription
+from hookline.schemas.records import Account, ApiKey, Disabling, EndpointHealth, Record, Subscription
 from hookline.schemas.topics import Topics
 
 _log = logging.getLogger("hookline.view")
@@ -27,6 +28,7 @@ class View:
         self._codec = codec
         self._metrics = metrics
         self._index = SubscriptionIndex()
+        self._judgements = Judgements()
         self._accounts: dict[str, Account] = {}
         self._keys: dict[str, ApiKey] = {}
         self._applied = dict.fromkeys(self.followed(), 0)
@@ -37,7 +39,7 @@ class View:
 
     def followed(self) -> Sequence[str]:
         """The topics to read, each of one partition."""
-        return (self._topics.subscriptions, self._topics.accounts)
+        return (self._topics.subscriptions, self._topics.accounts, self._topics.endpoint_state)
 
     @property
     def ready(self) -> bool:
@@ -77,8 +79,18 @@ class View:
         return self._index.subscriptions_of(account_id)
 
     def matching(self, account_id: str, event_type: str) -> Sequence[Subscription]:
-        """The active subscriptions of this account that want this event type."""
+        """The subscriptions of this account that want this event type, and are neither paused nor disabled."""
         return self._index.matching(account_id, event_type)
+
+    def health(self, subscription_id: str) -> EndpointHealth | None:
+        """What dispatchers last judged of its endpoint; None if nothing, or nothing that still counts."""
+        subscription = self._index.subscription(subscription_id)
+        return None if subscription is None else self._judgements.health(subscription)
+
+    def disabling(self, subscription_id: str) -> Disabling | None:
+        """Why and since when it is disabled; None if it is not."""
+        subscription = self._index.subscription(subscription_id)
+        return None if subscription is None else self._judgements.disabling(subscription)
 
     def api_key(self, key_id: str) -> ApiKey | None:
         return self._keys.get(key_id)
@@ -102,6 +114,7 @@ class View:
         self._reached(partition.topic, offset)
         if not self._unread:
             self._ready.set()
+            self._trim()
 
     async def revoking(self, _partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Commit]:
         return {}  # without a group nothing is committed
@@ -112,23 +125,29 @@ class View:
     # -- applying -----------------------------------------------------------------------------------------------------
 
     def _apply(self, record: KafkaRecord) -> None:
-        key = (record.key or b"").decode(errors="replace")
-        self._unreadable.discard(key)
+        is_subscription = record.topic == self._topics.subscriptions
+        if is_subscription:
+            self._unreadable.discard(_text(record.key))
         if record.value is None:
-            self._remove(record.topic, key)
+            self._remove(record.topic, record.key or b"")
             return
         try:
-            decoded = self._codec.decode_any(record.value)
+            self._put(self._codec.decode_any(record.value), record)
         except ContractError as error:
             # Skipped on purpose: one bad record must not stop every process that follows the configuration.
-            self._unreadable.add(key)
+            if is_subscription:
+                self._unreadable.add(_text(record.key))
             _log.error(
                 "view.record_unreadable", extra={"topic": record.topic, "offset": record.offset, "error": str(error)}
             )
-            return
+
+    def _put(self, decoded: Record, record: KafkaRecord) -> None:
         match decoded:
             case Subscription():
-                self._index.put(decoded)
+                self._judgements.claim(decoded.subscription_id)
+                self._place(decoded)
+            case EndpointHealth() | Disabling():
+                self._judge(decoded)
             case Account():
                 self._accounts[decoded.account_id] = decoded
             case ApiKey():
@@ -136,12 +155,39 @@ class View:
             case _:
                 _log.error("view.record_unexpected", extra={"topic": record.topic, "offset": record.offset})
 
-    def _remove(self, topic: str, key: str) -> None:
+    def _judge(self, judgement: EndpointHealth | Disabling) -> None:
+        subscription = self._index.subscription(judgement.subscription_id)
+        if subscription is None:
+            self._judgements.put_stray(judgement)
+            self._trim()
+            return
+        self._judgements.put(judgement)
+        self._place(subscription)
+
+    def _trim(self) -> None:
+        if self.ready:  # before that most subscriptions may still be to come
+            self._judgements.trim()
+
+    def _place(self, subscription: Subscription) -> None:
+        self._index.put(subscription)
+        if self._judgements.disabling(subscription) is not None:
+            self._index.withhold(subscription.subscription_id)
+
+    def _remove(self, topic: str, key: bytes) -> None:
         if topic == self._topics.subscriptions:
-            self._index.remove(key)
+            self._index.remove(_text(key))
+            self._judgements.forget(_text(key))
+        elif topic == self._topics.endpoint_state:
+            self._unjudge(key)
         else:
-            self._accounts.pop(key, None)
-            self._keys.pop(key, None)
+            self._accounts.pop(_text(key), None)
+            self._keys.pop(_text(key), None)
+
+    def _unjudge(self, key: bytes) -> None:
+        subscription_id = self._judgements.remove(key)
+        subscription = None if subscription_id is None else self._index.subscription(subscription_id)
+        if subscription is not None:
+            self._place(subscription)
 
     def _reached(self, topic: str, offset: int) -> None:
         self._applied[topic] = max(self._applied[topic], offset)
@@ -150,6 +196,10 @@ class View:
         for future, (waiting_topic, waiting_offset) in self._waiting.items():
             if waiting_topic == topic and waiting_offset < self._applied[topic] and not future.done():
                 future.set_result(None)
+
+
+def _text(key: bytes | None) -> str:
+    return (key or b"").decode(errors="replace")
 
 
 @asynccontextmanager

@@ -1,0 +1,174 @@
+"""The live view: what was judged of endpoints, from whichever topic and in whatever order it comes."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from fakes.configuration import subscription
+from fakes.judgements import disabling, health
+from hookline.runtime.catalogue import load_catalogue
+from hookline.runtime.log import KafkaRecord, TopicPartition
+from hookline.runtime.metrics import Metrics
+from hookline.runtime.view import View
+from hookline.schemas.codec import Codec
+from hookline.schemas.records import Disabling, EndpointHealth, Subscription, disabling_key
+from hookline.schemas.topics import Topics
+
+CODEC = Codec(load_catalogue())
+TOPICS = Topics("v.")
+STRAYS_MAX = 1_000
+NEWER = b"\xc3\x01" + bytes(8) + b"newer"
+
+
+class Followed:
+    """A view, and the two topics that a test writes to."""
+
+    def __init__(self) -> None:
+        self.view = View(topics=TOPICS, codec=CODEC, metrics=Metrics(CollectorRegistry()))
+        self._ends = dict.fromkeys(self.view.followed(), 0)
+
+    def configure(self, *subscriptions: Subscription) -> None:
+        for each in subscriptions:
+            self.write(TOPICS.subscriptions, each.subscription_id.encode(), CODEC.encode(each))
+
+    def judge(self, *judgements: EndpointHealth | Disabling) -> None:
+        for each in judgements:
+            key = disabling_key(each.subscription_id) if isinstance(each, Disabling) else each.subscription_id.encode()
+            self.write(TOPICS.endpoint_state, key, CODEC.encode(each))
+
+    def write(self, topic: str, key: bytes, value: bytes | None) -> None:
+        self.view.received([KafkaRecord(topic, 0, self._ends[topic], 0, key, value)])
+        self._ends[topic] += 1
+
+    def end(self) -> None:
+        """All topics have been read to their ends."""
+        for topic, offset in self._ends.items():
+            self.view.ended(TopicPartition(topic, 0), offset)
+
+    def matched(self) -> Sequence[str]:
+        return [each.subscription_id for each in self.view.matching("acct_test", "user.created")]
+
+
+@pytest.fixture
+def followed() -> Followed:
+    return Followed()
+
+
+@pytest.fixture
+def hook() -> Subscription:
+    return subscription("https://example.com")
+
+
+def test_a_view_is_ready_when_all_three_topics_have_been_read(followed: Followed) -> None:
+    for topic in (TOPICS.subscriptions, TOPICS.accounts):
+        followed.view.ended(TopicPartition(topic, 0), 0)
+    assert not followed.view.ready
+    followed.view.ended(TopicPartition(TOPICS.endpoint_state, 0), 0)
+    assert followed.view.ready
+
+
+def test_what_was_judged_last_is_what_the_view_says(followed: Followed, hook: Subscription) -> None:
+    followed.configure(hook)
+    assert (followed.view.health(hook.subscription_id), followed.view.disabling(hook.subscription_id)) == (None, None)
+    followed.judge(health(hook), health(hook, opened=2), disabling(hook))
+    assert followed.view.health(hook.subscription_id) == health(hook, opened=2)
+    assert followed.view.disabling(hook.subscription_id) == disabling(hook)
+
+
+def test_a_judgement_of_health_does_not_undo_a_disabling(followed: Followed, hook: Subscription) -> None:
+    followed.configure(hook)
+    followed.judge(disabling(hook), health(hook, opened=1))
+    assert followed.view.disabling(hook.subscription_id) == disabling(hook)
+    assert followed.matched() == []
+
+
+def test_a_disabled_subscription_matches_nothing_but_is_there(followed: Followed, hook: Subscription) -> None:
+    other = subscription("https://example.com")
+    followed.configure(hook, other)
+    followed.judge(disabling(hook))
+    assert followed.matched() == [other.subscription_id]
+    assert followed.view.subscription(hook.subscription_id) == hook
+    assert hook in followed.view.subscriptions_of(hook.account_id)
+
+
+def test_a_disabling_that_comes_before_its_subscription_holds(followed: Followed, hook: Subscription) -> None:
+    followed.judge(disabling(hook), health(hook, opened=1))
+    followed.configure(hook)
+    assert followed.view.health(hook.subscription_id) == health(hook, opened=1)
+    assert followed.matched() == []
+
+
+def test_a_tombstone_takes_a_disabling_or_a_judgement_of_health_away(followed: Followed, hook: Subscription) -> None:
+    followed.configure(hook)
+    followed.judge(disabling(hook), health(hook, opened=1))
+    followed.write(TOPICS.endpoint_state, disabling_key(hook.subscription_id), None)
+    assert followed.view.disabling(hook.subscription_id) is None
+    assert followed.matched() == [hook.subscription_id]
+    followed.write(TOPICS.endpoint_state, hook.subscription_id.encode(), None)
+    assert followed.view.health(hook.subscription_id) is None
+
+
+def test_what_was_judged_of_an_older_version_counts_no_more_once_it_is_enabled_again(
+    followed: Followed, hook: Subscription
+) -> None:
+    followed.configure(hook)
+    followed.judge(disabling(hook), health(hook, opened=3))
+    followed.configure(replace(hook, version=2, judged_from=2))
+    assert followed.matched() == [hook.subscription_id]
+    assert (followed.view.health(hook.subscription_id), followed.view.disabling(hook.subscription_id)) == (None, None)
+
+
+def test_a_410_that_was_under_way_while_it_was_enabled_again_disables_nothing(
+    followed: Followed, hook: Subscription
+) -> None:
+    enabled = replace(hook, version=2, judged_from=2)
+    followed.configure(hook, enabled)
+    followed.judge(disabling(hook), health(hook, opened=1))  # a dispatcher whose request left before the change
+    assert followed.matched() == [hook.subscription_id]
+    assert followed.view.disabling(hook.subscription_id) is None
+    followed.judge(disabling(enabled))  # it is gone all the same
+    assert followed.matched() == []
+
+
+def test_a_410_that_was_under_way_while_only_the_description_changed_disables(
+    followed: Followed, hook: Subscription
+) -> None:
+    followed.configure(hook, replace(hook, version=2, description="other"))
+    followed.judge(disabling(hook))
+    assert followed.view.disabling(hook.subscription_id) == disabling(hook)
+    followed.configure(replace(hook, version=3, description="another"))
+    assert followed.matched() == []
+
+
+def test_a_judgement_that_cannot_be_read_holds_no_subscription_back(followed: Followed, hook: Subscription) -> None:
+    followed.configure(hook)
+    followed.write(TOPICS.endpoint_state, hook.subscription_id.encode(), NEWER)
+    followed.write(TOPICS.endpoint_state, disabling_key(hook.subscription_id), b"no record")
+    assert not followed.view.cannot_read(hook.subscription_id)
+    assert followed.matched() == [hook.subscription_id]
+
+
+def test_a_judgement_makes_no_unreadable_subscription_readable(followed: Followed, hook: Subscription) -> None:
+    followed.write(TOPICS.subscriptions, hook.subscription_id.encode(), NEWER)
+    followed.judge(health(hook))
+    assert followed.view.cannot_read(hook.subscription_id)
+
+
+def test_a_deleted_subscription_leaves_no_judgement_behind(followed: Followed, hook: Subscription) -> None:
+    followed.configure(hook)
+    followed.judge(health(hook), disabling(hook))
+    followed.write(TOPICS.subscriptions, hook.subscription_id.encode(), None)
+    assert len(followed.view._judgements) == 0
+
+
+def test_judgements_of_subscriptions_that_never_come_are_bounded(followed: Followed, hook: Subscription) -> None:
+    strays = [replace(hook, subscription_id=f"wh_{number}") for number in range(STRAYS_MAX + 500)]
+    followed.judge(*(health(each) for each in strays))
+    followed.configure(strays[0])
+    followed.end()
+    assert len(followed.view._judgements) == STRAYS_MAX + 1
+    followed.judge(*(health(replace(each, subscription_id=f"{each.subscription_id}_late")) for each in strays))
+    assert len(followed.view._judgements) == STRAYS_MAX + 1
+    assert followed.view.health(strays[0].subscription_id) is not None
