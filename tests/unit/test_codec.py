@@ -22,6 +22,8 @@ from hookline.schemas.records import (
     Attempt,
     DeadLetter,
     Delivery,
+    Disabling,
+    EndpointHealth,
     Event,
     Place,
     Record,
@@ -37,7 +39,7 @@ ACCOUNT = Account(account_id="acct_1", name="Default", created_at_ms=1)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 LONGS = st.integers(-(2**63), 2**63 - 1)
 INTS = st.integers(-(2**31), 2**31 - 1)
-INT_FIELDS = {"run", "attempt", "postponed", "response_code", "attempts", "partition"}
+INT_FIELDS = {"run", "attempt", "postponed", "response_code", "attempts", "partition", "opened", "warnings"}
 
 
 def records(kind: type[Any], **known: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -54,7 +56,15 @@ def drawn() -> st.SearchStrategy[Any]:
     return st.one_of(
         records(Account),
         records(ApiKey),
-        records(Subscription, secret=st.builds(SealedSecret)),
+        records(
+            Subscription,
+            secret=st.builds(SealedSecret),
+            rate_limit=st.none() | INTS,
+            timeout_s=st.none() | INTS,
+            judged_from=LONGS,
+        ),
+        records(EndpointHealth),
+        records(Disabling),
         records(Delivery, origin=st.none() | place, is_test=st.booleans()),
         records(Attempt, origin=place),
         records(DeadLetter, **{name: st.none() | TEXTS for name in ("delivery_id", "account_id", "event_id")}),
@@ -124,8 +134,9 @@ def test_an_enum_and_its_schema_must_agree() -> None:
         Codec(Catalogue.from_texts({"subscription/1.avsc": subscription_text().replace('"paused"', '"gone"')}))
 
 
-def subscription_text() -> str:
-    return (files("hookline.schemas") / "avro" / "subscription" / "1.avsc").read_text()
+def subscription_text(version: int = 2) -> str:
+    """A released schema's text; that of the newest version is what the class must agree with."""
+    return (files("hookline.schemas") / "avro" / "subscription" / f"{version}.avsc").read_text()
 
 
 # Events
@@ -323,6 +334,27 @@ def test_a_record_of_ours_is_read_from_an_older_version() -> None:
     value = b"\xc3\x01" + known_then.newest["subscription"].fingerprint + body
     both = Codec(Catalogue.from_texts({"subscription/1.avsc": older, "subscription/2.avsc": newest}))
     assert both.decode(value, Subscription) == now
+
+
+def test_a_subscription_of_the_first_version_has_no_limits_of_its_own_and_all_of_it_is_judged() -> None:
+    known_then = Catalogue.from_texts({"subscription/1.avsc": subscription_text(1)})
+    now = Subscription(
+        subscription_id="wh_1",
+        account_id="acct_1",
+        version=7,
+        url="https://example.com",
+        events=("*",),
+        description="mine",
+        status=SubscriptionStatus.PAUSED,
+        secret=SealedSecret(key_id="k", nonce=b"n", ciphertext=b"c"),
+        created_at_ms=1,
+        updated_at_ms=2,
+    )
+    added = b"\x00\x00\x02"  # version 2 ends with two nulls and judged_from, 1
+    body = CODEC.encode(now)[10:].removesuffix(added)
+    value = b"\xc3\x01" + known_then.newest["subscription"].fingerprint + body
+    assert CODEC.decode(value, Subscription) == now
+    assert (now.rate_limit, now.timeout_s, now.judged_from) == (None, None, 1)
 
 
 class RegistryFraming:
