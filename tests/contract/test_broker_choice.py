@@ -9,7 +9,7 @@ from hookline.runtime.broker_docker import IMAGE, DockerKafka, container_setting
 from hookline.runtime.broker_files import shipped
 from hookline.runtime.broker_jars import KAFKA_VERSION, fetch_jars
 from hookline.runtime.broker_java import child_environment, find_java
-from hookline.runtime.broker_node import Node, Ports, free_port, properties
+from hookline.runtime.broker_node import Node, Ports, Proxied, free_port, properties
 from hookline.runtime.broker_process import EmbeddedKafka
 from hookline.schemas.errors import ConfigError
 
@@ -141,6 +141,18 @@ def test_the_embedded_broker_listens_on_loopback_only() -> None:
     lines = properties(Node(ports=Ports(20_001, 20_002), log_dir="/data")).splitlines()
     assert "listeners=PLAINTEXT://127.0.0.1:20001,CONTROLLER://127.0.0.1:20002" in lines
     assert "controller.quorum.voters=1@127.0.0.1:20002" in lines
+
+
+def test_one_of_three_nodes_keeps_three_copies_and_waits_for_two() -> None:
+    lines = properties(Node(ports=Ports(1, 2), log_dir="/data", node_id=3, voters="1@a:2", replicas=3)).splitlines()
+    assert {"node.id=3", "controller.quorum.voters=1@a:2"} <= set(lines)
+    assert {"default.replication.factor=3", "offsets.topic.replication.factor=3", "min.insync.replicas=2"} <= set(lines)
+
+
+def test_clients_behind_a_proxy_are_told_the_proxys_port() -> None:
+    lines = properties(Node(ports=Ports(1, 2), log_dir="/data", proxied=Proxied(listen=3, advertised=4))).splitlines()
+    assert "listeners=PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2,PROXIED://127.0.0.1:3" in lines
+    assert "advertised.listeners=PLAINTEXT://127.0.0.1:1,PROXIED://127.0.0.1:4" in lines
 
 
 def test_a_folder_with_unusual_letters_is_written_as_java_reads_it() -> None:

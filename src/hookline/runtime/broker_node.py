@@ -1,6 +1,8 @@
 """One Kafka node: its ports and its settings, for a process here or a container."""
 
+import base64
 import json
+import secrets
 import socket
 import string
 import zlib
@@ -24,20 +26,36 @@ class Ports:
     controller: int
 
 
+@dataclass(frozen=True, slots=True)
+class Proxied:
+    """A second door, for clients behind a proxy: the node listens on one port and tells them to connect to the other."""
+
+    listen: int
+    advertised: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """What differs from node to node. `voters` as in Kafka: id@host:port of every controller; empty: this one alone."""
+    """What differs from node to node, and from cluster to cluster.
+
+    `voters` as in Kafka: id@host:port of every controller; empty: this one alone. `cluster_id` is the same for all nodes of
+    a cluster; empty: one of its own. `replicas`: how many nodes keep a record; a write waits for all but one of them.
+    """
 
     ports: Ports
     log_dir: str
     node_id: int = 1
     voters: str = ""
+    cluster_id: str = ""
+    replicas: int = 1
     listen: str = ""  # host:port; empty: the advertised one
+    proxied: Proxied | None = None
 
 
 def properties(node: Node) -> str:
     """The text of this node's server.properties."""
     advertised = f"{HOST}:{node.ports.client}"
+    proxied = node.proxied
     return string.Template(shipped("server.properties")).substitute(
         node_id=node.node_id,
         voters=node.voters or f"{node.node_id}@{HOST}:{node.ports.controller}",
@@ -45,7 +63,17 @@ def properties(node: Node) -> str:
         listen=node.listen or advertised,
         controller=f"{HOST}:{node.ports.controller}",
         log_dir=_escaped(node.log_dir),
+        replicas=node.replicas,
+        in_sync_min=max(1, node.replicas - 1),
+        proxied_listen="" if proxied is None else f",PROXIED://{HOST}:{proxied.listen}",
+        proxied_advertised="" if proxied is None else f",PROXIED://{HOST}:{proxied.advertised}",
+        proxied_protocol="" if proxied is None else ",PROXIED:PLAINTEXT",
     )
+
+
+def cluster_id() -> str:
+    """A new one: 16 bytes in URL-safe base64, as Kafka wants it; the first byte keeps it from beginning with a dash."""
+    return base64.urlsafe_b64encode(b"H" + secrets.token_bytes(15)).decode().rstrip("=")
 
 
 def container_environment(node: Node) -> dict[str, str]:

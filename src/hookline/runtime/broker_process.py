@@ -1,8 +1,6 @@
-"""Apache Kafka as a Java process of its own: one KRaft node on this machine, its data kept between runs."""
+"""Apache Kafka as a Java process of its own: a KRaft node on this machine, its data kept between runs."""
 
-import base64
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -17,7 +15,7 @@ from hookline.runtime.broker_archive import Archive, archive
 from hookline.runtime.broker_files import last_lines, locked, shipped
 from hookline.runtime.broker_jars import fetch_jars
 from hookline.runtime.broker_java import Java, child_environment, find_java
-from hookline.runtime.broker_node import HOST, Node, Ports, properties, require_free, settle_ports
+from hookline.runtime.broker_node import HOST, Node, cluster_id, properties, require_free, settle_ports
 from hookline.runtime.broker_probe import answers, wait_for
 from hookline.schemas.errors import ConfigError, NotYet
 
@@ -34,7 +32,8 @@ _EARLIER_RUN_S = 25.0  # the guard of an earlier run kills its broker after 20 s
 class EmbeddedKafka:
     """One Kafka on 127.0.0.1. Its data, log and ports are in `data_dir`; it can be started again after any end.
 
-    Guarded, it ends when the process that started it does. It may be used from any thread, one at a time.
+    Guarded, it ends when the process that started it does. It may be used from any thread, one at a time. Given a `node`,
+    such as one of several, it is that; `port` is then of no account. A node of several answers once most of them run.
     """
 
     def __init__(
@@ -45,6 +44,7 @@ class EmbeddedKafka:
         env: Mapping[str, str],
         say: Callable[[str], None],
         port: int = 0,
+        node: Node | None = None,
         heap_mb: int = 256,
         guarded: bool = True,
         earlier_run_s: float = _EARLIER_RUN_S,
@@ -57,7 +57,8 @@ class EmbeddedKafka:
         self._heap_mb = heap_mb
         self._guarded = guarded
         self._earlier_run_s = earlier_run_s
-        self._ports: Ports | None = None
+        self._node = node
+        self._log_dir = self._data_dir / "data" if node is None else Path(node.log_dir)
         self._java: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self._archive: Archive | None = None
@@ -65,9 +66,9 @@ class EmbeddedKafka:
     @property
     def bootstrap_servers(self) -> str:
         """Where clients connect; known once it was started."""
-        if self._ports is None:
+        if self._node is None:
             raise NotYet("the embedded Kafka has no address before its first start")
-        return f"{HOST}:{self._ports.client}"
+        return f"{HOST}:{self._node.ports.client}"
 
     @property
     def pid(self) -> int | None:
@@ -93,7 +94,7 @@ class EmbeddedKafka:
         self._archive = archive(cache_dir=self._cache_dir, data_dir=self._data_dir, java=java)
         holder = "another run's broker"
         with locked(self._data_dir / "lock", wait_s=self._earlier_run_s, holder=holder, say=self._say) as lock:
-            self._write_files(self._settle_ports())
+            self._write_files(self._settle_node())
             self._say(f"starting Apache Kafka on {self.bootstrap_servers}")
             self._run_with_archive(self._archive, java, libs, lock=lock)
 
@@ -117,15 +118,15 @@ class EmbeddedKafka:
         self.stop()
         shutil.rmtree(self._data_dir, ignore_errors=True)
 
-    def _settle_ports(self) -> Ports:
-        if self._ports is None:
-            self._ports = settle_ports(self._data_dir, wanted=self._wanted_port)
-        for port in (self._ports.client, self._ports.controller):
+    def _settle_node(self) -> Node:
+        if self._node is None:
+            ports = settle_ports(self._data_dir, wanted=self._wanted_port)
+            self._node = Node(ports=ports, log_dir=str(self._log_dir))
+        for port in (self._node.ports.client, self._node.ports.controller):
             require_free(port)
-        return self._ports
+        return self._node
 
-    def _write_files(self, ports: Ports) -> None:
-        node = Node(ports=ports, log_dir=str(self._data_dir / "data"))
+    def _write_files(self, node: Node) -> None:
         (self._data_dir / "server.properties").write_text(properties(node), encoding="ascii")
         (self._data_dir / "log4j2.properties").write_text(shipped("log4j2.properties"), encoding="ascii")
         (self._data_dir / "java.log").write_bytes(b"")
@@ -141,7 +142,7 @@ class EmbeddedKafka:
             archive.discard()  # it was to blame: a broken archive must never stop a start
 
     def _run(self, command: Sequence[str], writing: Sequence[str], *, lock: int) -> None:
-        if not (self._data_dir / "data" / "meta.properties").exists():
+        if not (self._log_dir / "meta.properties").exists():
             self._format(command)
         try:
             self._launch([command[0], *writing, *command[1:]], lock=lock)
@@ -165,7 +166,7 @@ class EmbeddedKafka:
         return [str(java.executable), heap, *_JAVA_OPTIONS, *_JAVA_QUIET, *archived, *logs, "-cp", class_path]
 
     def _format(self, command: Sequence[str]) -> None:
-        tool = [*command, "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", _cluster_id()]
+        tool = [*command, "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", self._cluster_id()]
         try:
             with self._java_log() as log:
                 subprocess.run(
@@ -181,6 +182,9 @@ class EmbeddedKafka:
                 )
         except (OSError, subprocess.SubprocessError) as error:
             raise ConfigError(f"Kafka's data folder could not be formatted; {self._log_end()}") from error
+
+    def _cluster_id(self) -> str:
+        return cluster_id() if self._node is None or not self._node.cluster_id else self._node.cluster_id
 
     def _launch(self, command: Sequence[str], *, lock: int) -> None:
         with self._java_log() as log:
@@ -228,11 +232,6 @@ def _guard(pid: int) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-
-
-def _cluster_id() -> str:
-    """16 bytes in URL-safe base64, as Kafka wants it; the first byte keeps it from beginning with a dash."""
-    return base64.urlsafe_b64encode(b"H" + secrets.token_bytes(15)).decode().rstrip("=")
 
 
 def _refuse_paths(*, data_dir: Path, cache_dir: Path) -> None:
