@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from hookline.core.offsets import Progress
+from hookline.core.offsets import Progress, read_bitmap, written_bitmap
 from hookline.core.repeats import Copy, Repeats
 from hookline.schemas.records import Delivery
 
@@ -15,6 +15,7 @@ class Arrival(Enum):
     FULL = auto()  # not taken: read no more of this partition for now
     START = auto()  # open: carry it out, then call `finish`
     REPEAT = auto()  # nothing to do: a copy of it is done, or open and answers for both
+    DONE = auto()  # nothing to do: it was done before this assignment
 
 
 class Hold(Enum):
@@ -39,11 +40,21 @@ class Window:
     """One partition, one assignment. Not one call awaits, so nothing here needs a lock.
 
     Invariants: at most `records_max` records from the first open one on; `position` never passes an open record; a record
-    counts as done only when `finish` was called for it or for the copy that answers for it.
+    counts as done only when `finish` or `postpone` was called for it or for the copy that answers for it, in this
+    assignment or, as `done_before` says, in an earlier one; `metadata` names done offsets only.
     """
 
     def __init__(
-        self, *, lane: str, topic: str, partition: int, position: int, committed: int, records_max: int, keys_max: int
+        self,
+        *,
+        lane: str,
+        topic: str,
+        partition: int,
+        position: int,
+        committed: int,
+        records_max: int,
+        keys_max: int,
+        metadata: str = "",
     ) -> None:
         self.lane = lane
         self.topic = topic
@@ -51,7 +62,8 @@ class Window:
         self.committed = committed  # below it everything was done before this assignment
         self.hold = Hold.OURS
         self.open_bytes = 0
-        self.dirty = False  # whether `position` moved since it was last committed
+        self.dirty = False  # whether something was done since it was last committed
+        self._done_before = set(read_bitmap(committed, metadata))
         self._progress = Progress(position)
         self._repeats = Repeats(keys_max)
         self._records_max = records_max
@@ -61,10 +73,21 @@ class Window:
         """The offset that may be committed."""
         return max(self.committed, self._progress.position)
 
+    @property
+    def metadata(self) -> str:
+        """What travels with the commit: which offsets beyond `position` are done, this assignment's and earlier ones'."""
+        return written_bitmap(self.position, (*self._progress.beyond(), *self._done_before))
+
     def arrive(self, delivery: Delivery, offset: int, size_bytes: int) -> Arrival:
         """A record of the partition was read, in order."""
         if self._progress.span() >= self._records_max:
             return Arrival.FULL
+        if offset in self._done_before:
+            self._done_before.remove(offset)
+            self._repeats.remember(delivery)
+            self._progress.open(offset)
+            self._close(offset)
+            return Arrival.DONE
         copy = self._repeats.arrive(delivery, offset)
         self._progress.open(offset)
         if copy is Copy.FIRST:
@@ -83,6 +106,10 @@ class Window:
         if self._progress.span() >= self._records_max:
             return Arrival.FULL
         self._progress.open(offset)
+        if offset in self._done_before:
+            self._done_before.remove(offset)
+            self._close(offset)
+            return Arrival.DONE
         return Arrival.START
 
     def release(self, offset: int) -> None:
@@ -101,6 +128,10 @@ class Window:
         """Whether reading should go on after `FULL`: at half, so that pausing is rare."""
         return self._progress.span() <= self._records_max // 2
 
+    def is_tight(self) -> bool:
+        """Whether it is nearly full, so that what has not started should make room for what comes after it."""
+        return self._progress.span() >= self._records_max - self._records_max // 10
+
     def is_idle(self) -> bool:
         return self._progress.is_idle()
 
@@ -113,6 +144,5 @@ class Window:
             self._close(offset)
 
     def _close(self, offset: int) -> None:
-        before = self._progress.position
         self._progress.close(offset)
-        self.dirty = self.dirty or self._progress.position != before
+        self.dirty = True

@@ -1,0 +1,285 @@
+"""Which open deliveries may start now: lanes have their budgets, endpoints their caps, and none can take another's.
+
+Invariants: a lane's requests in flight never exceed its budget, those to endpoints in doubt never half of it; an endpoint's
+never exceed its cap; a rate limited endpoint's requests are spaced; what waits is bounded, and what exceeds is postponed.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import count
+from math import inf
+from typing import NamedTuple
+
+from hookline.core.breaker import Breaker
+from hookline.core.limits import FRESH, SECOND, Held, Limits
+from hookline.core.share import Queue, Share
+from hookline.core.window import Hold, Slot, Window
+
+LimitsOf = Callable[[str], Limits]
+_CRAMPED_MAX = 8  # held for one endpoint while memory is short
+_KEPT_MAX = 10_000  # idle endpoints whose pace is remembered
+
+
+class Postponed(NamedTuple):
+    """One that is not held in memory any longer: why, and how long until its turn."""
+
+    slot: Slot
+    held: Held
+    wait_ms: float
+
+
+@dataclass(slots=True)
+class Lane:
+    """A lane's budget, and who waits for a part of it."""
+
+    budget: int
+    in_flight: int = 0
+    doubtful: int = 0  # of these, to endpoints in doubt
+    turn: deque[Share] = field(default_factory=deque)
+    doubtful_turn: deque[Share] = field(default_factory=deque)
+    cramped: bool = False  # whether what it holds is near its bound in bytes
+
+    def has_room(self, *, is_doubtful: bool) -> bool:
+        if self.in_flight >= self.budget:
+            return False
+        return not is_doubtful or self.doubtful < max(1, self.budget // 2)
+
+
+class Isolation:
+    """Takes turns among endpoints; never awaits, and has no clock: `now_ms` only runs forward."""
+
+    def __init__(
+        self, *, budgets: Mapping[str, int], endpoint_in_flight_max: int, held_max: int, limits_of: LimitsOf
+    ) -> None:
+        self.lanes = {name: Lane(budget) for name, budget in budgets.items()}
+        self._most = endpoint_in_flight_max
+        self._held_max = held_max
+        self._limits_of = limits_of
+        self._shares: dict[str, Share] = {}
+        self._here: set[tuple[str, int]] = set()
+        self._timed: list[tuple[float, int, Share]] = []
+        self._order = count()
+
+    # -- what is ours -------------------------------------------------------------------------------------------------
+
+    def assigned(self, window: Window) -> None:
+        """This partition of this lane is read here."""
+        self._here.add((window.lane, window.partition))
+
+    def forget(self, window: Window) -> None:
+        """It went to another process: what waits of it is dropped, what is in flight is still finished."""
+        self._here.discard((window.lane, window.partition))
+        for share in list(self._shares.values()):
+            if share.partition == window.partition:
+                for _ in share.take(
+                    window.lane, lambda slot: slot.window is window, len(share.sides[window.lane].waiting)
+                ):
+                    pass
+
+    # -- waiting and starting -----------------------------------------------------------------------------------------
+
+    def offer(self, slot: Slot, now_ms: float) -> Postponed | None:
+        """It waits for its turn; or, if too many do, or none may start for long, it is to be postponed."""
+        share, lane = self._share(slot), slot.window.lane
+        share.limits = self._limits_of(share.name)
+        if share.limits.breaker is Breaker.OPEN and not slot.delivery.is_test:
+            return Postponed(slot, Held.BREAKER, 0.0)
+        if len(share.sides[lane].waiting) >= self._bound(share, lane, now_ms) and self._is_limited(share, lane):
+            return Postponed(slot, _why(share), share.park(slot, now_ms))
+        share.put(slot, lane, next(self._order))
+        self._queue(share, lane)
+        return None
+
+    def start(self, now_ms: float) -> Iterator[Slot]:
+        """The slots that may start now, each counted as in flight until `finish`."""
+        yield from self._start_timed(now_ms)
+        for name, lane in self.lanes.items():
+            while (share := self._next(name, lane, now_ms)) is not None:
+                if share.has_slot(name, both_here=self._both_here(share)) and (slot := share.pop(name)) is not None:
+                    self._started(share, slot, now_ms)
+                    yield slot
+                self._queue(share, name)
+
+    def answered(self, slot: Slot, *, succeeded: bool, now_ms: float) -> None:
+        """Its request has ended; what is left until `finish` is ours to do, and no fault of the endpoint."""
+        share = self._shares[slot.delivery.subscription_id]
+        share.pace.answered(id(slot), now_ms, succeeded=succeeded)
+        self._doubt(share, now_ms)
+
+    def finish(self, slot: Slot, now_ms: float) -> None:
+        """A started slot is not in flight any more."""
+        share, name = self._shares[slot.delivery.subscription_id], slot.window.lane
+        self.lanes[name].in_flight -= 1
+        self.lanes[name].doubtful -= share.doubtful
+        share.sides[name].in_flight -= 1
+        share.pace.ended(id(slot))
+        self._doubt(share, now_ms)
+        share.limits = self._limits_of(share.name)
+        self._queue(share, FRESH)
+        self._queue(share, SECOND)
+        self._tidy()
+
+    def tick(self, now_ms: float) -> Iterable[Postponed]:
+        """Look at all anew, several times a second: who is in doubt by now, and who holds more than has its turn soon."""
+        excess: list[Postponed] = []
+        for share in list(self._shares.values()):
+            if share.is_idle():
+                continue
+            self._doubt(share, now_ms)
+            share.limits = self._limits_of(share.name)
+            for lane in (FRESH, SECOND):
+                excess.extend(self._excess(share, lane, now_ms))
+                self._queue(share, lane)
+        return excess
+
+    def make_room(self, window: Window, now_ms: float) -> Iterable[Postponed]:
+        """The window is nearly full: the older half of it makes room, as far as its endpoints could not start it now."""
+        before = window.position + window.open_count() // 2
+        moved: list[Postponed] = []
+        for share in self._shares.values():
+            if share.partition == window.partition and self._is_limited(share, window.lane):
+                slots = share.take(
+                    window.lane, lambda slot: slot.window is window and slot.offset < before, window.open_count()
+                )
+                moved.extend(Postponed(slot, _why(share), share.park(slot, now_ms)) for slot in list(slots))
+        return moved
+
+    def wake_ms(self) -> float:
+        """When the next rate limited one may start; infinity if none waits."""
+        return self._timed[0][0] if self._timed else inf
+
+    def waiting(self, lane: str) -> int:
+        """How many wait in a lane."""
+        return sum(len(share.sides[lane].waiting) for share in self._shares.values())
+
+    # -- taking turns -------------------------------------------------------------------------------------------------
+
+    def _next(self, name: str, lane: Lane, now_ms: float) -> Share | None:
+        """Whose turn it is, the endpoints in doubt first as far as their half goes; None if there is nobody or no room."""
+        while lane.turn or lane.doubtful_turn:
+            if lane.doubtful_turn and lane.has_room(is_doubtful=True):
+                share = lane.doubtful_turn.popleft()
+                if share.leave(name, Queue.DOUBTFUL):
+                    return share
+                continue
+            if not lane.turn or not lane.has_room(is_doubtful=False):
+                return None
+            share = lane.turn.popleft()
+            if not share.leave(name, Queue.TURN):
+                continue
+            self._doubt(share, now_ms)
+            if not share.doubtful:
+                return share
+            self._queue(share, name)
+        return None
+
+    def _start_timed(self, now_ms: float) -> Iterator[Slot]:
+        while self._timed and self._timed[0][0] <= now_ms:
+            share = heappop(self._timed)[2]
+            share.timed = False
+            self._doubt(share, now_ms)
+            name = self._due_lane(share, now_ms)
+            if name is None:
+                continue  # queued again when something finishes, or by the next tick
+            if (slot := share.pop(name)) is not None:
+                share.spend(name, now_ms, both_here=self._both_here(share))
+                self._started(share, slot, now_ms)
+                yield slot
+            for each in (FRESH, SECOND):
+                self._queue(share, each)
+
+    def _due_lane(self, share: Share, now_ms: float) -> str | None:
+        both_here = self._both_here(share)
+        able = [
+            name
+            for name, side in share.sides.items()
+            if side.waiting
+            and share.token_ms(name, both_here=both_here) <= now_ms
+            and share.has_slot(name, both_here=both_here)
+            and self.lanes[name].has_room(is_doubtful=share.doubtful)
+        ]
+        return min(able, key=lambda name: share.sides[name].took, default=None)
+
+    def _started(self, share: Share, slot: Slot, now_ms: float) -> None:
+        lane = self.lanes[slot.window.lane]
+        lane.in_flight += 1
+        lane.doubtful += share.doubtful
+        share.sides[slot.window.lane].in_flight += 1
+        share.pace.started(id(slot), now_ms)
+
+    def _queue(self, share: Share, name: str) -> None:
+        """Let it stand in turn, if something of it could start."""
+        side, both_here = share.sides[name], self._both_here(share)
+        if not side.waiting or side.queued is not Queue.NONE or not share.has_slot(name, both_here=both_here):
+            return
+        if share.limits.rate is not None:
+            if not share.timed:
+                share.timed = True
+                heappush(self._timed, (share.token_ms(name, both_here=both_here), next(self._order), share))
+            return
+        lane = self.lanes[name]
+        side.queued = Queue.DOUBTFUL if share.doubtful else Queue.TURN
+        (lane.doubtful_turn if share.doubtful else lane.turn).append(share)
+
+    def _doubt(self, share: Share, now_ms: float) -> None:
+        doubtful = share.pace.is_doubtful(now_ms)
+        if doubtful is share.doubtful:
+            return
+        share.doubtful = doubtful
+        for name, side in share.sides.items():
+            self.lanes[name].doubtful += side.in_flight if doubtful else -side.in_flight
+            if side.queued is not Queue.NONE:  # what it leaves behind in the other queue is passed over
+                side.queued = Queue.NONE
+                self._queue(share, name)
+
+    # -- bounds -------------------------------------------------------------------------------------------------------
+
+    def _excess(self, share: Share, lane: str, now_ms: float) -> Iterable[Postponed]:
+        side = share.sides[lane]
+        if share.limits.breaker is Breaker.OPEN:
+            slots = list(share.take(lane, lambda slot: not slot.delivery.is_test, len(side.waiting)))
+            return [Postponed(slot, Held.BREAKER, 0.0) for slot in slots]
+        over = len(side.waiting) - self._bound(share, lane, now_ms)
+        if over <= 0 or not self._is_limited(share, lane):
+            return []
+        slots = list(share.take(lane, _is_ours, int(over)))
+        slots.reverse()  # the older of them has its turn before
+        return [Postponed(slot, _why(share), share.park(slot, now_ms)) for slot in slots]
+
+    def _bound(self, share: Share, lane: str, now_ms: float) -> float:
+        if self.lanes[lane].cramped:
+            return _CRAMPED_MAX
+        return share.held_max(lane, now_ms) if lane == FRESH else self._held_max
+
+    def _is_limited(self, share: Share, lane: str) -> bool:
+        """Whether it waits for its own sake; else for its lane's budget, and postponing would only add work."""
+        return share.sides[lane].queued is not Queue.TURN
+
+    # -- book-keeping -------------------------------------------------------------------------------------------------
+
+    def _share(self, slot: Slot) -> Share:
+        name = slot.delivery.subscription_id
+        share = self._shares.get(name)
+        if share is None:
+            share = self._shares[name] = Share(name, slot.window.partition, self._most)
+        return share
+
+    def _both_here(self, share: Share) -> bool:
+        return (FRESH, share.partition) in self._here and (SECOND, share.partition) in self._here
+
+    def _tidy(self) -> None:
+        """Forget the idle ones that came first, once there are many."""
+        if len(self._shares) <= _KEPT_MAX:
+            return
+        for name in [name for name, share in self._shares.items() if share.is_idle()][: _KEPT_MAX // 10]:
+            del self._shares[name]
+
+
+def _why(share: Share) -> Held:
+    return Held.BACKLOG if share.limits.rate is None else Held.RATE
+
+
+def _is_ours(slot: Slot) -> bool:
+    return slot.window.hold is Hold.OURS

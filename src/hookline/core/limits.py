@@ -1,0 +1,59 @@
+"""What holds for one endpoint: its caps on requests in flight, the lanes' shares of them, and its rate limit."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hookline.core.breaker import Breaker
+
+FRESH, SECOND = "fresh", "second"
+OTHER = {FRESH: SECOND, SECOND: FRESH}
+# Of an endpoint's requests three quarters are for first attempts; half, while parked ones wait for their turn.
+_SHARES = {FRESH: 0.75, SECOND: 0.25}
+_PARKED_SHARE = 0.5
+DOUBTFUL_MAX = 2
+# A token that comes late may be made up for by this much: timers are late by a millisecond or two.
+_LATE_MS = 10.0
+
+
+class Held(StrEnum):
+    """Why a delivery is postponed; the word goes into the attempt's `error`."""
+
+    PAUSED = "paused"
+    BREAKER = "breaker_open"
+    RATE = "rate_limited"
+    BACKLOG = "backlog"
+    UNKNOWN = "unknown_configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`rate` is in requests a second; None: not limited."""
+
+    rate: int | None = None
+    breaker: Breaker = Breaker.CLOSED
+
+
+FREE = Limits()
+
+
+def share_of(lane: str, *, parked: bool) -> float:
+    """A lane's part of what its endpoint may take."""
+    return _PARKED_SHARE if parked else _SHARES[lane]
+
+
+def in_flight_max(limits: Limits, *, is_doubtful: bool, most: int) -> int:
+    """Requests in flight to one endpoint, both lanes together."""
+    if limits.breaker is not Breaker.CLOSED:
+        return 1
+    return min(DOUBTFUL_MAX, most) if is_doubtful else most
+
+
+@dataclass(slots=True)
+class Tokens:
+    """A rate limit: requests evenly spaced, so that no second ever holds more than the rate."""
+
+    next_ms: float = float("-inf")
+
+    def take(self, rate: float, now_ms: float) -> None:
+        """One request starts now."""
+        self.next_ms = max(self.next_ms, now_ms - _LATE_MS) + 1_000 / rate

@@ -1,0 +1,149 @@
+"""One endpoint's part of the work: what waits for it in each lane, what is in flight, and what may start now."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from heapq import heapify, heappop, heappush
+from math import inf
+
+from hookline.core.limits import FREE, FRESH, OTHER, SECOND, Limits, Tokens, in_flight_max, share_of
+from hookline.core.pace import Pace
+from hookline.core.window import Hold, Slot
+
+# What waits in memory for a turn that is further away than this is postponed: the window's span is for what is in flight.
+# A window of 16,000 spans a partition's 125 records a second for two minutes: enough for this and for attempts of 30 s.
+_FRESH_HELD_S = 20.0
+_FRESH_HELD_MIN = 8
+Waiting = tuple[int, int, Slot]
+
+
+class Queue(Enum):
+    """Where it stands in its lane."""
+
+    NONE = auto()
+    TURN = auto()
+    DOUBTFUL = auto()
+
+
+@dataclass(slots=True)
+class Side:
+    """One lane of one endpoint. `waiting` is a heap, the oldest delivery first."""
+
+    waiting: list[Waiting] = field(default_factory=list)
+    in_flight: int = 0
+    queued: Queue = Queue.NONE
+    parked: int = 0  # of the waiting, those that were postponed before
+    took: float = 0.0  # of the rate limit, in proportion to its share
+
+
+@dataclass(slots=True)
+class Share:
+    """Everything about one endpoint. `is_here` says whether this process has a partition's other lane as well."""
+
+    name: str
+    partition: int
+    most: int
+    limits: Limits = FREE
+    pace: Pace = field(default_factory=Pace)
+    sides: dict[str, Side] = field(default_factory=lambda: {FRESH: Side(), SECOND: Side()})
+    tokens: dict[str, Tokens] = field(default_factory=lambda: {FRESH: Tokens(), SECOND: Tokens()})
+    doubtful: bool = True
+    timed: bool = False  # whether it stands in the queue of the rate limited
+    turn_ms: float = 0.0  # when the last of what was parked will have its turn
+
+    def in_flight(self) -> int:
+        return self.sides[FRESH].in_flight + self.sides[SECOND].in_flight
+
+    def is_idle(self) -> bool:
+        if self.timed:
+            return False
+        return not any(side.waiting or side.in_flight or side.queued is not Queue.NONE for side in self.sides.values())
+
+    def leave(self, lane: str, queue: Queue) -> bool:
+        """It is at the head of this queue; False if it went to another one since."""
+        side = self.sides[lane]
+        if side.queued is not queue:
+            return False
+        side.queued = Queue.NONE
+        return True
+
+    def put(self, slot: Slot, lane: str, order: int) -> None:
+        """It waits for its turn."""
+        side, other = self.sides[lane], self.sides[OTHER[lane]]
+        if not side.waiting:
+            side.took = max(side.took, other.took) if other.waiting else side.took  # no credit for idle time
+        side.parked += slot.delivery.postponed > 0
+        heappush(side.waiting, (slot.delivery.created_at_ms, order, slot))
+
+    def pop(self, lane: str) -> Slot | None:
+        """The oldest that is still ours; None if there is none."""
+        side = self.sides[lane]
+        while side.waiting:
+            slot = heappop(side.waiting)[2]
+            side.parked -= slot.delivery.postponed > 0
+            if slot.window.hold is Hold.OURS:
+                return slot
+        return None
+
+    def take(self, lane: str, wanted: Callable[[Slot], bool], most: int) -> Iterator[Slot]:
+        """Remove waiting ones that are wanted, the youngest first, at most so many."""
+        side, kept, taken = self.sides[lane], [], 0
+        for entry in sorted(side.waiting, reverse=True):
+            if taken < most and wanted(entry[2]):
+                taken += 1
+                side.parked -= entry[2].delivery.postponed > 0
+                yield entry[2]
+            else:
+                kept.append(entry)
+        heapify(kept)
+        side.waiting = kept
+
+    def has_slot(self, lane: str, *, both_here: bool) -> bool:
+        """Whether the caps let one more request of this lane start."""
+        total = in_flight_max(self.limits, is_doubtful=self.doubtful, most=self.most)
+        side, other = self.sides[lane], self.sides[OTHER[lane]]
+        if not both_here:
+            return side.in_flight < max(1, int(total * self._share(lane)))
+        if side.in_flight + other.in_flight >= total:
+            return False
+        return not other.waiting or side.in_flight < max(1, int(total * self._share(lane)))
+
+    def token_ms(self, lane: str, *, both_here: bool) -> float:
+        """When the rate limit lets the next request of this lane start."""
+        return self.tokens[FRESH if both_here else lane].next_ms
+
+    def spend(self, lane: str, now_ms: float, *, both_here: bool) -> None:
+        """One request of this lane starts."""
+        if self.limits.rate is None:
+            return
+        if both_here:
+            self.tokens[FRESH].take(self.limits.rate, now_ms)
+        else:
+            self.tokens[lane].take(self.limits.rate * self._share(lane), now_ms)
+        self.sides[lane].took += 1 / self._share(lane)
+
+    def per_s(self, now_ms: float) -> float:
+        """How many requests a second it can take, as far as is known now."""
+        total = in_flight_max(self.limits, is_doubtful=self.doubtful, most=self.most)
+        each_ms = self.pace.each_ms(now_ms)
+        capacity = total * 1_000 / each_ms if each_ms else inf
+        return capacity if self.limits.rate is None else min(capacity, float(self.limits.rate))
+
+    def held_max(self, lane: str, now_ms: float) -> float:
+        """How many fresh ones may wait in memory for this endpoint."""
+        return max(_FRESH_HELD_MIN, _FRESH_HELD_S * self.per_s(now_ms) * self._share(lane))
+
+    def park(self, slot: Slot, now_ms: float) -> float:
+        """How long until the turn of one that is not held any longer, in ms.
+
+        First time: after all that were parked before it. Again: after those that are held now, for it was counted before.
+        """
+        each_ms = 1_000 / self.per_s(now_ms)
+        held_ms = each_ms * sum(len(side.waiting) for side in self.sides.values())
+        if slot.delivery.postponed:
+            return held_ms
+        self.turn_ms = max(self.turn_ms, now_ms) + each_ms
+        return self.turn_ms - now_ms + held_ms
+
+    def _share(self, lane: str) -> float:
+        return share_of(lane, parked=self.sides[SECOND].parked > 0)
