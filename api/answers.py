@@ -1,7 +1,9 @@
 """From records and rows to the bodies of answers."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel
@@ -13,12 +15,22 @@ from hookline.api.models import (
     FailedLog,
     ListedWebhook,
     LogList,
+    Status,
     SucceededDelivery,
     Webhook,
     WebhookList,
 )
 from hookline.runtime.history_questions import DeliveryRow, LogRow
-from hookline.schemas.records import Subscription
+from hookline.schemas.records import Disabling, EndpointHealth, Subscription
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What dispatchers judged of a webhook's endpoint. `disable_after_s` is how long it may fail; 0: for ever."""
+
+    health: EndpointHealth | None
+    disabling: Disabling | None
+    disable_after_s: int
 
 
 def answer(model: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -36,42 +48,66 @@ def timestamp(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms // 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def webhook(subscription: Subscription, *, secret: str | None = None) -> Webhook:
+def webhook(subscription: Subscription, standing: Standing, *, secret: str | None = None) -> Webhook:
     """One webhook in full; `secret` only in the answer that made it."""
-    optional = {"description": subscription.description, "secret": secret}
+    optional: dict[str, Any] = {
+        "description": subscription.description,
+        "rate_limit": subscription.rate_limit,
+        "timeout_s": subscription.timeout_s,
+        **_judged(standing),
+        "secret": secret,
+    }
     return Webhook(
         id=subscription.subscription_id,
         url=subscription.url,
         events=subscription.events,
         created_at=timestamp(subscription.created_at_ms),
-        status=subscription.status.value,
-        **{name: text for name, text in optional.items() if text is not None},
+        status=_status(subscription, standing.disabling),
+        **{name: value for name, value in optional.items() if value is not None},
     )
 
 
-def webhook_list(subscriptions: Sequence[Subscription]) -> WebhookList:
-    return WebhookList(webhooks=tuple(_listed(each) for each in subscriptions), total=len(subscriptions))
+def webhook_list(webhooks: Sequence[tuple[Subscription, Disabling | None]]) -> WebhookList:
+    return WebhookList(webhooks=tuple(_listed(*each) for each in webhooks), total=len(webhooks))
 
 
-def delivery_list(rows: Sequence[DeliveryRow]) -> DeliveryList:
-    return DeliveryList(deliveries=tuple(_delivery(row) for row in rows))
+def delivery_list(rows: Sequence[DeliveryRow], *, now_ms: int) -> DeliveryList:
+    return DeliveryList(deliveries=tuple(_delivery(row, now_ms) for row in rows))
 
 
 def log_list(rows: Sequence[LogRow]) -> LogList:
     return LogList(logs=tuple(_log(row) for row in rows))
 
 
-def _listed(subscription: Subscription) -> ListedWebhook:
+def _status(subscription: Subscription, disabling: Disabling | None) -> Status:
+    """Disabled before paused: of the two that is what its owner does not know, and has to act on."""
+    return "disabled" if disabling is not None else subscription.status.value
+
+
+def _judged(standing: Standing) -> dict[str, str]:
+    disabling = standing.disabling
+    since_ms = None if standing.health is None else standing.health.failing_since_ms
+    judged: dict[str, str] = {}
+    if disabling is not None:
+        judged |= {"disabled_reason": disabling.reason.value, "disabled_at": timestamp(disabling.at_ms)}
+    if since_ms is not None:
+        judged["failing_since"] = timestamp(since_ms)
+    if since_ms is not None and disabling is None and standing.disable_after_s > 0:
+        judged["disables_at"] = timestamp(since_ms + standing.disable_after_s * 1_000)
+    return judged
+
+
+def _listed(subscription: Subscription, disabling: Disabling | None) -> ListedWebhook:
     return ListedWebhook(
         id=subscription.subscription_id,
         url=subscription.url,
         events=subscription.events,
-        status=subscription.status.value,
+        status=_status(subscription, disabling),
         created_at=timestamp(subscription.created_at_ms),
     )
 
 
-def _delivery(row: DeliveryRow) -> SucceededDelivery | FailedDelivery:
+def _delivery(row: DeliveryRow, now_ms: int) -> SucceededDelivery | FailedDelivery:
     if row.status == "succeeded" and row.delivered_at_ms is not None:
         return SucceededDelivery(
             id=row.delivery_id,
@@ -81,7 +117,7 @@ def _delivery(row: DeliveryRow) -> SucceededDelivery | FailedDelivery:
             delivered_at=timestamp(row.delivered_at_ms),
             attempts=row.attempts,
         )
-    times = {"last_attempt_at": row.last_attempt_at_ms, "next_attempt_at": row.next_attempt_at_ms}
+    times = {"last_attempt_at": row.last_attempt_at_ms, "next_attempt_at": _next_ms(row, now_ms)}
     return FailedDelivery(
         id=row.delivery_id,
         event=row.event_type,
@@ -90,6 +126,13 @@ def _delivery(row: DeliveryRow) -> SucceededDelivery | FailedDelivery:
         attempts=row.attempts,
         **{name: timestamp(at_ms) for name, at_ms in times.items() if at_ms is not None},
     )
+
+
+def _next_ms(row: DeliveryRow, now_ms: int) -> int | None:
+    """Not before now, for what is held back: only its first postponement is on record, and that may be long ago."""
+    if row.next_attempt_at_ms is None or row.state != "postponed":
+        return row.next_attempt_at_ms
+    return max(row.next_attempt_at_ms, now_ms)
 
 
 def _log(row: LogRow) -> DeliveredLog | FailedLog:

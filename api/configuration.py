@@ -1,6 +1,7 @@
 """Changing subscriptions: a record to the compacted topic, read back through the live view, and only then an answer."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
@@ -10,9 +11,10 @@ from hookline.api.problems import unavailable
 from hookline.runtime.log import Writer, Written
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import NotYet
-from hookline.schemas.records import Subscription
+from hookline.schemas.records import Subscription, disabling_key
 from hookline.schemas.topics import Topics
 
+_log = logging.getLogger("hookline.api")
 KAFKA_ANSWER_S = 10.0  # a broker that elects a new leader needs a few seconds; a client waits no longer than this
 RETRY_AFTER_S = 5
 
@@ -27,6 +29,7 @@ class Configuration:
         self._writer = writer
         self._codec = codec
         self._topic = topics.subscriptions
+        self._judgements_topic = topics.endpoint_state
         self._answer_s = answer_s
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -49,8 +52,13 @@ class Configuration:
         await self._confirmed(subscription.subscription_id, self._codec.encode(subscription))
 
     async def remove(self, subscription_id: str) -> None:
-        """Delete a subscription; Refused with 503 when Kafka does not confirm it."""
+        """Delete a subscription; Refused with 503 when Kafka does not confirm it.
+
+        What was judged of it is deleted as well, without waiting: nobody heeds the judgements of what is gone.
+        """
         await self._confirmed(subscription_id, None)
+        for key in (subscription_id.encode(), disabling_key(subscription_id)):
+            self._writer.write(self._judgements_topic, key=key, value=None).add_done_callback(_tell_failed)
 
     async def _acquired(self, lock: asyncio.Lock) -> None:
         try:
@@ -72,6 +80,11 @@ class Configuration:
                 "Kafka has the change, but could not be read back in time. It will take effect.",
                 retry_after_s=RETRY_AFTER_S,
             ) from error
+
+
+def _tell_failed(deleted: "asyncio.Future[Written]") -> None:
+    if not deleted.cancelled() and (error := deleted.exception()) is not None:
+        _log.warning("judgement.not_deleted", extra={"error": str(error)})
 
 
 async def confirmed(writer: Writer, topic: str, *, key: bytes, value: bytes | None, answer_s: float) -> Written:

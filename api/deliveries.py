@@ -39,7 +39,7 @@ class Deliveries:
             )
         except NotYet as error:
             raise _no_history() from error
-        return answer(delivery_list(rows))
+        return answer(delivery_list(rows, now_ms=self._parts.clock.now_ms()))
 
     async def logs(self, request: web.Request) -> web.Response:
         """`GET /webhooks/{id}/logs`."""

@@ -16,11 +16,15 @@ _DESCRIPTION_CHARACTERS_MAX = 1_000
 _SECRET_CHARACTERS_MAX = 512
 # More entries than any catalogue has types: only then is each one looked at.
 _EVENTS_MAX = 1_000
+_RATE_LIMIT_MAX = 10_000
+_TIMEOUT_MAX_S = 30
 
 Description = Annotated[str, StringConstraints(max_length=_DESCRIPTION_CHARACTERS_MAX)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=_SECRET_CHARACTERS_MAX)]
 Events = Annotated[list[str], Field(max_length=_EVENTS_MAX)]
-Status = Literal["active", "paused"]
+RateLimit = Annotated[int, Field(ge=1, le=_RATE_LIMIT_MAX)]
+TimeoutS = Annotated[int, Field(ge=1, le=_TIMEOUT_MAX_S)]
+Status = Literal["active", "paused", "disabled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +73,18 @@ class NewWebhook(_Request):
     events: Events
     description: Description | None = None
     secret: Secret | None = None
+    rate_limit: RateLimit | None = None
+    timeout_s: TimeoutS | None = None
 
     _url = field_validator("url")(_checked_url)
     _events = field_validator("events")(_checked_events)
 
 
 class WebhookChange(_Request):
-    """The body of `PUT /webhooks/{id}`: what is left out keeps its value; a description of null takes it away.
+    """The body of `PUT /webhooks/{id}`: what is left out keeps its value; a description, limit or timeout of null takes it away.
 
-    `id` and `created_at` may be sent back as they were read, and `secret` is there only to say that it may not.
+    `id` and `created_at` may be sent back as they were read. What we judged (from `disabled_reason` on) may be sent back as well,
+    and says nothing: it may have changed since. `secret` is there only to say that it may not be sent.
     """
 
     url: str = ""
@@ -86,6 +93,12 @@ class WebhookChange(_Request):
     status: Status = "active"
     id: str = ""
     created_at: str = ""
+    rate_limit: RateLimit | None = None
+    timeout_s: TimeoutS | None = None
+    disabled_reason: object = None
+    disabled_at: object = None
+    failing_since: object = None
+    disables_at: object = None
     secret: object = None
 
     _url = field_validator("url")(_checked_url)
@@ -116,7 +129,7 @@ class TestRequest(_Request):
 
 
 class Webhook(_Answer):
-    """One webhook. `secret` is set only in the answer that made it."""
+    """One webhook. `secret` is set only in the answer that made it, the others from `rate_limit` on only where there is one."""
 
     id: str
     url: str
@@ -124,6 +137,12 @@ class Webhook(_Answer):
     description: str | None = None
     created_at: str
     status: Status
+    rate_limit: int | None = None
+    timeout_s: int | None = None
+    disabled_reason: str | None = None
+    disabled_at: str | None = None
+    failing_since: str | None = None
+    disables_at: str | None = None
     secret: str | None = None
 
 
@@ -154,7 +173,7 @@ class SucceededDelivery(_Answer):
 
 
 class FailedDelivery(_Answer):
-    """A delivery that has not succeeded; `next_attempt_at` is set while a retry is due, and means "not before"."""
+    """A delivery that has not succeeded; `next_attempt_at` is set while an attempt is to come, and means "not before"."""
 
     id: str
     event: str

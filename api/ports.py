@@ -12,7 +12,7 @@ from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.schemas.catalogue import Catalogue
 from hookline.schemas.codec import Codec
-from hookline.schemas.records import ApiKey, Subscription
+from hookline.schemas.records import ApiKey, Disabling, EndpointHealth, Subscription
 from hookline.schemas.topics import Topics
 
 
@@ -30,6 +30,10 @@ class Directory(Protocol):
     def subscription(self, subscription_id: str) -> Subscription | None: ...
 
     def subscriptions_of(self, account_id: str) -> Sequence[Subscription]: ...
+
+    def health(self, subscription_id: str) -> EndpointHealth | None: ...
+
+    def disabling(self, subscription_id: str) -> Disabling | None: ...
 
     def api_key(self, key_id: str) -> ApiKey | None: ...
 

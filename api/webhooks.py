@@ -1,11 +1,11 @@
-"""Making, reading, changing and deleting webhooks: `/webhooks` and `/webhooks/{id}`."""
+"""Making, reading, changing, enabling and deleting webhooks: `/webhooks` and `/webhooks/{id}`."""
 
 from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
-from hookline.api.answers import answer, timestamp, webhook, webhook_list
+from hookline.api.answers import Standing, answer, timestamp, webhook, webhook_list
 from hookline.api.auth import account_of
 from hookline.api.bodies import read_body
 from hookline.api.configuration import Configuration
@@ -17,6 +17,8 @@ from hookline.core.sealing import seal
 from hookline.runtime.settings import Endpoints, Settings
 from hookline.schemas.catalogue import Catalogue
 from hookline.schemas.records import Subscription, SubscriptionStatus
+
+_NOT_DISABLED = "can be sent back only while the webhook is disabled, and it is not; send 'active' or 'paused'"
 
 
 class Webhooks:
@@ -41,16 +43,17 @@ class Webhooks:
             made = self._made(account_id, wanted, secret)
             request[FACTS]["subscription_id"] = made.subscription_id
             await self._configuration.put(made)
-        shown = webhook(made, secret=None if wanted.secret else secret)
+        shown = webhook(made, self._standing(made), secret=None if wanted.secret else secret)
         return answer(shown, status=201, headers={"Location": f"/webhooks/{made.subscription_id}"})
 
     async def listing(self, request: web.Request) -> web.Response:
         """`GET /webhooks`."""
-        return answer(webhook_list(self._view.subscriptions_of(account_of(request, self._view))))
+        listed = self._view.subscriptions_of(account_of(request, self._view))
+        return answer(webhook_list([(each, self._view.disabling(each.subscription_id)) for each in listed]))
 
     async def read(self, request: web.Request) -> web.Response:
         """`GET /webhooks/{id}`."""
-        return answer(webhook(subscription_of(request, self._view)))
+        return self._shown(subscription_of(request, self._view))
 
     async def change(self, request: web.Request) -> web.Response:
         """`PUT /webhooks/{id}`."""
@@ -61,7 +64,17 @@ class Webhooks:
             changed = self._changed(current, wanted)
             if changed is not current:
                 await self._configuration.put(changed)
-        return answer(webhook(changed))
+        return self._shown(changed)
+
+    async def enable(self, request: web.Request) -> web.Response:
+        """`POST /webhooks/{id}/enable`."""
+        subscription_of(request, self._view)
+        async with self._configuration.alone(request.match_info["id"]):
+            shown = subscription_of(request, self._view)
+            if self._is_disabled(shown):
+                shown = self._enabled(shown)
+                await self._configuration.put(shown)
+        return self._shown(shown)
 
     async def delete(self, request: web.Request) -> web.Response:
         """`DELETE /webhooks/{id}`."""
@@ -91,15 +104,41 @@ class Webhooks:
             secret=sealed,
             created_at_ms=now_ms,
             updated_at_ms=now_ms,
+            rate_limit=wanted.rate_limit,
+            timeout_s=wanted.timeout_s,
         )
 
     def _changed(self, current: Subscription, wanted: WebhookChange) -> Subscription:
         """The subscription as wanted; the very same one if that changes nothing."""
+        is_disabled, given = self._is_disabled(current), _given(wanted)
         _check_unchangeable(current, wanted)
-        changed = replace(current, **_given(wanted))
-        if changed == current:
-            return current
-        return replace(changed, version=current.version + 1, updated_at_ms=self._clock.now_ms())
+        if wanted.status == "disabled" and not is_disabled:
+            raise invalid([FieldError("status", _NOT_DISABLED)])
+        enables = is_disabled and given.get("status") is SubscriptionStatus.ACTIVE
+        changed = replace(current, **given)
+        if enables or changed.url != current.url:
+            # What was judged before, or is being judged now, is of an endpoint that its owner has changed or mended.
+            changed = replace(changed, judged_from=current.version + 1)
+        return current if changed == current else self._next(changed)
+
+    def _enabled(self, current: Subscription) -> Subscription:
+        return self._next(replace(current, judged_from=current.version + 1))
+
+    def _next(self, changed: Subscription) -> Subscription:
+        return replace(changed, version=changed.version + 1, updated_at_ms=self._clock.now_ms())
+
+    def _is_disabled(self, subscription: Subscription) -> bool:
+        return self._view.disabling(subscription.subscription_id) is not None
+
+    def _shown(self, subscription: Subscription) -> web.Response:
+        return answer(webhook(subscription, self._standing(subscription)))
+
+    def _standing(self, subscription: Subscription) -> Standing:
+        return Standing(
+            health=self._view.health(subscription.subscription_id),
+            disabling=self._view.disabling(subscription.subscription_id),
+            disable_after_s=self._settings.disable_after_s,
+        )
 
 
 def rules(catalogue: Catalogue, settings: Settings) -> Rules:
@@ -122,8 +161,11 @@ def _given(wanted: WebhookChange) -> dict[str, Any]:
         "url": wanted.url,
         "events": tuple(wanted.events),
         "description": wanted.description,
-        "status": SubscriptionStatus(wanted.status),
+        "rate_limit": wanted.rate_limit,
+        "timeout_s": wanted.timeout_s,
     }
+    if wanted.status != "disabled":  # sent back as it was read: it stays what it is
+        values["status"] = SubscriptionStatus(wanted.status)
     return {name: value for name, value in values.items() if name in wanted.model_fields_set}
 
 

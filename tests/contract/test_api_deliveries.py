@@ -7,6 +7,7 @@ import pytest
 
 from fakes.api import CATALOGUE, CODEC, Api
 from fakes.history import DELIVERED, FAILED, SUCCEEDED
+from hookline.api.answers import timestamp
 from hookline.core.ids import delivery_id
 from hookline.schemas.records import Delivery
 
@@ -51,6 +52,19 @@ async def test_deliveries_are_shown_as_in_the_contract(api: Api) -> None:
         {"id": "delivery_124", "event": "order.completed", "status": "failed", "response_code": None, "attempts": 0},
     ]
     assert api.history.asked == [(api.account_id, made["id"], 100)]
+
+
+async def test_a_delivery_that_is_held_back_is_never_due_in_the_past(api: Api) -> None:
+    made = await api.call.made()
+    held = replace(FAILED, attempts=0, response_code=None, last_attempt_at_ms=None, state="postponed")
+    later_ms = api.parts.clock.now_ms() + 600_000
+    api.history.delivery_rows = [held, replace(held, next_attempt_at_ms=later_ms)]
+    asked_at_ms = api.parts.clock.now_ms()
+    reply = await api.call("GET", f"/webhooks/{made['id']}/deliveries")
+    first, second = reply.json["deliveries"]
+    assert list(first) == ["id", "event", "status", "response_code", "attempts", "next_attempt_at"]
+    assert timestamp(asked_at_ms) <= first["next_attempt_at"] <= timestamp(api.parts.clock.now_ms())
+    assert second["next_attempt_at"] == timestamp(later_ms)
 
 
 async def test_logs_are_shown_as_in_the_contract(api: Api) -> None:

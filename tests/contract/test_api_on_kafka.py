@@ -1,25 +1,32 @@
 """The API role on a real broker: what it answered is in Kafka, and there for whoever starts next."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
+from prometheus_client import CollectorRegistry
 
 from fakes.api import CODEC, Caller
 from fakes.configuration import short_settings
+from fakes.fanout import until
+from fakes.judgements import disabling
 from fakes.kafka import make_topics, read, write
 from hookline.api.auth import new_api_key
 from hookline.api.run import run_api
 from hookline.runtime.lifecycle import Lifetime
+from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
+from hookline.runtime.view import View, open_view
 from hookline.schemas.errors import ConfigError
-from hookline.schemas.records import Delivery
+from hookline.schemas.records import Delivery, Subscription, disabling_key
 
 pytestmark = pytest.mark.kafka
+DISABLED = {"status": "disabled", "disabled_reason": "gone", "disabled_at": "2023-06-20T14:15:30Z"}
 
 
 @pytest.fixture
@@ -57,6 +64,34 @@ async def answered(call: Caller) -> None:
             await asyncio.sleep(0.05)
 
 
+@asynccontextmanager
+async def following(settings: Settings) -> AsyncIterator[View]:
+    """The live view of another process, a fan-out's."""
+    lifetime, metrics = Lifetime(), Metrics(CollectorRegistry())
+    async with open_view(
+        settings, topics=settings.topics(), codec=CODEC, metrics=metrics, on_fatal=lifetime.fail
+    ) as view:
+        yield view
+
+
+def matched(view: View) -> Sequence[str]:
+    return [each.subscription_id for each in view.matching("acct_1", "user.created")]
+
+
+def kept(view: View, subscription_id: str) -> Subscription:
+    found = view.subscription(subscription_id)
+    assert found is not None
+    return found
+
+
+async def disabled(call: Caller, path: str) -> Any:
+    """The webhook, as soon as it is shown as disabled."""
+    async with asyncio.timeout(10):
+        while (reply := await call("GET", path)).json["status"] != "disabled":
+            await asyncio.sleep(0.01)
+        return reply.json
+
+
 async def test_what_was_confirmed_is_there_for_whoever_starts_next(settings: Settings) -> None:
     key = await new_key(settings)
     async with role(settings, key) as call:
@@ -77,6 +112,40 @@ async def test_a_change_is_visible_in_another_process_soon(settings: Settings) -
         async with asyncio.timeout(5):
             while (await other("GET", f"/webhooks/{made['id']}")).status == 404:
                 await asyncio.sleep(0.01)
+
+
+async def test_what_a_dispatcher_disables_is_shown_and_matches_nothing_until_it_is_enabled(settings: Settings) -> None:
+    key, topics = await new_key(settings), settings.topics()
+    async with role(settings, key) as call, following(settings) as fanout:
+        made = await call.made(secret="given")
+        path = f"/webhooks/{made['id']}"
+        await until(lambda: matched(fanout) == [made["id"]])
+        judged = disabling(kept(fanout, made["id"]))
+        pairs = [(disabling_key(made["id"]), CODEC.encode(judged))]
+        await asyncio.to_thread(write, settings.bootstrap_servers, topics.endpoint_state, pairs)
+        await until(lambda: matched(fanout) == [])
+        assert await disabled(call, path) == {**made, **DISABLED}
+        enabled = await call("POST", f"{path}/enable")
+        assert (enabled.status, enabled.json) == (200, made)
+        await until(lambda: matched(fanout) == [made["id"]])
+        await asyncio.to_thread(
+            write, settings.bootstrap_servers, topics.endpoint_state, pairs
+        )  # judged before, and late
+        await fanout.wait_applied(topics.endpoint_state, 1, timeout_s=10)
+        assert matched(fanout) == [made["id"]]
+    async with role(settings, key) as call, following(settings) as fanout:
+        assert (await call("GET", path)).json == made
+        await fanout.wait_ready()
+        assert matched(fanout) == [made["id"]]
+
+
+async def test_a_deleted_webhook_leaves_tombstones_of_what_was_judged(settings: Settings) -> None:
+    async with role(settings, await new_key(settings)) as call:
+        made = await call.made()
+        assert (await call("DELETE", f"/webhooks/{made['id']}")).status == 204
+    left = await asyncio.to_thread(read, settings.bootstrap_servers, settings.topics().endpoint_state)
+    wanted = [(made["id"].encode(), None), (disabling_key(made["id"]), None)]
+    assert [(record.key, record.value) for record in left] == wanted
 
 
 async def test_a_secret_never_lies_in_kafka_in_clear(settings: Settings) -> None:

@@ -14,6 +14,14 @@ from fakes.contract import CONTRACT_WEBHOOK
 from hookline.core.sealing import unseal
 from hookline.schemas.records import Subscription, SubscriptionStatus
 
+NOT_IN_RANGE = [
+    (0, "greater than or equal to 1"),
+    (-1, "greater than or equal to 1"),
+    (10_001, "less than or equal to"),
+    (1.5, "valid integer"),
+    ("5", "valid integer"),
+    (True, "valid integer"),
+]
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
 
@@ -78,6 +86,30 @@ async def test_an_absent_description_is_left_out(api: Api) -> None:
     made = await api.call.made(description=None)
     assert "description" not in made
     assert "description" not in (await api.call("GET", f"/webhooks/{made['id']}")).json
+
+
+async def test_a_rate_limit_and_a_timeout_are_shown_only_where_they_are_set(api: Api) -> None:
+    made = await api.call.made(rate_limit=10_000, timeout_s=30, secret="given")
+    path = f"/webhooks/{made['id']}"
+    assert list(made.items())[-3:] == [("status", "active"), ("rate_limit", 10_000), ("timeout_s", 30)]
+    assert (latest(api).rate_limit, latest(api).timeout_s) == (10_000, 30)
+    assert (await api.call("GET", path)).json == made
+    changed = (await api.call("PUT", path, {"rate_limit": 1})).json
+    assert changed == {**made, "rate_limit": 1}
+    changed = (await api.call("PUT", path, {"rate_limit": None, "timeout_s": None})).json
+    assert list(changed) == list(made)[:-2]
+    assert (latest(api).rate_limit, latest(api).timeout_s, latest(api).version) == (None, None, 3)
+    assert "rate_limit" not in (await api.call.made(rate_limit=None, timeout_s=None))
+
+
+@pytest.mark.parametrize("name", ["rate_limit", "timeout_s"])
+async def test_a_limit_out_of_its_range_makes_no_webhook(api: Api, name: str) -> None:
+    for wrong, said in NOT_IN_RANGE:
+        body = {"url": "https://example.com", "events": ["user.created"], name: wrong}
+        reply = await api.call("POST", "/webhooks", body)
+        assert (reply.status, reply.json["errors"][0]["field"]) == (422, name)
+        assert said in reply.json["errors"][0]["detail"]
+    assert (await api.call("GET", "/webhooks")).json["total"] == 0
 
 
 async def test_a_confirmed_webhook_is_in_the_log_and_in_the_view(api: Api) -> None:
@@ -165,7 +197,9 @@ async def test_a_webhook_sent_back_as_it_was_read_changes_nothing(api: Api) -> N
         ({"created_at": "2023-06-20T14:15:30Z"}, "created_at", "can't be changed"),
         ({"stauts": "paused"}, "stauts", "is no field of this body"),
         ({"status": "disabled"}, "status", "'active' or 'paused'"),
-        ({"status": None}, "status", "'active' or 'paused'"),
+        ({"status": None}, "status", "'active', 'paused' or 'disabled'"),
+        *[({"rate_limit": wrong}, "rate_limit", said) for wrong, said in NOT_IN_RANGE],
+        *[({"timeout_s": wrong}, "timeout_s", said) for wrong, said in NOT_IN_RANGE],
         ({"url": None}, "url", "valid string"),
         ({"url": "http://example.com"}, "url", "https"),
         ({"events": None}, "events", "valid list"),
@@ -209,7 +243,10 @@ async def test_a_deleted_webhook_is_gone(api: Api) -> None:
     path = f"/webhooks/{made['id']}"
     reply = await api.call("DELETE", path)
     assert (reply.status, reply.text) == (204, "")
-    assert api.log.records[-1][4:] == (made["id"].encode(), None)
+    key = made["id"].encode()
+    assert [record[4:] for record in api.log.records[-3:]] == [(key, None), (key, None), (key + b"/disabled", None)]
+    topics = api.parts.topics
+    assert [record.topic for record in api.log.records[-3:]] == [topics.subscriptions, *[topics.endpoint_state] * 2]
     for method, suffix in [("GET", ""), ("DELETE", ""), ("GET", "/deliveries"), ("GET", "/logs")]:
         assert (await api.call(method, path + suffix)).status == 404
     assert (await api.call("PUT", path, {})).status == 404

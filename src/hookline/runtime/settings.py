@@ -113,7 +113,10 @@ class Settings:
         16, "of these, to one endpoint (three quarters first attempts)", at_least=2, at_most=1_000
     )
     disable_after_s: int = _setting(
-        5 * 86_400, "a webhook whose every attempt failed for this long is disabled; 0: never", at_least=0
+        5 * 86_400,
+        "a webhook whose every attempt failed for this long is disabled; 0: never",
+        at_least=0,
+        at_most=3_650 * 86_400,
     )
     dns_servers: str = _setting("", "name servers, address or address:port, separated by commas; empty: the system's")
     lookup_timeout_s: int = _setting(5, "one lookup of an endpoint's name", at_least=1, at_most=30)
