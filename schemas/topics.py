@@ -122,7 +122,11 @@ class Topics:
         rows = (
             (self.subscriptions, "subscription id", "subscriptions, written only by the API; a delete is a tombstone"),
             (self.accounts, "account id or key id", "accounts and API keys (hashes only)"),
-            (self.endpoint_state, "subscription id", "what dispatchers judged of an endpoint"),
+            (
+                self.endpoint_state,
+                "subscription id; with /disabled after it for a disabling, so that no judgement of health overwrites it",
+                "what dispatchers judged of an endpoint: its health, and that its subscription is disabled",
+            ),
         )
         for name, key, holds in rows:
             # One partition: its offsets are one history, so "has seen offset n" means the same everywhere.

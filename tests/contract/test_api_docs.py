@@ -8,8 +8,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from fakes.api import Api, running_api
+from fakes.api import Api, judge, running_api
 from fakes.history import DELIVERED, FAILED, SUCCEEDED
+from fakes.judgements import disabling
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "api.md"
 _MADE_UP = re.compile(r"wh_\w+|delivery_\w+|log_\w+|req_\w+|whsec_\S+|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -27,7 +28,7 @@ TIMED_OUT = replace(
 
 async def test_every_example_of_the_reference_is_true() -> None:
     blocks = re.findall(r"```http\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 2 * 10
+    assert len(blocks) == 2 * 12
     async with running_api() as api:
         api.history.delivery_rows, api.history.log_rows = [SUCCEEDED, FAILED], [DELIVERED, TIMED_OUT]
         names: dict[str, str] = {}
@@ -40,12 +41,20 @@ async def _check(api: Api, asked: str, answered: str, names: dict[str, str]) -> 
     method, path = line.split()
     for name, drawn in names.items():
         path = path.replace(name, drawn)
-    reply = await api.call(method, path, body)
     status, wanted = _parsed(answered)
+    if method == "GET" and isinstance(wanted, dict) and wanted.get("status") == "disabled":
+        await _disable(api, path.rpartition("/")[2])
+    reply = await api.call(method, path, body)
     assert status == f"{reply.status} {HTTPStatus(reply.status).phrase}", f"{line}: {reply.text}"
     assert _outline(json.loads(reply.text or "null")) == _outline(wanted), line
     if line == "POST /webhooks" and reply.status == HTTPStatus.CREATED:
         names[wanted["id"]] = reply.json["id"]
+
+
+async def _disable(api: Api, subscription_id: str) -> None:
+    subscription = api.view.subscription(subscription_id)
+    assert subscription is not None
+    await judge(api, disabling(subscription))
 
 
 def _parsed(block: str) -> tuple[str, Any]:

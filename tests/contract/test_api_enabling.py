@@ -4,16 +4,9 @@ from typing import Any
 
 import pytest
 
-from fakes.api import CODEC, Api, running_api
+from fakes.api import Api, judge, running_api
 from fakes.judgements import disabling, health
-from hookline.schemas.records import (
-    Disabling,
-    DisablingReason,
-    EndpointHealth,
-    Subscription,
-    SubscriptionStatus,
-    disabling_key,
-)
+from hookline.schemas.records import DisablingReason, Subscription, SubscriptionStatus, disabling_key
 
 SINCE_MS = 1_687_270_530_000
 SINCE = "2023-06-20T14:15:30Z"
@@ -23,15 +16,6 @@ def kept(api: Api, made: Any) -> Subscription:
     found = api.view.subscription(made["id"])
     assert found is not None
     return found
-
-
-async def judge(api: Api, judgement: Disabling | EndpointHealth) -> None:
-    """As a dispatcher does; returns when the view has it."""
-    subscription_id = judgement.subscription_id
-    key = disabling_key(subscription_id) if isinstance(judgement, Disabling) else subscription_id.encode()
-    topic = api.parts.topics.endpoint_state
-    written = await api.log.write(topic, key=key, value=CODEC.encode(judgement))
-    await api.view.wait_applied(topic, written.offset, timeout_s=5)
 
 
 async def disabled(api: Api, **fields: object) -> Any:

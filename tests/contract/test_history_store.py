@@ -132,6 +132,18 @@ async def test_an_end_without_a_request_keeps_what_the_last_request_said(store: 
     assert (row.last_attempt_at_ms, row.next_attempt_at_ms) == (AT_MS + 120, None)
 
 
+@pytest.mark.parametrize("why", ["rate_limited", "backlog", "breaker_open", "paused", "doubtful"])
+async def test_what_is_held_back_waits_for_its_turn_whatever_the_reason(store: HistoryStore, why: str) -> None:
+    held = replace(
+        attempt(2, Outcome.POSTPONED, at_ms=AT_MS + 1_500, next_ms=AT_MS + 2_500), error=why, detail="Later."
+    )
+    await take_in(store, attempt(1, Outcome.FAILED, next_ms=AT_MS + 1_000), held)
+    row = await only(store)
+    assert (row.status, row.state, row.attempts, row.response_code) == ("failed", "postponed", 1, 500)
+    assert (row.last_attempt_at_ms, row.next_attempt_at_ms) == (AT_MS + 120, AT_MS + 2_500)
+    assert len(await logged(store)) == 1
+
+
 HISTORY = (
     attempt(1, Outcome.POSTPONED),
     attempt(1, Outcome.FAILED, at_ms=AT_MS + 10, next_ms=AT_MS + 1_000),

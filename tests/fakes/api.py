@@ -26,6 +26,7 @@ from hookline.runtime.settings import Settings
 from hookline.runtime.view import View
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import NotYet
+from hookline.schemas.records import Disabling, EndpointHealth, disabling_key
 
 CATALOGUE = load_catalogue()
 CODEC = Codec(CATALOGUE)
@@ -169,6 +170,15 @@ async def running_api(*, answer_s: float = 5, **changes: object) -> AsyncIterato
             parts=parts,
             account_id=accounts["own"],
         )
+
+
+async def judge(api: Api, judgement: Disabling | EndpointHealth) -> None:
+    """Write what a dispatcher would; returns when the API's view has it."""
+    subscription_id = judgement.subscription_id
+    key = disabling_key(subscription_id) if isinstance(judgement, Disabling) else subscription_id.encode()
+    topic = api.parts.topics.endpoint_state
+    written = await api.log.write(topic, key=key, value=CODEC.encode(judgement))
+    await api.view.wait_applied(topic, written.offset, timeout_s=5)
 
 
 def _parts(settings: Settings) -> Parts:
