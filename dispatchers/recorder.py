@@ -5,31 +5,24 @@ them can only repeat work, never lose it.
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hookline.core import fanout
-from hookline.core.ids import attempt_id
-from hookline.core.verdict import Answer, Delivered, Ending, GiveUp, Reply, RetryAfter, Verdict, error_of
+from hookline.core.limits import Held, postponement_ms
+from hookline.core.verdict import Answer, Delivered, Ending, GiveUp, RetryAfter, Verdict, error_of
+from hookline.dispatchers.entries import Source, buried, entry, held_back, origin, unsent
 from hookline.dispatchers.sender import Sent
 from hookline.runtime.clock import Clock
 from hookline.runtime.log import KafkaRecord, Writer, Written, persisted
 from hookline.runtime.metrics import Metrics
 from hookline.schemas.codec import Codec
-from hookline.schemas.records import Attempt, DeadLetter, DeathReason, Delivery, Outcome, Place
+from hookline.schemas.errors import TooLarge
+from hookline.schemas.records import Attempt, DeadLetter, DeathReason, Delivery, Outcome
 from hookline.schemas.tiers import tier_name
 from hookline.schemas.topics import Topics
 
 _log = logging.getLogger("hookline.dispatcher")
 _PAYLOAD_BYTES_MAX = 512 * 1024  # a delivery with a body at its limit; what is larger is kept by size and place alone
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The place a delivery was read from."""
-
-    topic: str
-    partition: int
-    offset: int
 
 
 class Recorder:
@@ -49,7 +42,7 @@ class Recorder:
             case RetryAfter(wait_ms):
                 next_attempt_at_ms = await self._retry(delivery, source, wait_ms)
             case GiveUp(Ending.EXHAUSTED):
-                await self._bury(delivery, source, DeathReason.EXHAUSTED)
+                await self._bury(delivery, source, DeathReason.EXHAUSTED, f"after {delivery.attempt} attempts")
             case GiveUp() | Delivered():
                 pass
         await self._record(self._attempt(delivery, source, sent, verdict, next_attempt_at_ms))
@@ -61,26 +54,40 @@ class Recorder:
         await self._record(self._attempt(delivery, source, sent, verdict, again_at_ms))
         self._count(delivery, sent, verdict)
 
-    async def postponed(self, delivery: Delivery, source: Source) -> None:
-        """No request yet: it waits on a tier that grows with each postponement. Only the first is put on record."""
+    async def postponed(self, delivery: Delivery, source: Source, held: Held, wait_ms: float) -> None:
+        """No request yet: it waits on a tier. Only the first postponement is put on record."""
         tiers_ms = self._topics.postponed_tiers_ms
-        wait_ms = tiers_ms[min(delivery.postponed, len(tiers_ms) - 1)]
-        held = replace(delivery, postponed=delivery.postponed + 1, origin=origin(delivery, source))
-        written = await self._write(self._topics.postponed(wait_ms), held)
+        tier = postponement_ms(held, wait_ms, postponed=delivery.postponed, tiers_ms=tiers_ms)
+        parked = replace(delivery, postponed=delivery.postponed + 1, origin=origin(delivery, source))
+        try:
+            written = await self._write(self._topics.postponed(tier), parked)
+        except TooLarge as error:
+            await self.too_large(delivery, source, str(error))
+            return
         if delivery.postponed == 0:
-            await self._record(self._unsent(delivery, source, Outcome.POSTPONED, written.timestamp_ms + wait_ms))
+            now_ms, next_ms = self._clock.now_ms(), written.timestamp_ms + tier
+            await self._record(held_back(delivery, source, held, now_ms=now_ms, next_attempt_at_ms=next_ms))
         self._metrics.not_attempted.labels("postponed").inc()
+        self._metrics.postponed.labels(held.value, tier_name(tier)).inc()
 
     async def cancelled(self, delivery: Delivery, source: Source) -> None:
-        """No request: the subscription is gone."""
-        await self._record(self._unsent(delivery, source, Outcome.CANCELLED, None))
+        """No request: the subscription is gone, or disabled."""
+        await self._record(unsent(delivery, source, Outcome.CANCELLED, now_ms=self._clock.now_ms()))
         self._metrics.not_attempted.labels("cancelled").inc()
 
     async def expired(self, delivery: Delivery, source: Source) -> None:
         """No request: it was held back for too long."""
-        await self._bury(delivery, source, DeathReason.EXPIRED)
-        await self._record(self._unsent(delivery, source, Outcome.EXPIRED, None))
+        await self._bury(delivery, source, DeathReason.EXPIRED, "held back for too long")
+        await self._record(unsent(delivery, source, Outcome.EXPIRED, now_ms=self._clock.now_ms()))
         self._metrics.not_attempted.labels("expired").inc()
+
+    async def too_large(self, delivery: Delivery, source: Source, reason: str) -> None:
+        """No topic takes what should follow, since an operator lowered its limit: it ends here, on record."""
+        await self._write_letter(self._letter(delivery, source, DeathReason.TOO_LARGE, reason, keeps_payload=False))
+        ended = unsent(delivery, source, Outcome.CANCELLED, now_ms=self._clock.now_ms())
+        await self._record(
+            replace(ended, error=DeathReason.TOO_LARGE.value, detail="A record of it became too large to keep.")
+        )
 
     async def unreadable(self, record: KafkaRecord, reason: str) -> None:
         """A record that is no delivery."""
@@ -90,60 +97,55 @@ class Recorder:
         )
         await self._write_letter(letter)
 
-    async def _retry(self, delivery: Delivery, source: Source, wait_ms: int) -> int:
+    async def _retry(self, delivery: Delivery, source: Source, wait_ms: int) -> int | None:
+        """When the next attempt may be made; None if its record can't be written, and it ends in dead letters."""
         retried = replace(delivery, attempt=delivery.attempt + 1, postponed=0, origin=origin(delivery, source))
-        written = await self._write(self._topics.retry(wait_ms), retried)
+        try:
+            written = await self._write(self._topics.retry(wait_ms), retried)
+        except TooLarge as error:
+            await self._write_letter(
+                self._letter(retried, source, DeathReason.TOO_LARGE, str(error), keeps_payload=False)
+            )
+            return None
         return written.timestamp_ms + wait_ms  # the broker's append time counts, for the forwarder too
 
-    async def _bury(self, delivery: Delivery, source: Source, reason: DeathReason) -> None:
+    async def _bury(self, delivery: Delivery, source: Source, reason: DeathReason, detail: str) -> None:
+        await self._write_letter(self._letter(delivery, source, reason, detail, keeps_payload=True))
+
+    def _letter(
+        self, delivery: Delivery, source: Source, reason: DeathReason, detail: str, *, keeps_payload: bool
+    ) -> DeadLetter:
         payload = self._codec.encode(replace(delivery, origin=origin(delivery, source)))
-        letter = DeadLetter(
-            reason=reason,
-            detail=f"after {delivery.attempt} attempts"
-            if reason is DeathReason.EXHAUSTED
-            else "held back for too long",
-            at_ms=self._clock.now_ms(),
-            topic=source.topic,
-            partition=source.partition,
-            offset=source.offset,
+        return buried(
+            delivery,
+            source,
+            reason,
+            detail=detail,
+            payload=payload if keeps_payload else None,
             payload_bytes=len(payload),
-            payload=payload,
-            delivery_id=delivery.delivery_id,
-            account_id=delivery.account_id,
-            subscription_id=delivery.subscription_id,
-            event_id=delivery.event_id,
-            event_type=delivery.event_type,
-            attempts=delivery.attempt if reason is DeathReason.EXHAUSTED else delivery.attempt - 1,
+            now_ms=self._clock.now_ms(),
         )
-        await self._write_letter(letter)
 
     def _attempt(
         self, delivery: Delivery, source: Source, sent: Sent, verdict: Verdict, next_attempt_at_ms: int | None
     ) -> Attempt:
-        outcome = Outcome.SUCCEEDED if isinstance(verdict, Delivered) else Outcome.FAILED
-        return _entry(
+        return entry(
             delivery,
             source,
-            outcome,
+            Outcome.SUCCEEDED if isinstance(verdict, Delivered) else Outcome.FAILED,
             sent.reply,
             started_at_ms=sent.started_at_ms,
             duration_ms=sent.duration_ms,
             next_attempt_at_ms=next_attempt_at_ms,
         )
 
-    def _unsent(self, delivery: Delivery, source: Source, outcome: Outcome, next_attempt_at_ms: int | None) -> Attempt:
-        now_ms = self._clock.now_ms()
-        return _entry(
-            delivery,
-            source,
-            outcome,
-            None,
-            started_at_ms=now_ms,
-            duration_ms=0,
-            next_attempt_at_ms=next_attempt_at_ms,
-        )
-
     async def _record(self, attempt: Attempt) -> None:
+        try:
+            await self._write_attempt(attempt)
+        except TooLarge:
+            await self._write_attempt(replace(attempt, response_body=b""))  # a few hundred bytes: no topic refuses them
+
+    async def _write_attempt(self, attempt: Attempt) -> None:
         await persisted(
             self._writer,
             self._topics.attempts,
@@ -153,15 +155,20 @@ class Recorder:
         )
 
     async def _write(self, topic: str, delivery: Delivery) -> Written:
-        return await persisted(
-            self._writer, topic, key=None, value=self._codec.encode(delivery), on_retry=self._rewritten
-        )
+        value = self._codec.encode(delivery)
+        return await persisted(self._writer, topic, key=None, value=value, on_retry=self._rewritten)
 
     async def _write_letter(self, letter: DeadLetter) -> None:
+        try:
+            await self._write_dead(letter)
+        except TooLarge:
+            await self._write_dead(replace(letter, payload=None))
+        self._metrics.dead_letters.labels(letter.reason.value).inc()
+
+    async def _write_dead(self, letter: DeadLetter) -> None:
         key = None if letter.subscription_id is None else letter.subscription_id.encode()
         value = self._codec.encode(letter)
         await persisted(self._writer, self._topics.dead_letters, key=key, value=value, on_retry=self._rewritten)
-        self._metrics.dead_letters.labels(letter.reason.value).inc()
 
     def _rewritten(self, topic: str) -> None:
         self._metrics.write_retries.labels(topic).inc()
@@ -197,42 +204,3 @@ class Recorder:
                 "verdict": type(verdict).__name__,
             },
         )
-
-
-def _entry(
-    delivery: Delivery,
-    source: Source,
-    outcome: Outcome,
-    reply: Reply | None,
-    *,
-    started_at_ms: int,
-    duration_ms: int,
-    next_attempt_at_ms: int | None,
-) -> Attempt:
-    answer = reply if isinstance(reply, Answer) else None
-    error, detail = (None, None) if reply is None else error_of(reply)
-    return Attempt(
-        attempt_id=attempt_id(delivery.delivery_id, delivery.run, delivery.attempt, started_at_ms),
-        delivery_id=delivery.delivery_id,
-        account_id=delivery.account_id,
-        subscription_id=delivery.subscription_id,
-        event_id=delivery.event_id,
-        event_type=delivery.event_type,
-        run=delivery.run,
-        attempt=delivery.attempt,
-        is_test=delivery.is_test,
-        outcome=outcome,
-        started_at_ms=started_at_ms,
-        duration_ms=duration_ms,
-        response_code=None if answer is None else answer.status,
-        response_body=b"" if answer is None else answer.body,
-        error=error,
-        detail=detail,
-        next_attempt_at_ms=next_attempt_at_ms,
-        origin=origin(delivery, source),
-    )
-
-
-def origin(delivery: Delivery, source: Source) -> Place:
-    """Where the delivery's first record lies: it says so itself, unless it is that record."""
-    return delivery.origin or Place(partition=source.partition, offset=source.offset)

@@ -4,17 +4,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 
-from aiohttp import ClientSession
 from prometheus_client import CollectorRegistry
 
+from hookline.dispatchers.assembly import Parts, build_forwarder, build_worker
 from hookline.dispatchers.backlog import show_backlog_forever
-from hookline.dispatchers.forwarder import Forwarder
-from hookline.dispatchers.recorder import Recorder
-from hookline.dispatchers.sender import Sender
 from hookline.dispatchers.session import open_session
-from hookline.dispatchers.worker import Worker
 from hookline.runtime.admin import Size, TopicAdmin
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
@@ -23,7 +18,6 @@ from hookline.runtime.kafka_client import ReaderConfig
 from hookline.runtime.kafka_reader import KafkaReader, reading
 from hookline.runtime.kafka_writer import open_writer
 from hookline.runtime.lifecycle import Lifetime
-from hookline.runtime.log import Writer
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
@@ -54,7 +48,17 @@ async def run_dispatcher(settings: Settings, lifetime: Lifetime) -> None:
             open_writer(settings.bootstrap_servers, linger_ms=_LINGER_MS, on_fatal=lifetime.fail)
         )
         stack.push_async_callback(tasks.cancel)  # after the readers have drained, before the writer goes
-        parts = _Parts(settings, topics, codec, view, session, writer, metrics, tasks)
+        parts = Parts(
+            settings=settings,
+            topics=topics,
+            codec=codec,
+            view=view,
+            session=session,
+            writer=writer,
+            clock=SystemClock(),
+            metrics=metrics,
+            tasks=tasks,
+        )
         lanes, tiers = _readers(parts, on_fatal=lifetime.fail)
         health = build_health_app(metrics, alive=[], ready=[lambda: _readiness(view, lanes, tiers)])
         await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
@@ -79,48 +83,19 @@ async def _refuse_unfit_tiers(settings: Settings, topics: Topics) -> None:
         raise ConfigError(f"{unfit[0]}; `hookline topics apply` puts it right")
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    settings: Settings
-    topics: Topics
-    codec: Codec
-    view: View
-    session: ClientSession
-    writer: Writer
-    metrics: Metrics
-    tasks: Tasks
-
-
-def _readers(parts: _Parts, *, on_fatal: Callable[[BaseException], None]) -> tuple[KafkaReader, KafkaReader]:
+def _readers(parts: Parts, *, on_fatal: Callable[[BaseException], None]) -> tuple[KafkaReader, KafkaReader]:
     """The lanes' reader with its worker, and the tiers' with its forwarder, not yet started."""
-    clock = SystemClock()
-    recorder = Recorder(writer=parts.writer, codec=parts.codec, topics=parts.topics, clock=clock, metrics=parts.metrics)
-    worker = Worker(
-        settings=parts.settings,
-        topics=parts.topics,
-        codec=parts.codec,
-        view=parts.view,
-        sender=Sender(session=parts.session, master_keys=parts.settings.master_keys, clock=clock),
-        recorder=recorder,
-        clock=clock,
-        metrics=parts.metrics,
-        tasks=parts.tasks,
-    )
-    forwarder = Forwarder(
-        settings=parts.settings,
-        topics=parts.topics,
-        codec=parts.codec,
-        writer=parts.writer,
-        recorder=recorder,
-        clock=clock,
-        metrics=parts.metrics,
-        tasks=parts.tasks,
-    )
+    worker, forwarder = build_worker(parts), build_forwarder(parts)
     lanes = KafkaReader(_lanes(parts.settings, parts.topics), worker, metrics=parts.metrics, on_fatal=on_fatal)
     tiers = KafkaReader(_tiers(parts.settings, parts.topics), forwarder, metrics=parts.metrics, on_fatal=on_fatal)
     worker.read_by(lanes)
     forwarder.read_by(tiers)
-    for work in (worker.commit_forever(), forwarder.forward_forever(), forwarder.commit_forever()):
+    for work in (
+        worker.commit_forever(),
+        worker.tick_forever(),
+        forwarder.forward_forever(),
+        forwarder.commit_forever(),
+    ):
         parts.tasks.spawn(work)
     return lanes, tiers
 

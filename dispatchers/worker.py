@@ -2,16 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
-from enum import Enum, auto
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from functools import partial
+from math import inf
 from typing import Any
 
-from hookline.core.lane import Lane
-from hookline.core.verdict import judge
+from hookline.core.isolation import Isolation, Postponed
+from hookline.core.limits import FRESH, SECOND
 from hookline.core.window import Arrival, Hold, Slot, Window
-from hookline.dispatchers.recorder import Recorder, Source
-from hookline.dispatchers.sender import Sender
+from hookline.dispatchers.deliverer import Closing, Deliverer
+from hookline.dispatchers.health import HealthBook
+from hookline.dispatchers.recorder import Recorder
 from hookline.runtime.clock import Clock
 from hookline.runtime.log import Commit, KafkaRecord, Position, Reader, TopicPartition
 from hookline.runtime.metrics import Metrics
@@ -20,23 +21,19 @@ from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import View
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import ContractError, NotYet
-from hookline.schemas.records import Delivery, Subscription, SubscriptionStatus
+from hookline.schemas.records import Delivery
 from hookline.schemas.topics import Topics
 
 _log = logging.getLogger("hookline.dispatcher")
-FRESH, SECOND = "fresh", "second"
 # Keys remembered, all partitions together: two session timeouts (20 s) at 10,000 deliveries a second; 200 bytes each (measured).
 _KEYS_MAX = 200_000
 _KEYS_MIN = 2_000  # and for each partition, however many there are
 _MEMBER_CHECK_S = 0.05
 _VIEW_WAIT_S = 5.0
-
-
-class Closing(Enum):
-    """How a record was closed."""
-
-    FINISHED = auto()  # its attempt was made, or never will be
-    POSTPONED = auto()  # its successor waits on a tier
+_WAKE_S = 0.001
+_TICK_S = 0.1  # how soon an endpoint that hangs is noticed, at most, beyond its patience
+# Three quarters of what is in flight and in memory are for first attempts, so retries never delay them.
+_QUARTERS = {FRESH: 3, SECOND: 1}
 
 
 class Worker:
@@ -49,8 +46,9 @@ class Worker:
         topics: Topics,
         codec: Codec,
         view: View,
-        sender: Sender,
+        deliverer: Deliverer,
         recorder: Recorder,
+        health: HealthBook,
         clock: Clock,
         metrics: Metrics,
         tasks: Tasks,
@@ -59,7 +57,7 @@ class Worker:
         self._topics = topics
         self._codec = codec
         self._view = view
-        self._sender = sender
+        self._deliverer = deliverer
         self._recorder = recorder
         self._clock = clock
         self._metrics = metrics
@@ -67,14 +65,17 @@ class Worker:
         self._reader: Reader | None = None
         self._windows: dict[TopicPartition, Window] = {}
         self._running: dict[Window, set[asyncio.Task[None]]] = {}
-        self._lanes = {FRESH: _lane(settings, 3), SECOND: _lane(settings, 1)}
-        self._open_bytes = 0
-        for name, lane in self._lanes.items():
-            metrics.in_flight.labels(name).set_function(partial(getattr, lane, "in_flight"))
-            metrics.open_records.labels(name).set_function(partial(self._open_records, name))
-        metrics.open_bytes.set_function(lambda: self._open_bytes)
+        self._isolation = Isolation(
+            budgets={lane: max(1, settings.in_flight_max * part // 4) for lane, part in _QUARTERS.items()},
+            endpoint_in_flight_max=settings.endpoint_in_flight_max,
+            held_max=settings.window_records_max * 3 // 4,
+            limits_of=health.limits,
+        )
+        self._bytes = _Bytes({lane: settings.window_bytes_max * part // 4 for lane, part in _QUARTERS.items()})
         self._full: set[TopicPartition] = set()
         self._finished = 0
+        self._wake: asyncio.TimerHandle | None = None
+        self._show()
 
     def read_by(self, reader: Reader) -> None:
         """The reader that calls this handler, for pausing and committing."""
@@ -85,6 +86,16 @@ class Worker:
         while True:
             await asyncio.sleep(self._settings.commit_interval_ms / 1_000)
             self._commit()
+
+    async def tick_forever(self) -> None:
+        """Look at every endpoint anew, ten times a second: what hangs by now, and what waits too long."""
+        while True:
+            await asyncio.sleep(_TICK_S)
+            now_ms = self._now_ms()
+            self._postpone_all(self._isolation.tick(now_ms))
+            for window in [window for window in self._windows.values() if window.is_tight()]:
+                self._postpone_all(self._isolation.make_room(window, now_ms))
+            self._start_ready()
 
     # -- Handler ------------------------------------------------------------------------------------------------------
 
@@ -99,7 +110,9 @@ class Worker:
                 committed=position.start if position.committed is None else position.committed,
                 records_max=self._settings.window_records_max,
                 keys_max=max(_KEYS_MIN, _KEYS_MAX // (len(self._windows) + len(positions))),
+                metadata=position.metadata,
             )
+            self._isolation.assigned(window)
             self._windows[position.partition] = window
             self._running[window] = set()
 
@@ -122,11 +135,8 @@ class Worker:
             if running:
                 await asyncio.wait(running, timeout=self._settings.drain_s)
             # Also what was committed before, for that commit may have failed.
-            return {
-                each: Commit(window.position)
-                for each, window in windows.items()
-                if window.position > window.committed and window.hold is not Hold.GONE
-            }
+            commits = {each: _commit_of(window) for each, window in windows.items() if window.hold is not Hold.GONE}
+            return {each: commit for each, commit in commits.items() if commit != Commit(windows[each].committed)}
         finally:
             self._forget(windows)
 
@@ -138,8 +148,9 @@ class Worker:
             if self._windows.get(partition) is window:
                 del self._windows[partition], self._running[window]
                 self._full.discard(partition)
-                self._open_bytes -= window.open_bytes
+                self._bytes.give_back(window.lane, window.open_bytes)
             window.hold = Hold.GONE
+            self._isolation.forget(window)
         self._resume_readers()  # what these held is free now
         self._start_ready()
 
@@ -157,24 +168,28 @@ class Worker:
         return self._take_delivery(window, record, delivery)
 
     def _take_delivery(self, window: Window, record: KafkaRecord, delivery: Delivery) -> bool:
-        if self._open_bytes >= self._settings.window_bytes_max:
+        if self._bytes.are_full(window.lane):
             return False
         size_bytes = len(record.value or b"")
-        arrival = window.arrive(delivery, record.offset, size_bytes)
-        if arrival is Arrival.FULL:
-            return False
-        if arrival is Arrival.REPEAT:
-            self._metrics.repeats_dropped.labels(window.lane).inc()
-            return True
-        self._open_bytes += size_bytes
-        self._offer(Slot(window, record.offset, size_bytes, delivery))
+        match window.arrive(delivery, record.offset, size_bytes):
+            case Arrival.FULL:
+                return False
+            case Arrival.REPEAT:
+                self._metrics.repeats_dropped.labels(window.lane).inc()
+            case Arrival.START:
+                self._bytes.take(window.lane, size_bytes)
+                self._offer(Slot(window, record.offset, size_bytes, delivery))
+            case Arrival.DONE:
+                pass
         return True
 
     def _offer(self, slot: Slot) -> None:
         if slot.delivery.config_offset > self._view.applied:
             self._tasks.spawn(self._offer_when_seen(slot))
-        else:
-            self._lanes[slot.window.lane].offer(slot)
+            return
+        postponed = self._isolation.offer(slot, self._now_ms())
+        if postponed is not None:
+            self._postpone_all([postponed])
 
     async def _offer_when_seen(self, slot: Slot) -> None:
         """Our view is behind the one that fanned this out: only when it has caught up may "no subscription" mean cancelled."""
@@ -184,15 +199,16 @@ class Worker:
                 await self._view.wait_applied(self._topics.subscriptions, wanted, timeout_s=_VIEW_WAIT_S)
             except NotYet:
                 continue
-            self._lanes[slot.window.lane].offer(slot)
+            self._offer(slot)
             self._start_ready()
             return
 
     def _take_unreadable(self, window: Window, record: KafkaRecord, reason: str) -> bool:
         if record.offset < window.committed:
             return True
-        if window.arrive_unreadable(record.offset) is Arrival.FULL:
-            return False
+        arrival = window.arrive_unreadable(record.offset)
+        if arrival is not Arrival.START:
+            return arrival is Arrival.DONE
         _log.error(
             "delivery.unreadable",
             extra={"topic": record.topic, "partition": record.partition, "offset": record.offset, "reason": reason},
@@ -209,9 +225,21 @@ class Worker:
     # -- carrying out -------------------------------------------------------------------------------------------------
 
     def _start_ready(self) -> None:
-        for lane in self._lanes.values():
-            for slot in lane.start():
-                self._run(slot.window, self._deliver(lane, slot))
+        for lane, held in self._isolation.lanes.items():
+            held.cramped = self._bytes.are_cramped(lane)
+        for slot in self._isolation.start(self._now_ms()):
+            self._run(slot.window, self._deliver(slot))
+        self._wake_when_due()
+
+    def _wake_when_due(self) -> None:
+        """Start again when a rate limit lets the next one go."""
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+        due_ms = self._isolation.wake_ms()
+        if due_ms != inf:
+            wait_s = max(_WAKE_S, (due_ms - self._now_ms()) / 1_000)
+            self._wake = asyncio.get_running_loop().call_later(wait_s, self._start_ready)
 
     def _run(self, window: Window, coroutine: Coroutine[Any, Any, None]) -> None:
         task = self._tasks.spawn(coroutine)
@@ -219,51 +247,35 @@ class Worker:
         running.add(task)
         task.add_done_callback(running.discard)
 
-    async def _deliver(self, lane: Lane, slot: Slot) -> None:
+    async def _deliver(self, slot: Slot) -> None:
         closing = None  # still open: whoever owns the partition next reads it again
         try:
             if await self._may_start(slot.window):
-                closing = await self._carry_out(slot)
+                closing = await self._deliverer.carry_out(slot, partial(self._answered, slot))
         finally:
-            lane.finish(slot)
+            self._isolation.finish(slot, self._now_ms())
         if closing is not None:
             self._done(slot, closing)
         self._start_ready()
+
+    def _answered(self, slot: Slot, succeeded: bool) -> None:
+        self._isolation.answered(slot, succeeded=succeeded, now_ms=self._now_ms())
+
+    def _postpone_all(self, postponed: Iterable[Postponed]) -> None:
+        for each in postponed:
+            self._run(each.slot.window, self._postpone(each))
+
+    async def _postpone(self, postponed: Postponed) -> None:
+        slot, held, wait_ms = postponed
+        if await self._may_start(slot.window):
+            self._done(slot, await self._deliverer.postpone(slot, held, wait_ms))
+            self._start_ready()
 
     async def _may_start(self, window: Window) -> bool:
         """Not while the group may have given our partitions away behind our back, and never once it has."""
         while window.hold is Hold.OURS and not self._the_reader().is_member():  # noqa: ASYNC110 - membership is a time, not an event
             await asyncio.sleep(_MEMBER_CHECK_S)
         return window.hold is Hold.OURS
-
-    async def _carry_out(self, slot: Slot) -> Closing:
-        delivery, source = slot.delivery, Source(slot.window.topic, slot.window.partition, slot.offset)
-        subscription = self._view.subscription(delivery.subscription_id)
-        if self._view.cannot_read(delivery.subscription_id):
-            return await self._hold_back(delivery, source)  # written by a newer release: this one must not judge
-        if subscription is None or subscription.account_id != delivery.account_id:
-            await self._recorder.cancelled(delivery, source)
-        elif subscription.status is SubscriptionStatus.PAUSED and not delivery.is_test:
-            return await self._hold_back(delivery, source)
-        else:
-            await self._attempt(slot, source, subscription)
-        return Closing.FINISHED
-
-    async def _hold_back(self, delivery: Delivery, source: Source) -> Closing:
-        age_ms = self._clock.now_ms() - delivery.created_at_ms
-        if age_ms > self._settings.delivery_age_max_s * 1_000:
-            await self._recorder.expired(delivery, source)
-            return Closing.FINISHED
-        await self._recorder.postponed(delivery, source)
-        return Closing.POSTPONED
-
-    async def _attempt(self, slot: Slot, source: Source, subscription: Subscription) -> None:
-        sent = await self._sender.send(slot.delivery, subscription)
-        verdict = judge(sent.reply, attempt=slot.delivery.attempt, tiers_ms=self._topics.retry_tiers_ms)
-        if slot.window.hold is Hold.GONE:
-            await self._recorder.attempted_late(slot.delivery, source, sent, verdict)
-        else:
-            await self._recorder.attempted(slot.delivery, source, sent, verdict)
 
     def _done(self, slot: Slot, closing: Closing) -> None:
         window = slot.window
@@ -273,7 +285,7 @@ class Worker:
             window.postpone(slot)
         else:
             window.finish(slot)
-        self._open_bytes -= slot.size_bytes
+        self._bytes.give_back(window.lane, slot.size_bytes)
         self._finished += 1
         if self._finished >= self._settings.commit_records:
             self._commit()
@@ -282,11 +294,11 @@ class Worker:
     # -- flow and commits ---------------------------------------------------------------------------------------------
 
     def _resume_readers(self) -> None:
-        if not self._full or self._open_bytes > self._settings.window_bytes_max // 2:
-            return
-        for partition in [each for each in self._full if self._windows[each].has_room()]:
-            self._full.discard(partition)
-            self._the_reader().resume(partition)
+        for partition in list(self._full):
+            window = self._windows[partition]
+            if window.has_room() and not self._bytes.are_cramped(window.lane):
+                self._full.discard(partition)
+                self._the_reader().resume(partition)
 
     def _commit(self) -> None:
         self._finished = 0
@@ -295,10 +307,22 @@ class Worker:
             return
         for window in moved.values():
             window.dirty = False
-        self._the_reader().commit({partition: Commit(window.position) for partition, window in moved.items()})
+        self._the_reader().commit({partition: _commit_of(window) for partition, window in moved.items()})
+
+    def _show(self) -> None:
+        for name, lane in self._isolation.lanes.items():
+            self._metrics.in_flight.labels(name).set_function(partial(getattr, lane, "in_flight"))
+            self._metrics.doubtful_in_flight.labels(name).set_function(partial(getattr, lane, "doubtful"))
+            self._metrics.open_records.labels(name).set_function(partial(self._open_records, name))
+            self._metrics.waiting_records.labels(name).set_function(partial(self._isolation.waiting, name))
+            self._metrics.open_bytes.labels(name).set_function(partial(self._bytes.open.__getitem__, name))
 
     def _open_records(self, lane: str) -> int:
         return sum(window.open_count() for window in self._windows.values() if window.lane == lane)
+
+    def _now_ms(self) -> float:
+        """Of the clock that only runs forward."""
+        return self._clock.monotonic_s() * 1_000
 
     def _the_reader(self) -> Reader:
         if self._reader is None:
@@ -315,9 +339,25 @@ def readable(delivery: Delivery) -> Delivery:
     return delivery
 
 
-def _lane(settings: Settings, quarters: int) -> Lane:
-    # Three quarters of the requests in flight, and of each endpoint's, are for first attempts, so retries never delay them.
-    return Lane(
-        in_flight_max=max(1, settings.in_flight_max * quarters // 4),
-        endpoint_in_flight_max=max(1, settings.endpoint_in_flight_max * quarters // 4),
-    )
+def _commit_of(window: Window) -> Commit:
+    return Commit(window.position, window.metadata)
+
+
+class _Bytes:
+    """How many bytes the lanes hold in memory. At its bound a lane reads no more; from half of it on it holds little."""
+
+    def __init__(self, most: Mapping[str, int]) -> None:
+        self.open = dict.fromkeys(most, 0)
+        self._most = most
+
+    def take(self, lane: str, size_bytes: int) -> None:
+        self.open[lane] += size_bytes
+
+    def give_back(self, lane: str, size_bytes: int) -> None:
+        self.open[lane] -= size_bytes
+
+    def are_full(self, lane: str) -> bool:
+        return self.open[lane] >= self._most[lane]
+
+    def are_cramped(self, lane: str) -> bool:
+        return self.open[lane] > self._most[lane] // 2

@@ -16,7 +16,8 @@ _PREFIX = re.compile(r"[a-zA-Z0-9._-]{0,100}")
 
 # The contract's retry times, each counted from the previous attempt.
 RETRY_TIERS_MS = tuple(tier_ms(name) for name in ("1s", "5m", "30m", "2h", "6h", "12h"))
-POSTPONED_TIERS_MS = tuple(tier_ms(name) for name in ("1s", "10s", "1m", "10m"))
+# 30m: a backlog of five minutes at ten times an endpoint's rate waits once, not three times (docs/decisions/0014).
+POSTPONED_TIERS_MS = tuple(tier_ms(name) for name in ("1s", "10s", "1m", "10m", "30m"))
 # A payload is at most 256 KiB of JSON; with its envelope a record stays far below this, and so it is never refused.
 RECORD_BYTES_MAX = 2 * 1024 * 1024
 

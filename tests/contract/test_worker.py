@@ -11,12 +11,10 @@ import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from fakes.configuration import MASTER_KEY, delivery, short_settings, subscription
+from fakes.configuration import delivery, short_settings, subscription
 from fakes.endpoint import after, endpoint
-from hookline.dispatchers.recorder import Recorder
-from hookline.dispatchers.sender import Sender
+from hookline.dispatchers.assembly import Parts, build_worker
 from hookline.dispatchers.session import open_session
-from hookline.dispatchers.worker import Worker
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.log import KafkaRecord, TopicPartition
@@ -100,24 +98,25 @@ async def dispatching(settings: Settings = SETTINGS) -> AsyncIterator[Dispatchin
         stack.push_async_callback(tasks.cancel)
         view = View(topics=TOPICS, codec=CODEC, metrics=metrics)
         writer = MemoryWriter(broker, fails=failures.fails)
-        recorder = Recorder(writer=writer, codec=CODEC, topics=TOPICS, clock=clock, metrics=metrics)
-        sender = Sender(session=session, master_keys=(MASTER_KEY,), clock=clock)
-        worker = Worker(
-            settings=settings,
-            topics=TOPICS,
-            codec=CODEC,
-            view=view,
-            sender=sender,
-            recorder=recorder,
-            clock=clock,
-            metrics=metrics,
-            tasks=tasks,
+        worker = build_worker(
+            Parts(
+                settings=settings,
+                topics=TOPICS,
+                codec=CODEC,
+                view=view,
+                session=session,
+                writer=writer,
+                clock=clock,
+                metrics=metrics,
+                tasks=tasks,
+            )
         )
         reader = MemoryReader(
             broker, group="dispatchers", topics=(TOPICS.deliveries, TOPICS.redeliveries), handler=worker
         )
         worker.read_by(reader)
         tasks.spawn(worker.commit_forever())
+        tasks.spawn(worker.tick_forever())
         reader.start()
         yield Dispatching(broker, reader, view, failures)
     assert not failed

@@ -1,5 +1,6 @@
-"""What holds for one endpoint: its caps on requests in flight, the lanes' shares of them, and its rate limit."""
+"""What holds for one endpoint: its caps on requests in flight, the lanes' shares of them, its rate limit, its postponements."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,3 +58,19 @@ class Tokens:
     def take(self, rate: float, now_ms: float) -> None:
         """One request starts now."""
         self.next_ms = max(self.next_ms, now_ms - _LATE_MS) + 1_000 / rate
+
+
+_GROWN_MAX_MS = 600_000  # what waits for an endpoint to be well again asks every 10 minutes at the rarest
+
+
+def postponement_ms(held: Held, wait_ms: float, *, postponed: int, tiers_ms: Sequence[int]) -> int:
+    """The tier on which a delivery waits that may not start for `wait_ms`; `postponed` is how often it was before.
+
+    Who waits for a turn comes back rather early than late, for memory holds it then, and late would leave its endpoint
+    idle. When an endpoint will be well again nobody knows: the wait grows each time.
+    """
+    if held in {Held.RATE, Held.BACKLOG}:
+        return max((tier for tier in tiers_ms if tier <= wait_ms), default=min(tiers_ms))
+    grown = [tier for tier in tiers_ms if tier <= _GROWN_MAX_MS] or [min(tiers_ms)]
+    at_least_ms = max(wait_ms, grown[min(postponed, len(grown) - 1)])
+    return next((tier for tier in sorted(grown) if tier >= at_least_ms), max(grown))

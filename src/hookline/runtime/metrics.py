@@ -58,6 +58,9 @@ class Metrics:
         self.not_attempted = self._counter(
             "hookline_not_attempted", "Deliveries postponed, cancelled or expired", "outcome"
         )
+        self.postponed = self._counter(
+            "hookline_postponed", "Deliveries put on a tier without a request, by reason", "reason", "tier"
+        )
         self.dead_letters = self._counter("hookline_dead_letters", "Records written to dead letters", "reason")
         self.repeats_dropped = self._counter(
             "hookline_repeats_dropped", "Second copies that were not sent again", "lane"
@@ -68,7 +71,17 @@ class Metrics:
         )
         self.in_flight = self._gauge("hookline_in_flight_requests", "Requests in flight", "lane")
         self.open_records = self._gauge("hookline_open_records", "Records read and not yet done", "lane")
-        self.open_bytes = self._gauge("hookline_open_bytes", "Size of the records read and not yet done")
+        self.waiting_records = self._gauge(
+            "hookline_waiting_records", "Of these, those held until their endpoint may be called", "lane"
+        )
+        self.open_bytes = self._gauge("hookline_open_bytes", "Size of the records read and not yet done", "lane")
+        self.doubtful_in_flight = self._gauge(
+            "hookline_doubtful_in_flight_requests", "Requests in flight to endpoints without a recent success", "lane"
+        )
+        self.endpoints_failing = self._gauge("hookline_failing_endpoints", "Endpoints whose last attempt failed")
+        self.breakers_open = self._gauge("hookline_open_breakers", "Endpoints whose circuit breaker is open")
+        self.breaker_changes = self._counter("hookline_breaker_changes", "Circuit breakers opened or closed", "to")
+        self.disabled = self._counter("hookline_disabled", "Subscriptions disabled by this process", "reason")
         self.backlog = self._gauge("hookline_backlog_records", "Records waiting on a tier's topic", "tier")
         self.forwarded = self._counter("hookline_forwarded", "Records forwarded when due", "tier")
         self.forward_late_seconds = self._histogram(

@@ -120,7 +120,7 @@ class Settings:
     )
     dns_servers: str = _setting("", "name servers, address or address:port, separated by commas; empty: the system's")
     lookup_timeout_s: int = _setting(5, "one lookup of an endpoint's name", at_least=1, at_most=30)
-    window_records_max: int = _setting(8_192, "open deliveries of one partition", at_least=1, at_most=16_000)
+    window_records_max: int = _setting(16_000, "open deliveries of one partition", at_least=1, at_most=16_000)
     window_bytes_max: int = _setting(
         64 * 1024 * 1024, "open deliveries of one dispatcher, in bytes", at_least=2 * 1024 * 1024
     )
