@@ -18,6 +18,7 @@ from fakes.judgements import disabling
 from fakes.kafka import make_topics, read, write
 from hookline.api.auth import new_api_key
 from hookline.api.run import run_api
+from hookline.runtime.admin import Size, TopicAdmin
 from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
@@ -137,6 +138,22 @@ async def test_what_a_dispatcher_disables_is_shown_and_matches_nothing_until_it_
         assert (await call("GET", path)).json == made
         await fanout.wait_ready()
         assert matched(fanout) == [made["id"]]
+
+
+async def test_a_topic_that_an_older_release_did_not_make_is_waited_for_and_named(
+    bootstrap: str, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = short_settings(bootstrap, prefix)
+    topics = settings.topics()
+    admin = TopicAdmin(bootstrap, size=Size.EMBEDDED)
+    known_then = [each for each in topics.specifications() if each.name != topics.endpoint_state]
+    await asyncio.to_thread(admin.apply, known_then)
+    async with following(settings) as view:
+        await until(lambda: any(topics.endpoint_state in str(vars(each)) for each in caplog.records))
+        assert not view.ready
+        await asyncio.to_thread(admin.apply, topics.specifications())
+        async with asyncio.timeout(20):
+            await view.wait_ready()
 
 
 async def test_a_deleted_webhook_leaves_tombstones_of_what_was_judged(settings: Settings) -> None:
