@@ -1,0 +1,189 @@
+"""The verdict of a chaos run as a table, a line for each fault: what it cost, what it may cost, and whether that is kept to."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fakes.ledger import Ledger
+
+OPEN_AT_LEAST = 100
+RECOVERY_MAX_S = 15.0
+RATE_SHARE_MIN = 0.95
+# Promise 2: a kill repeats at most what was in flight plus what finished since the last commit, every 200 ms or 500 records.
+COMMIT_RECORDS = 500
+COMMIT_S = 0.2
+# An answer is finished when its record is acknowledged, and a commit holds when its answer is there; both take a while.
+_ON_THE_WAY_S = 0.1
+_HEAD = ("fault", "at s", "open", "in flight", "lost", "unexpected", "body", "repeats", "allowed", "> 7", "recovery s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A fault that happened. Times are the monotonic clock's; `recovery_s` is None when it had not recovered in time.
+
+    `is_clean` allows no repeats. Others allow `in_flight` and what was answered since the last commit.
+    """
+
+    name: str
+    began_s: float
+    open_count: int
+    in_flight: int
+    is_clean: bool
+    recovered_s: float
+    recovery_s: float | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One fault with what the ledger says of its time."""
+
+    fault: Fault
+    at_s: float
+    lost: int
+    unexpected: int
+    wrong_bodies: int
+    repeats: int
+    repeats_max: int
+    beyond_attempts: int
+
+    def broken(self) -> Iterator[str]:
+        """What should not be, in words."""
+        for count, what in (
+            (self.lost, "lost"),
+            (self.unexpected, "unexpected"),
+            (self.wrong_bodies, "with another body"),
+            (self.beyond_attempts, "with an attempt number over 7"),
+            (self.repeats - self.repeats_max, f"repeats more than the {self.repeats_max} allowed"),
+        ):
+            if count > 0:
+                yield f"{self.fault.name}: {count} {what}"
+        if self.fault.recovery_s is None or self.fault.recovery_s > RECOVERY_MAX_S:
+            yield f"{self.fault.name}: no recovery within {RECOVERY_MAX_S:.0f} s"
+        if self.fault.open_count < OPEN_AT_LEAST:
+            yield f"{self.fault.name}: {self.fault.open_count} deliveries open; at least {OPEN_AT_LEAST} are wanted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A run's verdict. `title` says how to make the same run again."""
+
+    title: str
+    lines: Sequence[Line]
+    rate_per_s: float
+    rate_share: float
+    refused: int
+    off_record: int
+    ledger: Ledger
+
+    def is_void(self) -> bool:
+        """Whether the run says nothing, for the load was not what it should be."""
+        return self.rate_share < RATE_SHARE_MIN or self.refused > 0
+
+    def broken(self) -> Sequence[str]:
+        """What should not be; empty for a run that shows what it must."""
+        found = [each for line in self.lines for each in line.broken()]
+        return [*found, f"{self.off_record} deliveries without a success on record"] if self.off_record > 0 else found
+
+    def text(self) -> str:
+        """The table as it is printed."""
+        rows = [_HEAD, *(_cells(line) for line in self.lines)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+        notes = [""] + [line.fault.note for line in self.lines]
+        printed = [_row(cells, widths, note) for cells, note in zip(rows, notes, strict=True)]
+        return "\n".join([self.title, *printed, self._totals(), self._verdict()])
+
+    def _totals(self) -> str:
+        ledger = self.ledger
+        return (
+            f"events {ledger.published:,} (acknowledged {ledger.acked:,}, refused {self.refused}), requests {ledger.received:,},"
+            f" lost {len(ledger.lost)}, unexpected {len(ledger.unexpected)}, other bodies {len(ledger.wrong_bodies)},"
+            f" repeats {len(ledger.repeats)}, not on record {self.off_record}; rate held {self.rate_share:.1%} of {self.rate_per_s:,.0f}/s"
+        )
+
+    def _verdict(self) -> str:
+        if self.is_void():
+            return f"VOID: the rate held is below {RATE_SHARE_MIN:.0%}, or Kafka's client gave events up"
+        return "\n".join(f"BROKEN: {each}" for each in self.broken()) or "KEPT: every promise, in every line"
+
+
+def make_table(
+    faults: Sequence[Fault],
+    ledger: Ledger,
+    *,
+    title: str,
+    started_s: float,
+    rate_per_s: float,
+    rate_share: float,
+    refused: int,
+    off_record: int = 0,
+) -> Table:
+    """Put what the ledger found to the faults, by time: what was published before a fault's recovery and not before the
+    last one's is its loss; what came from its beginning to the next one's is its too.
+    """
+    begins = [fault.began_s for fault in faults]
+    ends = [fault.recovered_s for fault in faults]
+    lost = _by_fault([each.published_s for each in ledger.lost], [float("-inf"), *ends[:-1]])
+    unexpected = _by_fault([each.received_s for each in ledger.unexpected], begins)
+    wrong_bodies = _by_fault([each.received_s for each in ledger.wrong_bodies], begins)
+    repeats = _by_fault([each.received_s for each in ledger.repeats], begins)
+    beyond = _by_fault([each.received_s for each in ledger.beyond_attempts], begins)
+    lines = [
+        Line(
+            fault=fault,
+            at_s=fault.began_s - started_s,
+            lost=lost[number],
+            unexpected=unexpected[number],
+            wrong_bodies=wrong_bodies[number],
+            repeats=repeats[number],
+            repeats_max=0 if fault.is_clean else repeats_max(fault, ledger),
+            beyond_attempts=beyond[number],
+        )
+        for number, fault in enumerate(faults)
+    ]
+    return Table(
+        title=title,
+        lines=lines,
+        rate_per_s=rate_per_s,
+        rate_share=rate_share,
+        refused=refused,
+        off_record=off_record,
+        ledger=ledger,
+    )
+
+
+def repeats_max(fault: Fault, ledger: Ledger) -> int:
+    """Promise 2's bound for a kill."""
+    writing = ledger.answered_between(fault.began_s - _ON_THE_WAY_S, fault.began_s)
+    earlier = ledger.answered_between(fault.began_s - _ON_THE_WAY_S - COMMIT_S, fault.began_s - _ON_THE_WAY_S)
+    return fault.in_flight + writing + min(COMMIT_RECORDS, earlier)
+
+
+def _by_fault(times_s: Sequence[float], begins_s: Sequence[float]) -> Sequence[int]:
+    """How many times lie in each fault's span; what lies before the first is the first's."""
+    counts = [0] * len(begins_s)
+    for time_s in times_s:
+        counts[max(0, sum(begin_s <= time_s for begin_s in begins_s) - 1)] += 1
+    return counts
+
+
+def _cells(line: Line) -> Sequence[str]:
+    fault = line.fault
+    return (
+        fault.name,
+        f"{line.at_s:.0f}",
+        str(fault.open_count),
+        str(fault.in_flight),
+        str(line.lost),
+        str(line.unexpected),
+        str(line.wrong_bodies),
+        str(line.repeats),
+        str(line.repeats_max),
+        str(line.beyond_attempts),
+        "never" if fault.recovery_s is None else f"{fault.recovery_s:.1f}",
+    )
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], note: str) -> str:
+    name, *figures = cells
+    columns = [name.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(figures, widths[1:], strict=True))]
+    return "  ".join([*columns, note]).rstrip()
