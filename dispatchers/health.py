@@ -80,6 +80,9 @@ class HealthBook:
 
     async def attempted(self, subscription: Subscription, sent: Sent, verdict: Verdict) -> None:
         """A request was made; returns once Kafka knows if that disables the subscription."""
+        current = self._view.subscription(subscription.subscription_id)
+        if current is None or current.judged_from > subscription.judged_from:
+            return  # another URL, or enabled again since: this says nothing of what it is now
         if isinstance(verdict, Delivered):
             self._judge(subscription, WELL)
             return
@@ -140,8 +143,8 @@ class HealthBook:
         written: Health | None = None
         while written != known.recorded:
             written = known.recorded
-            value = self._codec.encode(_record(subscription, written, known.at_ms))
-            await persisted(self._writer, self._topic, key=subscription.subscription_id.encode(), value=value)
+            record = _record(subscription, written, known.at_ms)
+            await self._put(subscription, subscription.subscription_id.encode(), self._codec.encode(record))
         known.writing = False
         if known.health == WELL and self._known.get(subscription.subscription_id) is known:
             del self._known[subscription.subscription_id]
@@ -156,10 +159,15 @@ class HealthBook:
             reason=reason,
             at_ms=self._clock.now_ms(),
         )
-        key = disabling_key(subscription.subscription_id)
-        await persisted(self._writer, self._topic, key=key, value=self._codec.encode(disabling))
+        await self._put(subscription, disabling_key(subscription.subscription_id), self._codec.encode(disabling))
         self._metrics.disabled.labels(reason.value).inc()
         _log.info("subscription.disabled", extra=_facts(subscription) | {"reason": reason.value})
+
+    async def _put(self, subscription: Subscription, key: bytes, value: bytes) -> None:
+        """Write it; and take it back if the subscription was deleted meanwhile, for nobody would remove it later."""
+        await persisted(self._writer, self._topic, key=key, value=value)
+        if self._view.subscription(subscription.subscription_id) is None:
+            await persisted(self._writer, self._topic, key=key, value=None)
 
     def _tell(self, subscription: Subscription, before: Health, after: Health) -> None:
         if after.opened > before.opened:
