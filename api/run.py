@@ -1,8 +1,9 @@
 """The API role, put together: this is the only place that knows every concrete part."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
@@ -13,13 +14,16 @@ from hookline.core.rendering import Renderer
 from hookline.runtime import draw
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
+from hookline.runtime.end_offsets import EndOffsets
 from hookline.runtime.health import build_health_app, serving
 from hookline.runtime.history import open_history
 from hookline.runtime.kafka_writer import open_writer
 from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.metrics import Metrics
+from hookline.runtime.pulse import Pulse, Watch
 from hookline.runtime.settings import Settings
-from hookline.runtime.view import open_view
+from hookline.runtime.tasks import Tasks
+from hookline.runtime.view import View, open_view
 from hookline.schemas.codec import Codec
 
 _log = logging.getLogger("hookline.api")
@@ -30,7 +34,7 @@ async def run_api(settings: Settings, lifetime: Lifetime, *, says: Callable[[int
 
     Until the configuration has been read the API answers 503, and so does /readyz.
     """
-    metrics, catalogue = Metrics(CollectorRegistry()), load_catalogue()
+    metrics, catalogue, clock = Metrics(CollectorRegistry()), load_catalogue(), SystemClock()
     codec, topics = Codec(catalogue), settings.topics()
     async with AsyncExitStack() as stack:
         history = await stack.enter_async_context(open_history(settings))
@@ -38,6 +42,11 @@ async def run_api(settings: Settings, lifetime: Lifetime, *, says: Callable[[int
             open_view(settings, topics=topics, codec=codec, metrics=metrics, on_fatal=lifetime.fail)
         )
         writer = await stack.enter_async_context(open_writer(settings.bootstrap_servers, on_fatal=lifetime.fail))
+        tasks, ends = Tasks(on_fatal=lifetime.fail), EndOffsets(settings.bootstrap_servers)
+        stack.push_async_callback(ends.close)
+        stack.push_async_callback(tasks.cancel)
+        pulse = Pulse(ends, topic=topics.subscriptions, clock=clock)
+        watch = Watch(pulse, partial(_unapplied, view, pulse), clock=clock)
         parts = Parts(
             view=view,
             writer=writer,
@@ -47,18 +56,25 @@ async def run_api(settings: Settings, lifetime: Lifetime, *, says: Callable[[int
             renderer=Renderer(catalogue),
             topics=topics,
             settings=settings,
-            clock=SystemClock(),
+            clock=clock,
             draw=draw,
             metrics=metrics,
         )
         app = build_app(parts)
-        health = build_health_app(metrics, alive=[], ready=[lambda: None if view.ready else _NOT_READ])
+        ready = [lambda: None if view.ready else _NOT_READ, pulse.complaint, watch.complaint]
+        health = build_health_app(metrics, alive=[], ready=ready)
+        tasks.spawn(pulse.beat_forever())
+        tasks.spawn(watch.look_forever())
         await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
         port = await stack.enter_async_context(listening(app, host=settings.api_host, port=settings.api_port))
         _log.info("api.listening", extra={"host": settings.api_host, "port": port})
         if says is not None:
             says(port)
         await lifetime.wait()
+
+
+async def _unapplied(view: View, pulse: Pulse) -> Mapping[str, Hashable]:
+    return {"live view": view.applied} if view.applied < pulse.end else {}
 
 
 _NOT_READ = "the live view has not been read to its end yet"

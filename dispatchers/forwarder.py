@@ -7,18 +7,21 @@ its head matters. Pausing is flow control, never the timer: a resumed partition 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
+from hookline.core import fanout
 from hookline.core.offsets import Progress
 from hookline.dispatchers.recorder import Recorder
 from hookline.runtime.clock import Clock
-from hookline.runtime.log import Commit, KafkaRecord, Position, Reader, TopicPartition, Writer, persisted
+from hookline.runtime.log import Commit, KafkaRecord, Position, Reader, TopicPartition, Writer, Written, persisted
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
 from hookline.schemas.codec import Codec
-from hookline.schemas.errors import ContractError
+from hookline.schemas.errors import ContractError, NotYet, TooLarge
 from hookline.schemas.records import Delivery
 from hookline.schemas.tiers import tier_name
 from hookline.schemas.topics import Topics, waiting_ms
@@ -28,6 +31,9 @@ _TICK_S = 0.05  # how late a step of the wall clock is noticed at most
 # Held for one partition: a bound for large bodies, and many times what is due at once on a partition.
 _WAITING_BYTES_MAX = 4 * 1024 * 1024
 _UNACKNOWLEDGED_MAX = 2_000  # forwarded and not yet acknowledged, all partitions together
+_TURN_RECORDS = 64  # forwarded, of all partitions together, before the rest of the loop gets a chance: about 2 ms
+_GATHER_S = 0.004  # a wake-up for each record would cost more than the record
+_OVERDUE_MS = 1_000  # what was not forwarded by then is shown as work to do
 
 
 @dataclass(slots=True)
@@ -38,7 +44,7 @@ class _Waiting:
     progress: Progress
     committed: int
     records: deque[KafkaRecord] = field(default_factory=deque)
-    forwarding: set[asyncio.Task[None]] = field(default_factory=set)
+    forwarding: set["asyncio.Future[Written] | asyncio.Task[None]"] = field(default_factory=set)
     size_bytes: int = 0
     dirty: bool = False
     ours: bool = True
@@ -89,8 +95,9 @@ class Forwarder:
         self._reader: Reader | None = None
         self._partitions: dict[TopicPartition, _Waiting] = {}
         self._full: set[TopicPartition] = set()
-        self._unacknowledged = asyncio.Semaphore(_UNACKNOWLEDGED_MAX)
-        self._arrived = asyncio.Event()
+        self._unacknowledged = 0
+        self._forwarded = 0
+        self._wake: asyncio.Future[None] | None = None
 
     def read_by(self, reader: Reader) -> None:
         """The reader that calls this handler, for pausing and committing."""
@@ -99,13 +106,14 @@ class Forwarder:
     async def forward_forever(self) -> None:
         """Forward each record when its time has come."""
         while True:
-            if self._the_reader().is_member():  # else another process may forward the same by now
-                await self._forward_due()
-            self._arrived.clear()
-            try:
-                await asyncio.wait_for(self._arrived.wait(), self._wait_s())
-            except TimeoutError:
-                continue
+            left = self._the_reader().is_member() and self._forward_due()  # else another may forward the same by now
+            await (asyncio.sleep(0) if left else self._slept(self._wait_s()))
+
+    async def overdue(self) -> Mapping[str, Hashable]:
+        """What should have been forwarded by now, with a value that changes when some of it was."""
+        before_ms = self._clock.now_ms() - _OVERDUE_MS
+        is_overdue = any(each.records and each.due_ms() < before_ms for each in self._partitions.values())
+        return {"forwarding": self._forwarded} if is_overdue or self._unacknowledged else {}
 
     async def commit_forever(self) -> None:
         while True:
@@ -130,16 +138,14 @@ class Forwarder:
                 break
             waiting.progress.open(record.offset)
             waiting.put(record)
-        self._arrived.set()
+        self._awake()
 
     async def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Commit]:
         waitings = {each: self._partitions[each] for each in partitions if each in self._partitions}
         for waiting in waitings.values():
             waiting.clear()
-        forwarding = [task for waiting in waitings.values() for task in waiting.forwarding]
         try:
-            if forwarding:
-                await asyncio.wait(forwarding, timeout=self._settings.drain_s)
+            await self._drained(waitings.values())
             return {
                 each: Commit(waiting.progress.position)
                 for each, waiting in waitings.items()
@@ -164,48 +170,131 @@ class Forwarder:
     def _wait_s(self) -> float:
         """Until the next record is due, but no longer than a tick: the wall clock may be set meanwhile."""
         dues_ms = [waiting.due_ms() for waiting in self._partitions.values() if waiting.records]
-        if not dues_ms or not self._the_reader().is_member():
+        if not dues_ms or self._unacknowledged >= _UNACKNOWLEDGED_MAX or not self._the_reader().is_member():
             return _TICK_S
-        return min(_TICK_S, max(0, min(dues_ms) - self._clock.now_ms()) / 1_000)
+        return min(_TICK_S, max(_GATHER_S, (min(dues_ms) - self._clock.now_ms()) / 1_000))
 
-    async def _forward_due(self) -> None:
-        for partition, waiting in list(self._partitions.items()):
-            while waiting.records and waiting.due_ms() <= self._clock.now_ms():
-                await self._unacknowledged.acquire()
-                if not waiting.records:  # the partition went while we waited
-                    self._unacknowledged.release()
-                    break
-                self._start(waiting, waiting.take())
-            self._resume(partition, waiting)
+    async def _slept(self, wait_s: float) -> None:
+        """Until that time is over, or something came."""
+        loop = asyncio.get_running_loop()
+        self._wake = loop.create_future()
+        timer = loop.call_later(wait_s, self._awake)
+        await self._wake
+        timer.cancel()
 
-    def _start(self, waiting: _Waiting, record: KafkaRecord) -> None:
-        task = self._tasks.spawn(self._forward(waiting, record))
+    def _awake(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    def _forward_due(self) -> bool:
+        """Forward some of what is due, of each partition the same number at most; whether there is more."""
+        due = {partition: each for partition, each in self._partitions.items() if self._is_due(each)}
+        if not due:
+            return False
+        # The first is the last next time: what is acknowledged makes room for all of them in turn.
+        first = next(iter(due))
+        self._partitions[first] = self._partitions.pop(first)
+        share = max(1, _TURN_RECORDS // len(due))
+        left = [self._forward_of(partition, waiting, share) for partition, waiting in due.items()]
+        return any(left) and self._unacknowledged < _UNACKNOWLEDGED_MAX
+
+    def _is_due(self, waiting: _Waiting) -> bool:
+        return bool(waiting.records) and waiting.due_ms() <= self._clock.now_ms()
+
+    def _forward_of(self, partition: TopicPartition, waiting: _Waiting, records_max: int) -> bool:
+        """Forward this many records of a partition at most; whether there are more."""
+        for _ in range(records_max):
+            if self._unacknowledged >= _UNACKNOWLEDGED_MAX or not self._is_due(waiting):
+                break
+            self._forward(waiting, waiting.take())
+        self._resume(partition, waiting)
+        return self._is_due(waiting)
+
+    def _forward(self, waiting: _Waiting, record: KafkaRecord) -> None:
+        self._unacknowledged += 1
+        try:
+            delivery = self._codec.decode(record.value or b"", Delivery)
+        except ContractError as error:
+            self._spawn(waiting, record, self._buried(record, str(error)))
+            return
+        key = delivery.subscription_id.encode()
+        # A task for each record would cost as much as the rest of it: there is one only when the first write fails.
+        future = self._writer.write(self._topics.redeliveries, key=key, value=record.value)
+        waiting.forwarding.add(future)
+        future.add_done_callback(partial(self._written, waiting, record, delivery))
+
+    def _written(
+        self, waiting: _Waiting, record: KafkaRecord, delivery: Delivery, future: "asyncio.Future[Written]"
+    ) -> None:
+        waiting.forwarding.discard(future)
+        if future.cancelled():
+            return  # the process ends
+        match future.exception():
+            case None:
+                self._count(waiting, record)
+                self._close(waiting, record)
+            case NotYet():
+                self._count_retry(self._topics.redeliveries)
+                self._spawn(waiting, record, self._written_again(waiting, record, delivery))
+            case error:
+                self._spawn(waiting, record, self._refused(record, delivery, error))
+
+    async def _written_again(self, waiting: _Waiting, record: KafkaRecord, delivery: Delivery) -> None:
+        key, topic = delivery.subscription_id.encode(), self._topics.redeliveries
+        try:
+            await persisted(self._writer, topic, key=key, value=record.value, on_retry=self._count_retry)
+        except TooLarge as error:
+            await self._refused(record, delivery, error)
+        else:
+            self._count(waiting, record)
+
+    async def _refused(self, record: KafkaRecord, delivery: Delivery, error: BaseException) -> None:
+        if not isinstance(error, TooLarge):
+            raise error
+        source = fanout.Source(record.topic, record.partition, record.offset, record.timestamp_ms, record.value)
+        letter = fanout.unwritable(source, delivery, detail=str(error), now_ms=self._clock.now_ms())
+        key, topic = delivery.subscription_id.encode(), self._topics.dead_letters
+        await persisted(self._writer, topic, key=key, value=self._codec.encode(letter), on_retry=self._count_retry)
+        self._metrics.dead_letters.labels(letter.reason.value).inc()
+
+    async def _buried(self, record: KafkaRecord, reason: str) -> None:
+        _log.error("delivery.unreadable", extra={"topic": record.topic, "offset": record.offset, "reason": reason})
+        await self._recorder.unreadable(record, reason)
+
+    def _spawn(self, waiting: _Waiting, record: KafkaRecord, work: Coroutine[Any, Any, None]) -> None:
+        async def until_closed() -> None:
+            await work
+            self._close(waiting, record)
+
+        task = self._tasks.spawn(until_closed())
         waiting.forwarding.add(task)
         task.add_done_callback(waiting.forwarding.discard)
 
-    async def _forward(self, waiting: _Waiting, record: KafkaRecord) -> None:
-        try:
-            await self._write(waiting, record)
-        finally:
-            self._unacknowledged.release()
+    def _close(self, waiting: _Waiting, record: KafkaRecord) -> None:
+        self._forwarded += 1
+        self._unacknowledged -= 1
+        if self._unacknowledged == _UNACKNOWLEDGED_MAX // 2:
+            self._awake()
         if waiting.ours:
             waiting.progress.close(record.offset)
             waiting.dirty = True
 
-    async def _write(self, waiting: _Waiting, record: KafkaRecord) -> None:
-        try:
-            delivery = self._codec.decode(record.value or b"", Delivery)
-        except ContractError as error:
-            _log.error(
-                "delivery.unreadable", extra={"topic": record.topic, "offset": record.offset, "reason": str(error)}
-            )
-            await self._recorder.unreadable(record, str(error))
-            return
-        key = delivery.subscription_id.encode()
-        await persisted(self._writer, self._topics.redeliveries, key=key, value=record.value)
+    async def _drained(self, waitings: Iterable[_Waiting]) -> None:
+        """Until all that was forwarded is acknowledged, or the drain's time is over."""
+        deadline_s = self._clock.monotonic_s() + self._settings.drain_s
+        while forwarding := [each for waiting in waitings for each in waiting.forwarding]:
+            left_s = deadline_s - self._clock.monotonic_s()
+            if left_s <= 0:
+                return
+            await asyncio.wait(forwarding, timeout=left_s)
+
+    def _count(self, waiting: _Waiting, record: KafkaRecord) -> None:
         self._metrics.forwarded.labels(tier_name(waiting.delay_ms)).inc()
         late_ms = self._clock.now_ms() - record.timestamp_ms - waiting.delay_ms
         self._metrics.forward_late_seconds.observe(max(0, late_ms) / 1_000)
+
+    def _count_retry(self, topic: str) -> None:
+        self._metrics.write_retries.labels(topic).inc()
 
     def _resume(self, partition: TopicPartition, waiting: _Waiting) -> None:
         if partition in self._full and not waiting.is_full(self._settings.waiting_records_max, part=0.5):

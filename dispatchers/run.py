@@ -9,10 +9,13 @@ from prometheus_client import CollectorRegistry
 
 from hookline.dispatchers.assembly import Parts, build_forwarder, build_worker
 from hookline.dispatchers.backlog import show_backlog_forever
+from hookline.dispatchers.forwarder import Forwarder
+from hookline.dispatchers.readiness import readiness
 from hookline.dispatchers.session import open_session
 from hookline.runtime.admin import Size, TopicAdmin
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
+from hookline.runtime.end_offsets import EndOffsets
 from hookline.runtime.health import build_health_app, serving
 from hookline.runtime.kafka_client import ReaderConfig
 from hookline.runtime.kafka_reader import KafkaReader, reading
@@ -21,7 +24,7 @@ from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
-from hookline.runtime.view import View, open_view
+from hookline.runtime.view import open_view
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import ConfigError, NotYet
 from hookline.schemas.topics import Topics
@@ -47,6 +50,8 @@ async def run_dispatcher(settings: Settings, lifetime: Lifetime) -> None:
         writer = await stack.enter_async_context(
             open_writer(settings.bootstrap_servers, linger_ms=_LINGER_MS, on_fatal=lifetime.fail)
         )
+        ends = EndOffsets(settings.bootstrap_servers)
+        stack.push_async_callback(ends.close)
         stack.push_async_callback(tasks.cancel)  # after the readers have drained, before the writer goes
         parts = Parts(
             settings=settings,
@@ -59,8 +64,9 @@ async def run_dispatcher(settings: Settings, lifetime: Lifetime) -> None:
             metrics=metrics,
             tasks=tasks,
         )
-        lanes, tiers = _readers(parts, on_fatal=lifetime.fail)
-        health = build_health_app(metrics, alive=[], ready=[lambda: _readiness(view, lanes, tiers)])
+        lanes, tiers, forwarder = _readers(parts, on_fatal=lifetime.fail)
+        ready = readiness(parts, lanes, tiers, forwarder=forwarder, ends=ends)
+        health = build_health_app(metrics, alive=[lanes.is_deaf, tiers.is_deaf], ready=ready)
         await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
         if not await lifetime.lasts_until(view.wait_ready()):
             return
@@ -83,7 +89,7 @@ async def _refuse_unfit_tiers(settings: Settings, topics: Topics) -> None:
         raise ConfigError(f"{unfit[0]}; `hookline topics apply` puts it right")
 
 
-def _readers(parts: Parts, *, on_fatal: Callable[[BaseException], None]) -> tuple[KafkaReader, KafkaReader]:
+def _readers(parts: Parts, *, on_fatal: Callable[[BaseException], None]) -> tuple[KafkaReader, KafkaReader, Forwarder]:
     """The lanes' reader with its worker, and the tiers' with its forwarder, not yet started."""
     worker, forwarder = build_worker(parts), build_forwarder(parts)
     lanes = KafkaReader(_lanes(parts.settings, parts.topics), worker, metrics=parts.metrics, on_fatal=on_fatal)
@@ -97,7 +103,7 @@ def _readers(parts: Parts, *, on_fatal: Callable[[BaseException], None]) -> tupl
         forwarder.commit_forever(),
     ):
         parts.tasks.spawn(work)
-    return lanes, tiers
+    return lanes, tiers, forwarder
 
 
 def _lanes(settings: Settings, topics: Topics) -> ReaderConfig:
@@ -121,11 +127,3 @@ def _tiers(settings: Settings, topics: Topics) -> ReaderConfig:
         session_timeout_s=settings.session_timeout_s,
         drain_s=settings.drain_s,
     )
-
-
-def _readiness(view: View, lanes: KafkaReader, tiers: KafkaReader) -> str | None:
-    if not view.ready:
-        return "the live view has not been read to its end yet"
-    if not (lanes.is_reading() and tiers.is_reading()):
-        return "reading has ended"
-    return None if lanes.is_member() and tiers.is_member() else "the broker was not polled lately"

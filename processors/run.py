@@ -1,7 +1,7 @@
 """The processors' roles, put together: this is the only place that knows every concrete part."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Protocol
@@ -26,6 +26,7 @@ from hookline.runtime.kafka_writer import open_writer
 from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.log import TopicPartition
 from hookline.runtime.metrics import Metrics
+from hookline.runtime.pulse import Pulse, Watch, unread
 from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import View, open_view
@@ -70,10 +71,8 @@ async def run_fanout(settings: Settings, lifetime: Lifetime) -> None:
         pipeline = Pipeline(barrier=barrier, composer=composer, writes=writes, metrics=metrics, clock=clock)
         app = build_app(settings, topics=topics, pipeline=pipeline, metrics=metrics)
         fanout = Fanout(app, pipeline, settings=settings)
-        health = build_health_app(metrics, alive=[], ready=[lambda: _fanout_readiness(view, fanout, barrier)])
-        await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
-        if not await lifetime.lasts_until(view.wait_ready()):
-            return
+        pulse = Pulse(ends, topic=topics.subscriptions, clock=clock)
+        watch = Watch(pulse, partial(_unfinished, pipeline, writes), clock=clock)
         watchdog = Watchdog(
             ends=ends,
             reading=fanout,
@@ -82,6 +81,18 @@ async def run_fanout(settings: Settings, lifetime: Lifetime) -> None:
             on_stall=lifetime.fail,
             on_lag=partial(_show_lag, metrics),
         )
+        ready = [
+            lambda: _fanout_readiness(view, fanout, barrier),
+            pulse.complaint,
+            watch.complaint,
+            watchdog.complaint,
+        ]
+        health = build_health_app(metrics, alive=[], ready=ready)
+        tasks.spawn(pulse.beat_forever())
+        await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
+        if not await lifetime.lasts_until(view.wait_ready()):
+            return
+        tasks.spawn(watch.look_forever())
         tasks.spawn(watchdog.run())
         await fanout.run(lifetime)
 
@@ -96,6 +107,10 @@ def _composer(settings: Settings, catalogue: Catalogue, view: View, metrics: Met
         clock=SystemClock(),
         body_bytes_max=settings.body_bytes_max,
     )
+
+
+async def _unfinished(pipeline: Pipeline, writes: Writes) -> Mapping[str, Hashable]:
+    return {} if pipeline.is_idle() else {"fan-out": (tuple(pipeline.received().items()), writes.outstanding)}
 
 
 def _show_lag(metrics: Metrics, lag: Mapping[str, int]) -> None:
@@ -122,6 +137,8 @@ async def run_history(settings: Settings, lifetime: Lifetime) -> None:
         tasks = Tasks(on_fatal=lifetime.fail)
         store = await stack.enter_async_context(open_history(settings))
         writer = await stack.enter_async_context(open_writer(settings.bootstrap_servers, on_fatal=lifetime.fail))
+        ends = EndOffsets(settings.bootstrap_servers)
+        stack.push_async_callback(ends.close)
         stack.push_async_callback(tasks.cancel)
         ingest = Ingest(store=store, writer=writer, topics=topics, codec=codec, metrics=metrics, clock=clock)
         config = ReaderConfig(
@@ -135,14 +152,17 @@ async def run_history(settings: Settings, lifetime: Lifetime) -> None:
         )
         reader = KafkaReader(config, ingest, metrics=metrics, on_fatal=lifetime.fail, starts=ingest.starts)
         ingest.read_by(reader)
-        health = build_health_app(metrics, alive=[], ready=[lambda: _history_readiness(reader)])
+        pulse = Pulse(ends, topic=topics.subscriptions, clock=clock)
+        watch = Watch(pulse, partial(unread, reader, ends), partial(_unstored, reader), clock=clock)
+        ready = [reader.complaint, pulse.complaint, watch.complaint]
+        health = build_health_app(metrics, alive=[reader.is_deaf], ready=ready)
         await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
-        tasks.spawn(ingest.run())
+        for work in (ingest.run(), pulse.beat_forever(), watch.look_forever()):
+            tasks.spawn(work)
         await stack.enter_async_context(reading(reader))
         await lifetime.wait()
 
 
-def _history_readiness(reader: KafkaReader) -> str | None:
-    if not reader.is_reading():
-        return "reading has ended"
-    return None if reader.is_member() else "the broker was not polled lately"
+async def _unstored(reader: KafkaReader) -> Mapping[str, Hashable]:
+    """Attempts that are not in the store yet: the last commits change whenever some are."""
+    return {"history store": tuple(reader.wanted().items())} if any(reader.lag().values()) else {}

@@ -14,6 +14,7 @@ from hookline.schemas.errors import HooklineError, NotYet
 
 LOOK_EVERY_S = 5.0
 STALL_S = 60.0  # as long as the longest rebalance may take
+_WARN_PART = 0.5  # of this, until it is said on /readyz
 _GOOD_FOR_LOOKS = 3
 
 
@@ -135,18 +136,26 @@ class Watchdog:
         self._stall_s = stall_s
         self._look_every_s = look_every_s
         self._stall = Stall()
+        self._longest_s = 0.0
+
+    def complaint(self) -> str | None:
+        """What has stalled for so long that it may soon end the process; None when all is well."""
+        if self._longest_s < _WARN_PART * self._stall_s:
+            return None
+        return f"nothing was read for {self._longest_s:.0f} s although there is something to read"
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
             await asyncio.sleep(self._look_every_s)
             try:
-                longest_s = self._stall.longest_s(await self._look())
+                self._longest_s = self._stall.longest_s(await self._look())
             except NotYet:
                 self._stall.missed()
+                self._longest_s = 0.0
                 continue
-            if longest_s >= self._stall_s:
-                self._on_stall(Stalled(f"nothing was read for {longest_s:.0f} s although there is something to read"))
+            if self._longest_s >= self._stall_s:
+                self._on_stall(Stalled(self.complaint() or ""))
 
     async def _look(self) -> Look:
         ends = await self._ends.backlog(self._reading.assigned())

@@ -3,6 +3,7 @@
 HooklineError
 ├── ConfigError     the operator changes a setting; the process stops with exit code 2
 ├── ContractError   nobody can: the record can't be read or written; it goes to dead letters, or the caller gets it back
+│   └── TooLarge    its topic takes no record of this size: a smaller one may be written in its place
 └── NotYet          we do, later: the broker is down, a queue is full, the store is busy
 
 What an endpoint does is no error at all: it is a value that `core.verdict.judge` reads.
@@ -20,6 +21,10 @@ class ConfigError(HooklineError):
 
 class ContractError(HooklineError):
     """A record breaks its schema or a limit, today and for ever. The message never holds the payload."""
+
+
+class TooLarge(ContractError):  # noqa: N818 - a fact about the record, and its message says the error
+    """The topic takes no record of this size. What is written in its place must be smaller: no payload, no answer's body."""
 
 
 class NotYet(HooklineError):  # noqa: N818 - it is a "not yet", not a failure

@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import confluent_kafka
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import OFFSET_END, KafkaException
 
+from hookline.runtime.kafka_client import RECONNECT_MS, at, partition_of
+from hookline.runtime.kafka_consumer import OwnedConsumer
 from hookline.runtime.log import TopicPartition
 from hookline.schemas.errors import NotYet
 
@@ -23,15 +25,15 @@ class EndOffsets:
     def __init__(self, bootstrap_servers: str, *, group: str = "hookline.no-group", timeout_s: float = 2.0) -> None:
         self._timeout_s = timeout_s
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="end-offsets")
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap_servers,
-                "group.id": group,
-                "enable.auto.commit": False,
-                "allow.auto.create.topics": False,
-                "log_level": 0,
-            }
-        )
+        configuration = {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": group,
+            "enable.auto.commit": False,
+            "allow.auto.create.topics": False,
+            "reconnect.backoff.max.ms": RECONNECT_MS,
+            "log_level": 0,
+        }
+        self._consumer = self._thread.submit(OwnedConsumer, configuration).result()
 
     async def of(self, topic: str, partition: int = 0) -> int:
         """The offset that the next record of this partition will have, as the broker says now; NotYet if it doesn't."""
@@ -41,6 +43,10 @@ class EndOffsets:
     async def backlog(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, tuple[int, int]]:
         """For each partition where the group's reading would begin, and where the partition ends; NotYet."""
         return await self._ask(lambda: self._backlog(partitions))
+
+    async def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The offset that the next record of each partition will have, in one question; NotYet."""
+        return await self._ask(lambda: self._ends(partitions)) if partitions else {}
 
     async def close(self) -> None:
         """End the thread, after the question that is being asked."""
@@ -69,3 +75,8 @@ class EndOffsets:
             low, high = self._watermarks(committed.topic, committed.partition)
             found[TopicPartition(committed.topic, committed.partition)] = max(low, committed.offset), high
         return found
+
+    def _ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        # A time of -1 asks for the end, and all partitions of one broker are one request.
+        found = self._consumer.offsets_for_times([at(each, OFFSET_END) for each in partitions], timeout=self._timeout_s)
+        return {partition_of(each): each.offset for each in found if each.error is None}

@@ -10,6 +10,7 @@ from hookline.runtime.log import Commit, KafkaRecord, TopicPartition
 from hookline.schemas.topics import RECORD_BYTES_MAX
 
 CALL_S = 10.0  # one question to the broker
+RECONNECT_MS = 1_000  # how long after a broker came back it is noticed at most; the default is 10 s
 _GATHER_BYTES = 256 * 1024
 
 
@@ -48,6 +49,20 @@ def is_end(message: Message) -> bool:
     """Whether this is no record but the news that a partition's end was reached."""
     error = message.error()
     return error is not None and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 - its public name
+
+
+def is_out_of_range(message: Message) -> bool:
+    """Whether this is no record but the news that the position, which `message.offset()` says, is none of the partition's."""
+    error = message.error()
+    return error is not None and error.code() in {
+        KafkaError._AUTO_OFFSET_RESET,  # noqa: SLF001 - its public name
+        KafkaError._LOG_TRUNCATION,  # noqa: SLF001
+    }
+
+
+def place_of(message: Message) -> TopicPartition:
+    """The partition that a message is of, or is about."""
+    return TopicPartition(message.topic() or "", message.partition() or 0)
 
 
 def partition_of(place: confluent_kafka.TopicPartition) -> TopicPartition:
@@ -97,7 +112,7 @@ def configuration_of(
         "heartbeat.interval.ms": config.session_timeout_s * 1_000 // 3,
         "partition.assignment.strategy": "cooperative-sticky",
         "enable.auto.commit": False,
-        "auto.offset.reset": "earliest",
+        "auto.offset.reset": "error",  # a position that is out of range is never passed over in silence
         "enable.partition.eof": config.group is None,
         "fetch.wait.max.ms": config.gather_ms or 100,
         "fetch.min.bytes": _GATHER_BYTES if config.gather_ms else 1,
@@ -105,6 +120,7 @@ def configuration_of(
         "queued.min.messages": 5_000,
         "queued.max.messages.kbytes": 16 * 1024,  # read ahead, all partitions together
         "max.partition.fetch.bytes": 2 * RECORD_BYTES_MAX,
+        "reconnect.backoff.max.ms": RECONNECT_MS,
         "topic.metadata.refresh.interval.ms": 10_000,  # how soon a new tier's topic is found
         "allow.auto.create.topics": False,
         "error_cb": on_error,

@@ -19,17 +19,20 @@ import confluent_kafka
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message
 
 from hookline.runtime.kafka_client import (
-    CALL_S,
     ReaderConfig,
     at,
     bare,
     configuration_of,
     is_end,
+    is_out_of_range,
     offsets_of,
     partition_of,
     partitions_of,
+    place_of,
     record_of,
 )
+from hookline.runtime.kafka_consumer import OwnedConsumer
+from hookline.runtime.kafka_positions import Found, checked, committed_by_group, said, watermarks
 from hookline.runtime.log import Commit, KafkaRecord, Position, TopicPartition
 from hookline.runtime.membership import Membership
 
@@ -41,8 +44,6 @@ _BATCHES_MAX = 4  # batches on their way to the loop; more would be memory witho
 _HIGHS_EVERY_S = 2.0
 # At more than 500 records a second they cross to the loop a few at a time: a wake-up for each costs more than the record.
 _PACE_S = 0.002
-_REWIND_RECORDS_MAX = 10_000
-_REWIND_RECORDS_MIN = 500  # also when they are older: traffic may have stopped before the copies come
 _STUCK_S = 5.0
 
 _T = TypeVar("_T")
@@ -88,6 +89,7 @@ class LoopSide(Protocol):
     def ask_revoking(self, partitions: Sequence[TopicPartition]) -> "Future[Mapping[TopicPartition, Commit]]": ...
     def ask_starts(self, partitions: Sequence[TopicPartition]) -> "Future[Mapping[TopicPartition, int]] | None": ...
     def tell_lost(self, partitions: Sequence[TopicPartition]) -> None: ...
+    def tell_skipped(self, partition: TopicPartition, offset: int) -> None: ...
     def tell_end(self, partition: TopicPartition, offset: int) -> None: ...
     def tell_highs(self, highs: Mapping[TopicPartition, int]) -> None: ...
     def tell_committed(self, error: str | None) -> None: ...
@@ -107,14 +109,17 @@ class Owner(threading.Thread):
         self._generation: dict[TopicPartition, int] = {}
         self._assignment: dict[TopicPartition, int] = {}  # the generation that it began with
         self._slots = threading.Semaphore(_BATCHES_MAX)
+        self._astray: dict[TopicPartition, int] = {}  # their positions are none of theirs, and nothing is read of them
+        self._look_s = 0.0
         self._stopping = False
+        self._alive_s = time.monotonic()
         self._said = ("", 0.0)
         self._highs_s = 0.0
         self._handed_s = 0.0
 
     def run(self) -> None:
         try:
-            consumer = Consumer(configuration_of(self._config, self._on_error, self._on_commit))
+            consumer = OwnedConsumer(configuration_of(self._config, self._on_error, self._on_commit))
             self._subscribe(consumer)
             while not self._stopping:
                 self._turn(consumer)
@@ -122,7 +127,12 @@ class Owner(threading.Thread):
         except BaseException as error:  # noqa: BLE001 - whatever it is, the role must end and not go on deaf
             self._loop_side.tell_fatal(error)
 
+    def silent_s(self) -> float:
+        """For how long the thread has given no sign of life; also one that waits for a broker or a drain gives them."""
+        return time.monotonic() - self._alive_s
+
     def _turn(self, consumer: Consumer) -> None:
+        self._alive_s = time.monotonic()
         self._obey(consumer)
         if not self._slots.acquire(timeout=_POLL_S):
             return  # the loop is behind: it gets nothing more for now, and starts nothing while we do not poll
@@ -135,6 +145,7 @@ class Owner(threading.Thread):
             self._handed_s = time.monotonic()
             # consume(n, t) would wait out t; after a poll, 0 takes what is there.
             self._hand_over([message, *consumer.consume(self._config.batch_max - 1, 0)])
+        self._find_again(consumer)
         self._report_highs(consumer)
 
     def _hand_over(self, messages: Sequence[Message]) -> None:
@@ -155,17 +166,46 @@ class Owner(threading.Thread):
         # After the batch: "the end is reached" must not overtake the records before it.
         for message in messages:
             if is_end(message):
-                self._loop_side.tell_end(
-                    TopicPartition(message.topic() or "", message.partition() or 0), message.offset() or 0
-                )
+                self._loop_side.tell_end(place_of(message), message.offset() or 0)
 
     def _trouble(self, message: Message) -> None:
         error = message.error()
         if error is None or is_end(message):
             return
+        if is_out_of_range(message):
+            if (partition := place_of(message)) in self._generation:
+                self._astray[partition] = message.offset() or 0
+            return
         if error.fatal():
             raise KafkaException(error)
         _log.warning("kafka.read_failed", extra={"topic": message.topic(), "error": error.str()})
+
+    # -- positions that were lost in the middle of reading --------------------------------------------------------------
+
+    def _find_again(self, consumer: Consumer) -> None:
+        if not self._astray or time.monotonic() < self._look_s:
+            return
+        self._look_s = time.monotonic() + _ASK_AGAIN_S
+        for partition, wanted in tuple(self._astray.items()):
+            try:
+                low, _high = watermarks(consumer, partition)
+            except (KafkaException, TimeoutError) as error:
+                self._say(str(error))  # the topic may be gone for good: the others are read meanwhile
+                return
+            del self._astray[partition]
+            self._begin_again(consumer, partition, low, is_trimmed=wanted < low)
+
+    def _begin_again(self, consumer: Consumer, partition: TopicPartition, low: int, *, is_trimmed: bool) -> None:
+        """Reading goes on from the oldest record there is; librdkafka has stopped it, and a seek would not revive it."""
+        if is_trimmed:  # offsets still only grow, and what was read before is still open
+            self._loop_side.tell_skipped(partition, low)
+        else:  # made anew, or cut off: the same offsets will mean other records
+            self._drained([partition])  # its commits are about offsets that are no more
+            generation = next(self._generations)
+            self._generation[partition] = self._assignment[partition] = generation
+            self._loop_side.tell_assigned([Position(partition, low, None, "")], generation, [partition])
+        consumer.incremental_unassign([bare(partition)])
+        consumer.incremental_assign([at(partition, low)])
 
     # -- commands -----------------------------------------------------------------------------------------------------
 
@@ -241,54 +281,15 @@ class Owner(threading.Thread):
         consumer.incremental_assign([at(each.partition, each.start) for each in positions])
         consumer.resume([bare(each) for each in partitions])  # a pause flag survives a rebalance
 
-    def _positions(
-        self, consumer: Consumer, partitions: Sequence[TopicPartition]
-    ) -> tuple[Sequence[Position], Sequence[TopicPartition]]:
+    def _positions(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> Found:
         asked = self._loop_side.ask_starts(partitions)
-        if asked is not None:
-            known = asked.result(CALL_S)
-            committed = [at(each, known.get(each, -1)) for each in partitions]
-        else:
-            committed = consumer.committed([bare(each) for each in partitions], timeout=CALL_S)
-        return self._checked(consumer, committed)
-
-    def _checked(
-        self, consumer: Consumer, committed: Sequence[confluent_kafka.TopicPartition]
-    ) -> tuple[Sequence[Position], Sequence[TopicPartition]]:
-        positions, resets = [], []
-        since = self._rewound(consumer, committed)
-        for each in committed:
-            if each.error is not None:
-                raise KafkaException(each.error)  # -1001 would read as "nothing committed"
-            partition = partition_of(each)
-            low, high = consumer.get_watermark_offsets(bare(partition), timeout=CALL_S)
-            if each.offset < 0:
-                positions.append(Position(partition, low, None, ""))
-            elif low <= each.offset <= high:
-                start = max(low, min(each.offset, since.get(partition, each.offset)))
-                positions.append(Position(partition, start, each.offset, each.metadata or ""))
-            else:
-                resets.append(partition)
-                positions.append(Position(partition, low, None, ""))
-        return positions, resets
-
-    def _rewound(
-        self, consumer: Consumer, committed: Sequence[confluent_kafka.TopicPartition]
-    ) -> Mapping[TopicPartition, int]:
-        if not self._config.rewind_ms:
-            return {}
-        since_ms = time.time_ns() // 1_000_000 - self._config.rewind_ms
-        known = {partition_of(each): each.offset for each in committed if each.offset > 0}
-        found = consumer.offsets_for_times([at(each, since_ms) for each in known], timeout=CALL_S) if known else []
-        by_time = {partition_of(each): each.offset for each in found if each.offset >= 0}
-        return {
-            each: max(offset - _REWIND_RECORDS_MAX, min(offset - _REWIND_RECORDS_MIN, by_time.get(each, offset)))
-            for each, offset in known.items()
-        }
+        committed = committed_by_group(consumer, partitions) if asked is None else said(asked, partitions)
+        return checked(consumer, committed, rewind_ms=self._config.rewind_ms)
 
     def _insist(self, call: Callable[[], _T]) -> _T:
         """Ask the broker until it answers: it may be away for any time, and without positions nothing can be read."""
         while True:
+            self._alive_s = time.monotonic()
             try:
                 return call()
             except (KafkaException, TimeoutError) as error:
@@ -338,7 +339,8 @@ class Owner(threading.Thread):
         # The handler keeps the drain's deadline itself and says what is done by then; this one is for a loop that is stuck.
         deadline_s = time.monotonic() + self._config.drain_s + _STUCK_S
         while time.monotonic() < deadline_s:
-            self.membership.waits(time.monotonic())
+            self._alive_s = time.monotonic()
+            self.membership.waits(self._alive_s)
             with suppress(TimeoutError):
                 return asked.result(_POLL_S)
         _log.warning("kafka.drain_ran_out", extra={"partitions": len(partitions), "drain_s": self._config.drain_s})
@@ -354,6 +356,7 @@ class Owner(threading.Thread):
     def _forget(self, partitions: Sequence[TopicPartition]) -> None:
         for partition in partitions:
             self._generation.pop(partition, None)
+            self._astray.pop(partition, None)
             self._assignment.pop(partition, None)
 
     # -- reports ----------------------------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ __all__ = ["KafkaReader", "Starts", "reading"]
 _log = logging.getLogger("hookline.kafka")
 _STOP_S = 60.0
 _COMMIT_AGAIN_S = 1.0
+_RESET_SHOWN_S = 60.0  # long enough for whoever asks every quarter of a minute
+_DEAF_S = 120.0  # far longer than any single question to the broker takes
 
 Starts = Callable[[Sequence[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
 Ended = Callable[[TopicPartition, int], None]
@@ -30,6 +32,7 @@ class _Reading:
 
     assignment: int
     generation: int
+    position: int  # the next record to come
     paused: bool = False
     resume_at: int = 0
     committed: int = 0
@@ -64,6 +67,7 @@ class KafkaReader:
         self._generations = itertools.count(1)  # shared with the owner thread; next() is atomic
         self._reading: dict[TopicPartition, _Reading] = {}
         self._broken = False
+        self._reset: tuple[str, float] | None = None
         self._committing_again = False
         self._owner = Owner(config, self, self._generations)
 
@@ -89,6 +93,7 @@ class KafkaReader:
             return
         # What was read before the seek still bears the old generation, and is dropped when it comes in.
         before, reading.paused, reading.generation = reading.generation, False, next(self._generations)
+        reading.position = reading.resume_at
         self._owner.commands.put(Resume(partition, reading.resume_at, before, reading.generation))
 
     def commit(self, commits: Mapping[TopicPartition, Commit]) -> None:
@@ -111,13 +116,45 @@ class KafkaReader:
     def is_member(self) -> bool:
         return self._owner.membership.believes(time.monotonic())
 
-    def is_reading(self) -> bool:
-        """Whether the owner thread lives."""
-        return self._owner.is_alive()
+    def is_deaf(self) -> str | None:
+        """What is wrong for good: only a new process will read again. None before reading has begun."""
+        if self._owner.ident is None:
+            return None
+        if not self._owner.is_alive():
+            return "reading has ended"
+        silent_s = self._owner.silent_s()
+        return f"the thread that reads has been stuck for {silent_s:.0f} s" if silent_s > _DEAF_S else None
+
+    def complaint(self) -> str | None:
+        """What is wrong with reading now; None when all is well. A position that was out of range is named for a minute."""
+        if self._owner.ident is None:
+            return "reading has not begun"
+        if (deaf := self.is_deaf()) is not None:
+            return deaf
+        if not self.is_member():
+            return "the broker was not polled lately"
+        return self._reset_lately()
+
+    def _reset_lately(self) -> str | None:
+        if self._reset is None:
+            return None
+        topic, at_s = self._reset
+        ago_s = time.monotonic() - at_s
+        if ago_s > _RESET_SHOWN_S:
+            return None
+        return f"{topic}: a position was out of range {ago_s:.0f} s ago; reading went on from the oldest record"
 
     def assigned(self) -> Sequence[TopicPartition]:
         """The partitions that are ours now."""
         return tuple(self._reading)
+
+    def positions(self) -> Mapping[TopicPartition, int]:
+        """The next offset to come, for each of our partitions that the handler does not hold back."""
+        return {each: of.position for each, of in self._reading.items() if not of.paused}
+
+    def wanted(self) -> Mapping[TopicPartition, Commit]:
+        """The last commit that the handler asked for, by partition; without those that it asked none for yet."""
+        return {each: of.wanted for each, of in self._reading.items() if of.wanted is not None}
 
     def lag(self) -> Mapping[str, int]:
         """By topic: records on the broker that are not committed yet, as last heard of."""
@@ -145,6 +182,9 @@ class KafkaReader:
 
     def tell_lost(self, partitions: Sequence[TopicPartition]) -> None:
         self._loop.call_soon_threadsafe(self._or_end, self._take_lost, partitions)
+
+    def tell_skipped(self, partition: TopicPartition, offset: int) -> None:
+        self._loop.call_soon_threadsafe(self._or_end, self._take_skipped, partition, offset)
 
     def tell_end(self, partition: TopicPartition, offset: int) -> None:
         if self._ended is not None:
@@ -179,21 +219,30 @@ class KafkaReader:
 
     def _take_assigned(self, positions: Sequence[Position], generation: int, resets: Sequence[TopicPartition]) -> None:
         for partition in resets:
-            self._metrics.position_resets.labels(partition.topic).inc()
-            _log.error(
-                "kafka.position_out_of_range", extra={"topic": partition.topic, "partition": partition.partition}
-            )
+            self._note_reset(partition)
         for position in positions:
             at = position.start if position.committed is None else position.committed
-            self._reading[position.partition] = _Reading(generation, generation, committed=at)
+            self._reading[position.partition] = _Reading(generation, generation, position.start, committed=at)
         self._handler.assigned(positions)
+
+    def _take_skipped(self, partition: TopicPartition, offset: int) -> None:
+        self._note_reset(partition)
+        if (reading := self._reading.get(partition)) is not None:
+            reading.position = offset
+
+    def _note_reset(self, partition: TopicPartition) -> None:
+        self._reset = partition.topic, time.monotonic()
+        self._metrics.position_resets.labels(partition.topic).inc()
+        _log.error("kafka.position_out_of_range", extra={"topic": partition.topic, "partition": partition.partition})
 
     def _take_batch(self, batch: Batch, done: Callable[[], None]) -> None:
         try:
             for partition, generation, records in batch:
                 reading = self._reading.get(partition)
-                is_current = reading is not None and reading.generation == generation and not reading.paused
-                if is_current and not self._broken:
+                if reading is None or reading.generation != generation or reading.paused:
+                    continue
+                if not self._broken:
+                    reading.position = records[-1].offset + 1
                     self._handler.received(records)
         finally:
             done()

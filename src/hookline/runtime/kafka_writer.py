@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from hookline.runtime.kafka_client import RECONNECT_MS
 from hookline.runtime.log import Written
-from hookline.schemas.errors import ContractError, NotYet
+from hookline.schemas.errors import NotYet, TooLarge
 from hookline.schemas.topics import RECORD_BYTES_MAX
 
 _log = logging.getLogger("hookline.kafka")
@@ -34,42 +36,60 @@ class KafkaWriter:
     def __init__(self, bootstrap_servers: str, *, linger_ms: int, on_fatal: Fatal) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_fatal = on_fatal
-        self._reports: deque[tuple[asyncio.Future[Written], KafkaError | None, Written | None]] = deque()
+        self._reports: deque[tuple[_Write, Written | None, KafkaError | None]] = deque()
         self._outstanding = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._producer = Producer(_configuration(bootstrap_servers, linger_ms))
+        self._configuration = _configuration(bootstrap_servers, linger_ms)
+        self._producer = Producer(self._configuration)
+        self._lone: Producer | None = None
 
     def write(self, topic: str, *, key: bytes | None, value: bytes | None) -> asyncio.Future[Written]:
-        """Write one record; the future holds where it went, or NotYet, or ContractError if it can never be written."""
+        """Write one record; the future holds where it went, or NotYet, or TooLarge if it can never be written."""
         future: asyncio.Future[Written] = self._loop.create_future()
+        self._produce(self._producer, _Write(future, topic, key, value))
+        return future
+
+    def _produce(self, producer: Producer, write: "_Write") -> None:
         try:
-            self._producer.produce(topic, value, key, on_delivery=partial(self._reported, future))
+            producer.produce(write.topic, write.value, write.key, on_delivery=partial(self._reported, write))
         except BufferError:
-            future.set_exception(NotYet(f"{topic}: the local queue of {_QUEUE_RECORDS_MAX} records is full"))
+            write.future.set_exception(
+                NotYet(f"{write.topic}: the local queue of {_QUEUE_RECORDS_MAX} records is full")
+            )
         except KafkaException as error:
             self._heed(error.args[0])
-            future.set_exception(_translated(topic, error.args[0]))
+            write.future.set_exception(_translated(write, error.args[0]))
         else:
             self._outstanding += 1
             if self._timer is None:
                 self._timer = self._loop.call_later(_POLL_EVERY_S, self._poll)
-        return future
+
+    def _produce_alone(self, write: "_Write") -> None:
+        """The broker's limit is for a batch, and refuses all in it: only a record that is refused alone is too large."""
+        write.is_alone = True
+        if self._lone is None:
+            self._lone = Producer(self._configuration | {"batch.num.messages": 1, "linger.ms": 0})
+        self._produce(self._lone, write)
+
+    def _producers(self) -> Sequence[Producer]:
+        return (self._producer,) if self._lone is None else (self._producer, self._lone)
 
     async def close(self) -> None:
         """Wait (bounded) until everything written is acknowledged, then close the client."""
         if self._timer is not None:
             self._timer.cancel()
-        left = await asyncio.to_thread(self._flush)
-        self._settle()
-        if left:
-            self._producer.purge()  # or closing would wait for a broker that is gone
-            _log.warning("kafka.closed_with_unacknowledged_writes", extra={"records": left})
-        with contextlib.suppress(KafkaException):  # of a client that is broken already
-            await asyncio.to_thread(self._producer.close)
+        await self._flushed(self._producer)  # may refuse a batch, whose records are then written alone
+        for producer in self._producers():
+            if left := await self._flushed(producer):
+                producer.purge()  # or closing would wait for a broker that is gone
+                _log.warning("kafka.closed_with_unacknowledged_writes", extra={"records": left})
+            with contextlib.suppress(KafkaException):  # of a client that is broken already
+                await asyncio.to_thread(producer.close)
 
     def _poll(self) -> None:
         try:
-            self._producer.poll(0)
+            for producer in self._producers():
+                producer.poll(0)
         except KafkaException as error:  # how the client tells of a fatal error
             self._heed(error.args[0])
         self._settle()
@@ -79,33 +99,45 @@ class KafkaWriter:
         if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - its public name
             self._on_fatal(KafkaException(error))
 
-    def _flush(self) -> int:
+    async def _flushed(self, producer: Producer) -> int:
         """How many writes are left; all of them after a fatal error."""
         try:
-            return self._producer.flush(_FLUSH_S)
+            left = await asyncio.to_thread(producer.flush, _FLUSH_S)
         except KafkaException:
-            return self._outstanding
+            left = self._outstanding
+        self._settle()
+        return left
 
-    def _reported(self, future: asyncio.Future[Written], error: KafkaError | None, message: Message) -> None:
+    def _reported(self, write: "_Write", error: KafkaError | None, message: Message) -> None:
         # Inside `poll` on the loop, or inside `flush` on the closing thread.
-        self._reports.append((future, error, None if error is not None else _place(message)))
+        self._reports.append((write, None if error is not None else _place(message), error))
 
     def _settle(self) -> None:
         while self._reports:
-            future, error, place = self._reports.popleft()
+            write, place, error = self._reports.popleft()
             self._outstanding -= 1
             if error is not None:
                 self._heed(error)
-            if future.done():
+            if write.future.done():
                 continue  # who asked has given up waiting
             if place is not None:
-                future.set_result(place)
-            elif error is not None:
-                future.set_exception(_translated("write", error))
+                write.future.set_result(place)
+            elif error is None:
+                lost = "the broker has the record, but its first answer was lost and with it the place"
+                write.future.set_exception(NotYet(lost))
+            elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE and not write.is_alone:
+                self._produce_alone(write)
             else:
-                future.set_exception(
-                    NotYet("the broker has the record, but its first answer was lost and with it the place")
-                )
+                write.future.set_exception(_translated(write, error))
+
+
+@dataclass(slots=True)
+class _Write:
+    future: asyncio.Future[Written]
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    is_alone: bool = False
 
 
 def _place(message: Message) -> Written | None:
@@ -115,10 +147,11 @@ def _place(message: Message) -> Written | None:
     return Written(message.topic() or "", message.partition() or 0, offset, message.timestamp()[1])
 
 
-def _translated(topic: str, error: KafkaError) -> NotYet | ContractError:
+def _translated(write: _Write, error: KafkaError) -> NotYet | TooLarge:
     if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-        return ContractError(f"{topic}: the record is over the topic's limit of {RECORD_BYTES_MAX} bytes")
-    return NotYet(f"{topic}: the broker did not say yes: {error.str()}")
+        size_bytes = len(write.key or b"") + len(write.value or b"")
+        return TooLarge(f"{write.topic}: the record's {size_bytes} bytes are over the topic's limit")
+    return NotYet(f"{write.topic}: the broker did not say yes: {error.str()}")
 
 
 def _configuration(bootstrap_servers: str, linger_ms: int) -> dict[str, str | int | bool]:
@@ -133,6 +166,7 @@ def _configuration(bootstrap_servers: str, linger_ms: int) -> dict[str, str | in
         "delivery.timeout.ms": _DELIVERY_TIMEOUT_MS,
         "queue.buffering.max.messages": _QUEUE_RECORDS_MAX,
         "queue.buffering.max.kbytes": _QUEUE_KIB_MAX,
+        "reconnect.backoff.max.ms": RECONNECT_MS,
         "topic.metadata.propagation.max.ms": 10_000,
         "log_level": 2,  # what matters comes as errors of writes; a broker that is away would fill pages at 3
     }

@@ -107,14 +107,20 @@ class Writer(Protocol):
     """Writes records, and says for each when the broker has it."""
 
     def write(self, topic: str, *, key: bytes | None, value: bytes | None) -> "asyncio.Future[Written]":
-        """Write one record. The future fails with NotYet when the broker did not say yes: write it again."""
+        """Write one record. The future fails with NotYet when the broker did not say yes: write it again.
+
+        It fails with TooLarge when the topic takes no record of this size, today or ever.
+        """
         ...
 
 
 async def persisted(
     writer: Writer, topic: str, *, key: bytes | None, value: bytes | None, on_retry: Callable[[str], None] | None = None
 ) -> Written:
-    """Write until the broker says yes, however long it is away. Everything outside it stays as it is meanwhile."""
+    """Write until the broker says yes, however long it is away. Everything outside it stays as it is meanwhile.
+
+    Raises TooLarge when the topic's limit is below the record's size: write something smaller instead.
+    """
     wait_s = _REWRITE_FIRST_S
     while True:
         try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from hookline.runtime.clock import Clock
 from hookline.runtime.log import Commit, Handler, KafkaRecord, Position, TopicPartition, Written
-from hookline.schemas.errors import NotYet
+from hookline.schemas.errors import HooklineError, NotYet, TooLarge
 
 _BATCH_MAX = 500
 
@@ -65,17 +65,25 @@ class MemoryBroker:
 
 
 class MemoryWriter:
-    """A `Writer` on a memory broker; `fails` is asked before each write."""
+    """A `Writer` on a memory broker; `fails` is asked before each write. `bytes_max`: the limits of topics that have one."""
 
-    def __init__(self, broker: MemoryBroker, *, fails: Failing = _never) -> None:
+    def __init__(
+        self, broker: MemoryBroker, *, fails: Failing = _never, bytes_max: Mapping[str, int] | None = None
+    ) -> None:
         self._broker = broker
         self._fails = fails
+        self._bytes_max = {} if bytes_max is None else bytes_max
 
     def write(self, topic: str, *, key: bytes | None, value: bytes | None) -> "asyncio.Future[Written]":
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Written] = loop.create_future()
-        if self._fails(topic):
-            loop.call_soon(_fail, future, topic)
+        size_bytes, bytes_max = len(key or b"") + len(value or b""), self._bytes_max.get(topic)
+        if bytes_max is not None and size_bytes > bytes_max:
+            loop.call_soon(
+                _fail, future, TooLarge(f"{topic}: the record's {size_bytes} bytes are over the topic's limit")
+            )
+        elif self._fails(topic):
+            loop.call_soon(_fail, future, NotYet(f"{topic}: the write was made to fail"))
         else:
             loop.call_soon(_settle, future, self._broker.append(topic, key, value))
         return future
@@ -86,9 +94,9 @@ def _settle(future: "asyncio.Future[Written]", written: Written) -> None:
         future.set_result(written)
 
 
-def _fail(future: "asyncio.Future[Written]", topic: str) -> None:
+def _fail(future: "asyncio.Future[Written]", error: HooklineError) -> None:
     if not future.done():
-        future.set_exception(NotYet(f"{topic}: the write was made to fail"))
+        future.set_exception(error)
 
 
 @dataclass(slots=True)
