@@ -2,7 +2,7 @@
 # and for a local Kafka Java 17+ and Maven (or Docker, or HOOKLINE_BOOTSTRAP_SERVERS).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check format unit road bench lock jars clean
+.PHONY: help setup up test check format unit road bench isolation postponing tiers faketime lock jars clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -42,11 +42,25 @@ check: $(VENV)/.ready ## format, lint, types, layers, unit and contract tests
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/pytest -q tests/unit tests/layout tests/contract
 
-road: jars ## tests of the whole road on a real broker
+faketime: ## Debian's faketime and a C compiler, for the test of the 20 h retry schedule (skipped without them)
+	@{ ls /usr/lib/*/faketime/libfaketime.so.1 && command -v cc; } >/dev/null 2>&1 || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+		&& apt-get update -qq && apt-get install -qq --no-install-recommends faketime gcc libc6-dev >/dev/null; } \
+		|| echo "faketime or a C compiler is not there, and only root could install it with apt: the retry schedule's test will be skipped"
+
+road: jars faketime ## tests of the whole road on a real broker
 	@$(BIN)/pytest -q tests/road
 
 bench: jars ## deliveries a second and latency, beside a bare client
 	@PYTHONPATH=tests $(BIN)/python benchmarks/road.py $(ARGS)
+
+isolation: jars ## latency at healthy endpoints, with and without bad ones: ARGS="--bad partition|forty|dns"
+	@PYTHONPATH=tests $(BIN)/python benchmarks/isolation.py $(ARGS)
+
+postponing: jars ## an endpoint with a rate limit, a slow one with a backlog: ARGS="limited" or "slow"
+	@PYTHONPATH=tests $(BIN)/python benchmarks/postponing.py $(ARGS)
+
+tiers: jars ## how late the 1 s tier is at 1,000 a second
+	@PYTHONPATH=tests $(BIN)/python benchmarks/tiers.py $(ARGS)
 
 format: $(VENV)/.ready ## let ruff write the format and the safe fixes
 	@$(BIN)/ruff format .

@@ -68,14 +68,21 @@ class Road:
     api: aiohttp.ClientSession
     log_dir: Path
     roles: dict[str, Role] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     async def start(self, name: str) -> None:
-        """Start a role and wait until it says that it is ready."""
-        port = free_port()
-        settings = replace(self.settings, health_port=port, instance_id=f"{name}-1")
+        """Start a role and wait until it says that it is ready; `dispatcher-2` is one more of the role `dispatcher`."""
+        port, (role, _, number) = free_port(), name.partition("-")
+        settings = replace(self.settings, health_port=port, instance_id=f"{role}-{number or 1}")
         with (self.log_dir / f"{name}.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "hookline", name, env=_environment(settings), stdout=log, stderr=log
+                sys.executable,
+                "-m",
+                "hookline",
+                role,
+                env=_environment(settings) | dict(self.environment),
+                stdout=log,
+                stderr=log,
             )
         self.roles[name] = Role(process, f"http://127.0.0.1:{port}")
         await self.wait_ready(name)
@@ -155,13 +162,15 @@ class Road:
 
 
 @asynccontextmanager
-async def road(settings: Settings, folder: Path, *, roles: Sequence[str] = ROLES) -> AsyncIterator[Road]:
-    """A running road; everything it started has ended when the block has."""
+async def road(
+    settings: Settings, folder: Path, *, roles: Sequence[str] = ROLES, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Road]:
+    """A running road; everything it started has ended when the block has. Its processes also see `environment`."""
     settings = replace(settings, data_dir=folder, api_port=free_port())
     key = await asyncio.to_thread(_prepare, settings)
     headers = {"Authorization": f"Bearer {key}"}
     async with aiohttp.ClientSession(f"http://127.0.0.1:{settings.api_port}", headers=headers) as session:
-        running = Road(settings, session, folder)
+        running = Road(settings, session, folder, environment=environment or {})
         try:
             await asyncio.gather(*(running.start(name) for name in roles))
             yield running
