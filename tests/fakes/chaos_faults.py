@@ -3,6 +3,8 @@
 import asyncio
 import signal
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from fakes.chaos_plan import Kind, Planned
 from fakes.chaos_scene import SESSION_TIMEOUT_S, Scene
@@ -33,12 +35,13 @@ async def play(scene: Scene, planned: Planned) -> Fault:
 async def _kill(scene: Scene, planned: Planned) -> Fault:
     open_count, cut, began_s = await scene.open_enough(), scene.tally["cut"][0], time.monotonic()
     await scene.running.kill(planned.process)
-    starting = asyncio.create_task(scene.running.start(planned.process))
-    ended_s = time.monotonic()
+    ended_s, restarting = time.monotonic(), asyncio.create_task(scene.running.start(planned.process))
     await asyncio.sleep(_CUT_S)
     in_flight = scene.tally["cut"][0] - cut
-    await starting
-    return await _fault(scene, planned, began_s, ended_s, open_count=open_count, in_flight=in_flight)
+    async with _awaited(restarting):
+        return await _fault(
+            scene, planned, began_s, ended_s, open_count=open_count, in_flight=in_flight, restarting=restarting
+        )
 
 
 async def _stop(scene: Scene, planned: Planned) -> Fault:
@@ -46,9 +49,17 @@ async def _stop(scene: Scene, planned: Planned) -> Fault:
     status = await scene.running.stop(planned.process)
     if status != 0:
         scene.notes.append(f"exit status {status}")
-    ended_s = time.monotonic()
-    await scene.running.start(planned.process)
-    return await _fault(scene, planned, began_s, ended_s, open_count=open_count)
+    ended_s, restarting = time.monotonic(), asyncio.create_task(scene.running.start(planned.process))
+    async with _awaited(restarting):
+        return await _fault(scene, planned, began_s, ended_s, open_count=open_count, restarting=restarting)
+
+
+@asynccontextmanager
+async def _awaited(task: asyncio.Task[None]) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await task
 
 
 async def _pause(scene: Scene, planned: Planned) -> Fault:
@@ -81,9 +92,16 @@ async def _vanish(scene: Scene, planned: Planned) -> Fault:
 
 
 async def _fault(
-    scene: Scene, planned: Planned, began_s: float, ended_s: float, *, open_count: int, in_flight: int = 0
+    scene: Scene,
+    planned: Planned,
+    began_s: float,
+    ended_s: float,
+    *,
+    open_count: int,
+    in_flight: int = 0,
+    restarting: asyncio.Task[None] | None = None,
 ) -> Fault:
-    recovered_s, recovery_s = await scene.settled(ended_s)
+    recovered_s, recovery_s = await scene.settled(ended_s, restarting)
     return Fault(
         name=str(planned),
         began_s=began_s,

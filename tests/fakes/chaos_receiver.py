@@ -7,6 +7,7 @@ their first attempts with 500, some hang for a while again and again, until all 
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections import deque
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any, cast
 
 import uvloop
 
@@ -170,8 +172,7 @@ class _Connection(asyncio.Protocol):
         self.taken: _Taken | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
         self._others.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -253,7 +254,14 @@ async def _obey(words: Sequence[str], receiving: Receiving, ports: Sequence[Port
             receiving.flush()
 
 
+def _end(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What this server did not understand ends it, and so the run: a receiver that guesses proves nothing."""
+    loop.default_exception_handler(context)
+    os._exit(1)
+
+
 async def main(manners: Manners, folder: Path) -> None:
+    asyncio.get_running_loop().set_exception_handler(_end)
     receiving = Receiving(manners, folder)
     # Ports that the system hands to nobody: a client that tries one that has vanished would in the end reach itself.
     ports = [Port(receiving, free_port(f"{folder} {each}")) for each in range(manners.ports)]

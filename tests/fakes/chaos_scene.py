@@ -12,6 +12,7 @@ from pathlib import Path
 from fakes.chaos_load import Load, subscribe
 from fakes.chaos_receiver import Manners
 from fakes.chaos_sheets import Sheet, sent_sheet, tally_sheet
+from fakes.chaos_table import OPEN_AT_LEAST
 from fakes.configuration import short_settings
 from fakes.road import Road, road
 from fakes.told import Told, telling
@@ -20,7 +21,6 @@ from hookline.runtime.settings import Settings
 
 EVENTS_MAX = 2_000_000
 SESSION_TIMEOUT_S = 6
-OPEN_AT_LEAST = 100
 _RETRY_TIERS_MS = (1_000, 2_000, 3_000, 4_000, 5_000, 6_000)
 _POSTPONED_TIERS_MS = (500, 1_000, 2_000, 4_000)
 _REQUEST_S = 3  # a request that hangs ends well before a stop's patience does
@@ -76,13 +76,16 @@ class Scene:
             await asyncio.sleep(_LOOK_S)
         return count
 
-    async def settled(self, ended_s: float) -> tuple[float, float | None]:
-        """When the healthy ones had recovered, and how long after `ended_s` that was; None: they had not in time."""
+    async def settled(self, ended_s: float, restarting: asyncio.Task[None] | None) -> tuple[float, float | None]:
+        """When the healthy ones had recovered, and how long after `ended_s` that was; None: they had not in time.
+
+        What is `restarting` is there again then, too.
+        """
         healthy, late_s = self.manners.healthy(), ended_s
         while (now_s := time.monotonic()) < ended_s + _SETTLE_S:
             if self.oldest_age_s(healthy) >= _YOUNG_S:
                 late_s = now_s
-            elif now_s >= late_s + _CALM_S:
+            elif now_s >= late_s + _CALM_S and (restarting is None or restarting.done()):
                 return late_s, late_s - ended_s
             await self._revive()
             await asyncio.sleep(_LOOK_S)

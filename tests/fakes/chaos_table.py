@@ -1,9 +1,10 @@
 """The verdict of a chaos run as a table, a line for each fault: what it cost, what it may cost, and whether that is kept to."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from fakes.ledger import Ledger
+from fakes.ledger import Entry, Ledger, Repeat
 
 OPEN_AT_LEAST = 100
 RECOVERY_MAX_S = 15.0
@@ -13,6 +14,7 @@ COMMIT_RECORDS = 500
 COMMIT_S = 0.2
 # An answer is finished when its record is acknowledged, and a commit holds when its answer is there; both take a while.
 _ON_THE_WAY_S = 0.1
+_LOST_TOLD = 10
 _HEAD = ("fault", "at s", "open", "in flight", "lost", "unexpected", "body", "repeats", "allowed", "> 7", "recovery s")
 
 
@@ -42,7 +44,7 @@ class Line:
     lost: int
     unexpected: int
     wrong_bodies: int
-    repeats: int
+    repeats: Sequence[Repeat]
     repeats_max: int
     beyond_attempts: int
 
@@ -53,7 +55,7 @@ class Line:
             (self.unexpected, "unexpected"),
             (self.wrong_bodies, "with another body"),
             (self.beyond_attempts, "with an attempt number over 7"),
-            (self.repeats - self.repeats_max, f"repeats more than the {self.repeats_max} allowed"),
+            (len(self.repeats) - self.repeats_max, f"repeats more than the {self.repeats_max} allowed"),
         ):
             if count > 0:
                 yield f"{self.fault.name}: {count} {what}"
@@ -69,6 +71,7 @@ class Table:
 
     title: str
     lines: Sequence[Line]
+    started_s: float
     rate_per_s: float
     rate_share: float
     refused: int
@@ -90,7 +93,7 @@ class Table:
         widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
         notes = [""] + [line.fault.note for line in self.lines]
         printed = [_row(cells, widths, note) for cells, note in zip(rows, notes, strict=True)]
-        return "\n".join([self.title, *printed, self._totals(), self._verdict()])
+        return "\n".join([self.title, *printed, self._totals(), *self._details(), self._verdict()])
 
     def _totals(self) -> str:
         ledger = self.ledger
@@ -99,6 +102,14 @@ class Table:
             f" lost {len(ledger.lost)}, unexpected {len(ledger.unexpected)}, other bodies {len(ledger.wrong_bodies)},"
             f" repeats {len(ledger.repeats)}, not on record {self.off_record}; rate held {self.rate_share:.1%} of {self.rate_per_s:,.0f}/s"
         )
+
+    def _details(self) -> Iterator[str]:
+        """What helps to find out why."""
+        for line in self.lines:
+            if line.repeats:
+                yield f"  repeats of {line.fault.name}: {_told_repeats(line.repeats)}"
+        for entry in self.ledger.lost[:_LOST_TOLD]:
+            yield f"  lost: {_told_loss(entry, self.started_s)}"
 
     def _verdict(self) -> str:
         if self.is_void():
@@ -125,7 +136,7 @@ def make_table(
     lost = _by_fault([each.published_s for each in ledger.lost], [float("-inf"), *ends[:-1]])
     unexpected = _by_fault([each.received_s for each in ledger.unexpected], begins)
     wrong_bodies = _by_fault([each.received_s for each in ledger.wrong_bodies], begins)
-    repeats = _by_fault([each.received_s for each in ledger.repeats], begins)
+    repeated = _at_fault([each.received_s for each in ledger.repeats], begins)
     beyond = _by_fault([each.received_s for each in ledger.beyond_attempts], begins)
     lines = [
         Line(
@@ -134,7 +145,7 @@ def make_table(
             lost=lost[number],
             unexpected=unexpected[number],
             wrong_bodies=wrong_bodies[number],
-            repeats=repeats[number],
+            repeats=[each for each, at in zip(ledger.repeats, repeated, strict=True) if at == number],
             repeats_max=0 if fault.is_clean else repeats_max(fault, ledger),
             beyond_attempts=beyond[number],
         )
@@ -143,6 +154,7 @@ def make_table(
     return Table(
         title=title,
         lines=lines,
+        started_s=started_s,
         rate_per_s=rate_per_s,
         rate_share=rate_share,
         refused=refused,
@@ -159,11 +171,33 @@ def repeats_max(fault: Fault, ledger: Ledger) -> int:
 
 
 def _by_fault(times_s: Sequence[float], begins_s: Sequence[float]) -> Sequence[int]:
-    """How many times lie in each fault's span; what lies before the first is the first's."""
-    counts = [0] * len(begins_s)
-    for time_s in times_s:
-        counts[max(0, sum(begin_s <= time_s for begin_s in begins_s) - 1)] += 1
-    return counts
+    """How many times lie in each fault's span."""
+    found = _at_fault(times_s, begins_s)
+    return [found.count(number) for number in range(len(begins_s))]
+
+
+def _at_fault(times_s: Sequence[float], begins_s: Sequence[float]) -> Sequence[int]:
+    """In which fault's span each time lies; what lies before the first is the first's."""
+    return [max(0, bisect_right(begins_s, time_s) - 1) for time_s in times_s]
+
+
+def _told_repeats(repeats: Sequence[Repeat]) -> str:
+    endpoints = sorted({each.receipt.endpoint for each in repeats})
+    numbers = sorted({each.receipt.attempt for each in repeats})
+    answered = sum(each.earlier.status == 200 for each in repeats)
+    after_s = sorted(each.received_s - each.earlier.received_s for each in repeats)
+    return (
+        f"{answered} of {len(repeats)} after an answer, {after_s[0]:.1f} to {after_s[-1]:.1f} s after the first copy,"
+        f" attempts {numbers}, {len(endpoints)} endpoints {endpoints[:10]}"
+    )
+
+
+def _told_loss(entry: Entry, started_s: float) -> str:
+    came = ", ".join(
+        f"attempt {each.attempt} at {each.received_s - started_s:.1f} s: {each.status or 'no answer'}"
+        for each in entry.receipts
+    )
+    return f"event {entry.number}, published at {entry.published_s - started_s:.1f} s; {came or 'nothing came'}"
 
 
 def _cells(line: Line) -> Sequence[str]:
@@ -176,7 +210,7 @@ def _cells(line: Line) -> Sequence[str]:
         str(line.lost),
         str(line.unexpected),
         str(line.wrong_bodies),
-        str(line.repeats),
+        str(len(line.repeats)),
         str(line.repeats_max),
         str(line.beyond_attempts),
         "never" if fault.recovery_s is None else f"{fault.recovery_s:.1f}",

@@ -29,6 +29,18 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeat:
+    """A request that came once too often, and the one before it."""
+
+    receipt: Receipt
+    earlier: Receipt
+
+    @property
+    def received_s(self) -> float:
+        return self.receipt.received_s
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """What did not go as it should. Each finding has its time: a loss when the event was published, the others when they came."""
 
@@ -38,7 +50,7 @@ class Ledger:
     lost: Sequence[Entry]
     unexpected: Sequence[Receipt]
     wrong_bodies: Sequence[Receipt]
-    repeats: Sequence[Receipt]
+    repeats: Sequence[Repeat]
     beyond_attempts: Sequence[Receipt]
     answered_s: Sequence[float]
 
@@ -64,21 +76,22 @@ def make_ledger(load: Load, sent: Sheet, received: Iterable[Receipt]) -> Ledger:
         lost=[each for each in entries.values() if each.acked_s and not each.is_delivered],
         unexpected=unexpected,
         wrong_bodies=[receipt for each in entries.values() for receipt in _wrong_bodies(load, each)],
-        repeats=[receipt for each in entries.values() for receipt in repeats(each.receipts)],
+        repeats=[repeat for each in entries.values() for repeat in repeats(each.receipts)],
         beyond_attempts=[each for each in every if each.attempt > ATTEMPTS_MAX],
         answered_s=[each.ended_s for each in every if each.status],
     )
 
 
-def repeats(receipts: Iterable[Receipt]) -> Iterator[Receipt]:
+def repeats(receipts: Iterable[Receipt]) -> Iterator[Repeat]:
     """Requests for one delivery that came twice: the same attempt's number again, or any after one that was answered with 200."""
-    numbers, succeeded_s = set[int](), float("inf")
+    of_number, succeeded = dict[int, Receipt](), None
     for receipt in sorted(receipts, key=lambda each: each.received_s):
-        if receipt.attempt in numbers or succeeded_s < receipt.received_s:
-            yield receipt
-        numbers.add(receipt.attempt)
-        if receipt.status == 200:
-            succeeded_s = min(succeeded_s, receipt.ended_s)
+        is_late = succeeded is not None and succeeded.ended_s < receipt.received_s
+        earlier = of_number.get(receipt.attempt) or (succeeded if is_late else None)
+        if earlier is not None:
+            yield Repeat(receipt, earlier)
+        of_number[receipt.attempt] = receipt
+        succeeded = succeeded or (receipt if receipt.status == 200 else None)
 
 
 def _entries(load: Load, sent: Sheet) -> Iterator[Entry]:
