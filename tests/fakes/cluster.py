@@ -11,8 +11,8 @@ Every record is on three nodes, and a write waits for two of them. Where Java or
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +60,14 @@ class Cluster:
                 await asyncio.sleep(_ASK_EVERY_S)
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A node's own address, past the proxy, and the port at which the proxy reaches it."""
+
+    bootstrap_servers: str
+    port: int
+
+
 @asynccontextmanager
 async def cluster(folder: Path, cache_dir: Path) -> AsyncIterator[Cluster]:
     """Three nodes with their data in `folder`; all have ended when the block has."""
@@ -76,16 +84,16 @@ async def cluster(folder: Path, cache_dir: Path) -> AsyncIterator[Cluster]:
             each.kill()  # their data goes with the folder
 
 
-@contextmanager
-def broker_behind(port: int, folder: Path, cache_dir: Path) -> Iterator[tuple[str, int]]:
-    """One node that tells clients behind a proxy to connect to `port`; yields its own address, and where the proxy reaches it."""
+@asynccontextmanager
+async def broker_behind(port: int, folder: Path, cache_dir: Path) -> AsyncIterator[Door]:
+    """One node that tells clients behind a proxy to connect to `port`."""
     require_kafka(cache_dir)
     client, controller, door = _ports(str(folder), count=3)
     node = Node(ports=Ports(client, controller), log_dir=str(folder / "data"), proxied=Proxied(door, port))
     broker = EmbeddedKafka(data_dir=folder, cache_dir=cache_dir, env=os.environ, say=print, node=node)
-    broker.start()
     try:
-        yield broker.bootstrap_servers, door
+        await asyncio.to_thread(broker.start)
+        yield Door(broker.bootstrap_servers, door)
     finally:
         broker.kill()
 
