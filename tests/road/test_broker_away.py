@@ -1,0 +1,73 @@
+"""What every role says of itself while its broker hangs, is gone, and comes back. The broker is the test's own."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from fakes.configuration import short_settings
+from fakes.endpoint import endpoint
+from fakes.road import ROLES, Road, road, sample
+from hookline.runtime.broker_process import EmbeddedKafka
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+_NOTICED_S = 20.0  # 5 s of silence and a question of 2 s, on a machine that may be busy
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path, cache_dir: Path) -> Iterator[EmbeddedKafka]:
+    broker = EmbeddedKafka(data_dir=tmp_path / "kafka", cache_dir=cache_dir, env=os.environ, say=print)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.kill()
+
+
+async def page(running: Road, name: str, path: str) -> tuple[int, str]:
+    url = f"{running.roles[name].health_url}{path}"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status, (await answer.text()).strip()
+
+
+async def all_say(running: Road, status: int) -> Mapping[str, str]:
+    """What every role's /readyz says, once all of them answer with this status; /healthz is well all the time."""
+    began_s, said = time.monotonic(), dict[str, str]()
+    async with asyncio.timeout(_NOTICED_S):
+        while len(said) < len(running.roles):
+            for name in running.roles:
+                assert (await page(running, name, "/healthz"))[0] == 200
+                found, text = await page(running, name, "/readyz")
+                if found == status and name not in said:
+                    said[name] = f"{text} [after {time.monotonic() - began_s:.1f} s]"
+            await asyncio.sleep(0.1)
+    print(f"\n{status}: {said}")
+    return said
+
+
+async def test_no_role_is_ready_while_the_broker_hangs_or_is_gone_and_all_are_soon_after(
+    own_broker: EmbeddedKafka, prefix: str, tmp_path: Path
+) -> None:
+    settings = short_settings(own_broker.bootstrap_servers, prefix)
+    async with road(settings, tmp_path, roles=ROLES) as running, endpoint() as (url, seen):
+        await running.subscribe(url, "order.created")
+        await running.publish(sample("order.created"))
+        await seen.wait_for(1)
+        own_broker_pid = own_broker.pid
+        assert own_broker_pid is not None
+        os.kill(own_broker_pid, signal.SIGSTOP)
+        complaints = await all_say(running, 503)
+        assert all("broker" in each for each in complaints.values())
+        os.kill(own_broker_pid, signal.SIGCONT)
+        await all_say(running, 200)
+        own_broker.kill()
+        await all_say(running, 503)
+        await asyncio.to_thread(own_broker.start)
+        await all_say(running, 200)
+        await running.publish(sample("order.created"))
+        await seen.wait_for(2)
