@@ -32,6 +32,7 @@ _MEMBER_CHECK_S = 0.05
 _VIEW_WAIT_S = 5.0
 _WAKE_S = 0.001
 _TICK_S = 0.1  # how soon an endpoint that hangs is noticed, at most, beyond its patience
+_STALL_MS = 300.0
 # Three quarters of what is in flight and in memory are for first attempts, so retries never delay them.
 _QUARTERS = {FRESH: 3, SECOND: 1}
 
@@ -74,6 +75,7 @@ class Worker:
         self._bytes = _Bytes({lane: settings.window_bytes_max * part // 4 for lane, part in _QUARTERS.items()})
         self._full: set[TopicPartition] = set()
         self._finished = 0
+        self._stalled_ms = 0.0
         self._wake: asyncio.TimerHandle | None = None
         self._show()
 
@@ -90,7 +92,9 @@ class Worker:
     async def tick_forever(self) -> None:
         """Look at every endpoint anew, ten times a second: what hangs by now, and what waits too long."""
         while True:
+            before_ms = self._now_ms()
             await asyncio.sleep(_TICK_S)
+            self._stalled_ms += max(0.0, self._now_ms() - before_ms - _STALL_MS)
             now_ms = self._now_ms()
             self._postpone_all(self._isolation.tick(now_ms))
             for window in [window for window in self._windows.values() if window.is_tight()]:
@@ -179,6 +183,8 @@ class Worker:
             case Arrival.START:
                 self._bytes.take(window.lane, size_bytes)
                 self._offer(Slot(window, record.offset, size_bytes, delivery))
+            case Arrival.HELD:
+                self._bytes.take(window.lane, size_bytes)
             case Arrival.DONE:
                 pass
         return True
@@ -281,11 +287,14 @@ class Worker:
         window = slot.window
         if window.hold is Hold.GONE:
             return
+        held_bytes, following = window.open_bytes, None
         if closing is Closing.POSTPONED:
-            window.postpone(slot)
+            following = window.postpone(slot)
         else:
             window.finish(slot)
-        self._bytes.give_back(window.lane, slot.size_bytes)
+        self._bytes.give_back(window.lane, held_bytes - window.open_bytes)
+        if following is not None:
+            self._offer(following)
         self._finished += 1
         if self._finished >= self._settings.commit_records:
             self._commit()
@@ -312,7 +321,7 @@ class Worker:
     def _show(self) -> None:
         for name, lane in self._isolation.lanes.items():
             self._metrics.in_flight.labels(name).set_function(partial(getattr, lane, "in_flight"))
-            self._metrics.doubtful_in_flight.labels(name).set_function(partial(getattr, lane, "doubtful"))
+            self._metrics.doubtful_in_flight.labels(name).set_function(lane.doubtful)
             self._metrics.open_records.labels(name).set_function(partial(self._open_records, name))
             self._metrics.waiting_records.labels(name).set_function(partial(self._isolation.waiting, name))
             self._metrics.open_bytes.labels(name).set_function(partial(self._bytes.open.__getitem__, name))
@@ -321,8 +330,8 @@ class Worker:
         return sum(window.open_count() for window in self._windows.values() if window.lane == lane)
 
     def _now_ms(self) -> float:
-        """Of the clock that only runs forward."""
-        return self._clock.monotonic_s() * 1_000
+        """Of a clock that only runs forward, and stands still while this process does: its own stalls are no endpoint's fault."""
+        return self._clock.monotonic_s() * 1_000 - self._stalled_ms
 
     def _the_reader(self) -> Reader:
         if self._reader is None:

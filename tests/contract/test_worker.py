@@ -1,125 +1,20 @@
-"""The real worker and the real sender on the memory broker, where writes can be made to fail and partitions be lost."""
+"""What the real worker and sender do, whatever happens to writes and partitions."""
 
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
-from prometheus_client import CollectorRegistry
 
 from fakes.configuration import delivery, short_settings, subscription
+from fakes.dispatching import SETTINGS, TOPICS, dispatching, until
 from fakes.endpoint import after, endpoint
-from hookline.dispatchers.assembly import Parts, build_worker
-from hookline.dispatchers.session import open_session
-from hookline.runtime.catalogue import load_catalogue
-from hookline.runtime.clock import SystemClock
-from hookline.runtime.log import KafkaRecord, TopicPartition
-from hookline.runtime.memory import MemoryBroker, MemoryReader, MemoryWriter
-from hookline.runtime.metrics import Metrics
-from hookline.runtime.settings import Settings
-from hookline.runtime.tasks import Tasks
-from hookline.runtime.view import View
-from hookline.schemas.codec import Codec
-from hookline.schemas.records import Attempt, Delivery, Outcome, Subscription
-
-CODEC = Codec(load_catalogue())
-SETTINGS = short_settings("memory", "t.", commit_interval_ms=10)
-TOPICS = SETTINGS.topics()
-
-
-@dataclass(slots=True)
-class Failures:
-    """How often a write to each topic still fails; and every topic asked for, in order."""
-
-    left: Counter[str] = field(default_factory=Counter)
-    asked: list[str] = field(default_factory=list)
-
-    def fails(self, topic: str) -> bool:
-        self.asked.append(topic)
-        self.left[topic] -= 1
-        return self.left[topic] >= 0
-
-
-class Dispatching:
-    def __init__(self, broker: MemoryBroker, reader: MemoryReader, view: View, failures: Failures) -> None:
-        self.broker = broker
-        self.reader = reader
-        self.view = view
-        self.failures = failures
-
-    def configure(self, *subscriptions: Subscription) -> None:
-        """The view learns of them, at offsets from 0 on."""
-        self.view.received(
-            [
-                KafkaRecord(TOPICS.subscriptions, 0, number, 0, each.subscription_id.encode(), CODEC.encode(each))
-                for number, each in enumerate(subscriptions)
-            ]
-        )
-
-    def deliver(self, *deliveries: Delivery) -> None:
-        for each in deliveries:
-            self.broker.append(TOPICS.deliveries, each.subscription_id.encode(), CODEC.encode(each))
-
-    def attempts(self) -> Sequence[Attempt]:
-        return [CODEC.decode(record.value, Attempt) for record in self.broker.records(TOPICS.attempts)]
-
-    def retries(self) -> Sequence[Delivery]:
-        return [
-            CODEC.decode(record.value, Delivery)
-            for record in self.broker.records(TOPICS.retry(SETTINGS.retry_tiers[0]))
-        ]
-
-    def committed(self) -> int:
-        found = self.broker.committed("dispatchers", TopicPartition(TOPICS.deliveries, 0))
-        return 0 if found is None else found.offset
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-@asynccontextmanager
-async def dispatching(settings: Settings = SETTINGS) -> AsyncIterator[Dispatching]:
-    """One worker on one partition of each lane."""
-    clock, metrics, failures = SystemClock(), Metrics(CollectorRegistry()), Failures()
-    broker = MemoryBroker(clock)
-    for topic in TOPICS.specifications():
-        broker.create(topic.name)
-    failed: list[BaseException] = []
-    async with AsyncExitStack() as stack:
-        tasks = Tasks(on_fatal=failed.append)
-        session = await stack.enter_async_context(open_session(endpoints=settings.endpoints, timeout_s=5))
-        stack.push_async_callback(tasks.cancel)
-        view = View(topics=TOPICS, codec=CODEC, metrics=metrics)
-        writer = MemoryWriter(broker, fails=failures.fails)
-        worker = build_worker(
-            Parts(
-                settings=settings,
-                topics=TOPICS,
-                codec=CODEC,
-                view=view,
-                session=session,
-                writer=writer,
-                clock=clock,
-                metrics=metrics,
-                tasks=tasks,
-            )
-        )
-        reader = MemoryReader(
-            broker, group="dispatchers", topics=(TOPICS.deliveries, TOPICS.redeliveries), handler=worker
-        )
-        worker.read_by(reader)
-        tasks.spawn(worker.commit_forever())
-        tasks.spawn(worker.tick_forever())
-        reader.start()
-        yield Dispatching(broker, reader, view, failures)
-    assert not failed
+from hookline.runtime.log import KafkaRecord
+from hookline.schemas.records import Outcome
 
 
 async def test_a_failed_write_is_written_again_and_the_request_not_sent_again() -> None:

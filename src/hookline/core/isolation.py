@@ -1,7 +1,7 @@
 """Which open deliveries may start now: lanes have their budgets, endpoints their caps, and none can take another's.
 
-Invariants: a lane's requests in flight never exceed its budget, those to endpoints in doubt never half of it; an endpoint's
-never exceed its cap; a rate limited endpoint's requests are spaced; what waits is bounded, and what exceeds is postponed.
+Invariants: a lane's requests in flight never exceed its budget; one to an endpoint in doubt never starts while those hold half
+of it; an endpoint's never exceed its cap; a rate limited endpoint's requests are spaced; what waits is bounded, and what exceeds is postponed.
 """
 
 from collections import deque
@@ -13,11 +13,13 @@ from math import inf
 from typing import NamedTuple
 
 from hookline.core.breaker import Breaker
-from hookline.core.limits import FRESH, SECOND, Held, Limits
-from hookline.core.share import Queue, Share
+from hookline.core.limits import FRESH, SECOND, Held, Limits, budget_of
+from hookline.core.pace import Standing
+from hookline.core.share import Share
 from hookline.core.window import Hold, Slot, Window
 
 LimitsOf = Callable[[str], Limits]
+_WORST_FIRST = (Standing.DOUBTFUL, Standing.UNKNOWN, Standing.PROVEN)
 _CRAMPED_MAX = 8  # held for one endpoint while memory is short
 _KEPT_MAX = 10_000  # idle endpoints whose pace is remembered
 
@@ -30,21 +32,40 @@ class Postponed(NamedTuple):
     wait_ms: float
 
 
+def _queues() -> dict[Standing, deque[Share]]:
+    return {standing: deque() for standing in _WORST_FIRST}
+
+
+def _counts() -> dict[Standing, int]:
+    return dict.fromkeys(_WORST_FIRST, 0)
+
+
 @dataclass(slots=True)
 class Lane:
     """A lane's budget, and who waits for a part of it."""
 
     budget: int
-    in_flight: int = 0
-    doubtful: int = 0  # of these, to endpoints in doubt
-    turn: deque[Share] = field(default_factory=deque)
-    doubtful_turn: deque[Share] = field(default_factory=deque)
+    held: dict[Standing, int] = field(default_factory=_counts)  # requests in flight
+    turns: dict[Standing, deque[Share]] = field(default_factory=_queues)
     cramped: bool = False  # whether what it holds is near its bound in bytes
 
-    def has_room(self, *, is_doubtful: bool) -> bool:
-        if self.in_flight >= self.budget:
-            return False
-        return not is_doubtful or self.doubtful < max(1, self.budget // 2)
+    @property
+    def in_flight(self) -> int:
+        return sum(self.held.values())
+
+    def doubtful(self) -> int:
+        """Requests in flight to endpoints in doubt."""
+        return self.held[Standing.DOUBTFUL]
+
+    def has_room(self, standing: Standing) -> bool:
+        """Whether one more request may start to an endpoint of this standing."""
+        held, counts = 0, False
+        for each in _WORST_FIRST:
+            held += self.held[each]
+            counts = counts or each is standing
+            if counts and held >= budget_of(each, self.budget):
+                return False
+        return True
 
 
 class Isolation:
@@ -106,16 +127,15 @@ class Isolation:
         """Its request has ended; what is left until `finish` is ours to do, and no fault of the endpoint."""
         share = self._shares[slot.delivery.subscription_id]
         share.pace.answered(id(slot), now_ms, succeeded=succeeded)
-        self._doubt(share, now_ms)
+        self._judge(share, now_ms)
 
     def finish(self, slot: Slot, now_ms: float) -> None:
         """A started slot is not in flight any more."""
         share, name = self._shares[slot.delivery.subscription_id], slot.window.lane
-        self.lanes[name].in_flight -= 1
-        self.lanes[name].doubtful -= share.doubtful
+        self.lanes[name].held[share.standing] -= 1
         share.sides[name].in_flight -= 1
         share.pace.ended(id(slot))
-        self._doubt(share, now_ms)
+        self._judge(share, now_ms)
         share.limits = self._limits_of(share.name)
         self._queue(share, FRESH)
         self._queue(share, SECOND)
@@ -127,7 +147,7 @@ class Isolation:
         for share in list(self._shares.values()):
             if share.is_idle():
                 continue
-            self._doubt(share, now_ms)
+            self._judge(share, now_ms)
             share.limits = self._limits_of(share.name)
             for lane in (FRESH, SECOND):
                 excess.extend(self._excess(share, lane, now_ms))
@@ -157,29 +177,23 @@ class Isolation:
     # -- taking turns -------------------------------------------------------------------------------------------------
 
     def _next(self, name: str, lane: Lane, now_ms: float) -> Share | None:
-        """Whose turn it is, the endpoints in doubt first as far as their half goes; None if there is nobody or no room."""
-        while lane.turn or lane.doubtful_turn:
-            if lane.doubtful_turn and lane.has_room(is_doubtful=True):
-                share = lane.doubtful_turn.popleft()
-                if share.leave(name, Queue.DOUBTFUL):
+        """Whose turn it is, the worst first as far as their part of the budget goes; None if there is nobody or no room."""
+        for standing, turn in lane.turns.items():
+            while turn and lane.has_room(standing):
+                share = turn.popleft()
+                if not share.leave(name, standing):
+                    continue
+                self._judge(share, now_ms)
+                if share.standing is standing:
                     return share
-                continue
-            if not lane.turn or not lane.has_room(is_doubtful=False):
-                return None
-            share = lane.turn.popleft()
-            if not share.leave(name, Queue.TURN):
-                continue
-            self._doubt(share, now_ms)
-            if not share.doubtful:
-                return share
-            self._queue(share, name)
+                self._queue(share, name)
         return None
 
     def _start_timed(self, now_ms: float) -> Iterator[Slot]:
         while self._timed and self._timed[0][0] <= now_ms:
             share = heappop(self._timed)[2]
             share.timed = False
-            self._doubt(share, now_ms)
+            self._judge(share, now_ms)
             name = self._due_lane(share, now_ms)
             if name is None:
                 continue  # queued again when something finishes, or by the next tick
@@ -198,40 +212,39 @@ class Isolation:
             if side.waiting
             and share.token_ms(name, both_here=both_here) <= now_ms
             and share.has_slot(name, both_here=both_here)
-            and self.lanes[name].has_room(is_doubtful=share.doubtful)
+            and self.lanes[name].has_room(share.standing)
         ]
         return min(able, key=lambda name: share.sides[name].took, default=None)
 
     def _started(self, share: Share, slot: Slot, now_ms: float) -> None:
         lane = self.lanes[slot.window.lane]
-        lane.in_flight += 1
-        lane.doubtful += share.doubtful
+        lane.held[share.standing] += 1
         share.sides[slot.window.lane].in_flight += 1
         share.pace.started(id(slot), now_ms)
 
     def _queue(self, share: Share, name: str) -> None:
         """Let it stand in turn, if something of it could start."""
         side, both_here = share.sides[name], self._both_here(share)
-        if not side.waiting or side.queued is not Queue.NONE or not share.has_slot(name, both_here=both_here):
+        if not side.waiting or side.queued is not None or not share.has_slot(name, both_here=both_here):
             return
         if share.limits.rate is not None:
             if not share.timed:
                 share.timed = True
                 heappush(self._timed, (share.token_ms(name, both_here=both_here), next(self._order), share))
             return
-        lane = self.lanes[name]
-        side.queued = Queue.DOUBTFUL if share.doubtful else Queue.TURN
-        (lane.doubtful_turn if share.doubtful else lane.turn).append(share)
+        side.queued = share.standing
+        self.lanes[name].turns[share.standing].append(share)
 
-    def _doubt(self, share: Share, now_ms: float) -> None:
-        doubtful = share.pace.is_doubtful(now_ms)
-        if doubtful is share.doubtful:
+    def _judge(self, share: Share, now_ms: float) -> None:
+        """Look at its standing anew; what it holds of the lanes' budgets is counted by that."""
+        before, share.standing = share.standing, share.pace.standing(now_ms)
+        if share.standing is before:
             return
-        share.doubtful = doubtful
         for name, side in share.sides.items():
-            self.lanes[name].doubtful += side.in_flight if doubtful else -side.in_flight
-            if side.queued is not Queue.NONE:  # what it leaves behind in the other queue is passed over
-                side.queued = Queue.NONE
+            self.lanes[name].held[before] -= side.in_flight
+            self.lanes[name].held[share.standing] += side.in_flight
+            if side.queued is not None:  # what it leaves behind in the other queue is passed over
+                side.queued = None
                 self._queue(share, name)
 
     # -- bounds -------------------------------------------------------------------------------------------------------
@@ -255,7 +268,7 @@ class Isolation:
 
     def _is_limited(self, share: Share, lane: str) -> bool:
         """Whether it waits for its own sake; else for its lane's budget, and postponing would only add work."""
-        return share.sides[lane].queued is not Queue.TURN
+        return share.sides[lane].queued is None or share.standing is Standing.DOUBTFUL
 
     # -- book-keeping -------------------------------------------------------------------------------------------------
 

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hookline.core.breaker import Breaker
+from hookline.core.pace import Standing
 
 FRESH, SECOND = "fresh", "second"
 OTHER = {FRESH: SECOND, SECOND: FRESH}
 # Of an endpoint's requests three quarters are for first attempts; half, while parked ones wait for their turn.
 _SHARES = {FRESH: 0.75, SECOND: 0.25}
 _PARKED_SHARE = 0.5
-DOUBTFUL_MAX = 2
+UNPROVEN_MAX = 2
+# Endpoints in doubt share half of a lane. A quarter more is for those nobody knows yet, or they could never prove themselves
+# while the half is full; the last quarter is for proven ones alone.
+_BUDGET = {Standing.PROVEN: 1.0, Standing.UNKNOWN: 0.75, Standing.DOUBTFUL: 0.5}
 # A token that comes late may be made up for by this much: timers are late by a millisecond or two.
 _LATE_MS = 10.0
 
@@ -42,11 +46,16 @@ def share_of(lane: str, *, parked: bool) -> float:
     return _PARKED_SHARE if parked else _SHARES[lane]
 
 
-def in_flight_max(limits: Limits, *, is_doubtful: bool, most: int) -> int:
+def in_flight_max(limits: Limits, standing: Standing, *, most: int) -> int:
     """Requests in flight to one endpoint, both lanes together."""
     if limits.breaker is not Breaker.CLOSED:
         return 1
-    return min(DOUBTFUL_MAX, most) if is_doubtful else most
+    return most if standing is Standing.PROVEN else min(UNPROVEN_MAX, most)
+
+
+def budget_of(standing: Standing, budget: int) -> int:
+    """How much of a lane's budget all endpoints of this standing and worse ones may hold."""
+    return max(1, int(budget * _BUDGET[standing]))
 
 
 @dataclass(slots=True)

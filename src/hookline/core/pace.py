@@ -4,13 +4,25 @@ Times are milliseconds of a clock that only runs forward; they never leave the p
 """
 
 from dataclasses import dataclass, field
+from enum import Enum, auto
+from math import inf
 
 # A healthy endpoint may be silent for this long before it is in doubt: far above usual answers, and short enough that 40
 # endpoints that begin to hang in one second, at 10 requests a second each, hold a quarter of 400 slots by then.
 PATIENCE_MS = 250.0
 _PATIENCE_FACTOR = 4.0
+# Only a longer silence says something of how fast an endpoint is that never answered before.
+_SILENCE_MS = 1_000.0
 _FAILURES_MAX = 3
 _WEIGHT = 0.2  # of the latest answer in the usual time
+
+
+class Standing(Enum):
+    """What an endpoint's latest requests say of it."""
+
+    PROVEN = auto()  # it succeeds
+    UNKNOWN = auto()  # nothing yet
+    DOUBTFUL = auto()  # it does not succeed any more, or never did
 
 
 @dataclass(slots=True)
@@ -40,19 +52,22 @@ class Pace:
         """It is not in flight any more, whether a request was made or not."""
         self._started.pop(key, None)
 
-    def is_doubtful(self, now_ms: float) -> bool:
-        """Whether there is no recent success: none yet, failures since, or an answer that is long overdue."""
-        if self._succeeded_ms is None or self._failures >= _FAILURES_MAX:
-            return True
+    def standing(self, now_ms: float) -> Standing:
+        """What is known now: failures since the last success count, and so does an answer that is long overdue."""
+        if self._failures >= (1 if self._succeeded_ms is None else _FAILURES_MAX):
+            return Standing.DOUBTFUL
         patience_ms = max(PATIENCE_MS, _PATIENCE_FACTOR * (self.usual_ms or 0.0))
-        return self._waiting_ms(now_ms) > patience_ms and now_ms - self._succeeded_ms > patience_ms
+        if self._waiting_ms(now_ms) > patience_ms and self._silent_ms(now_ms) > patience_ms:
+            return Standing.DOUBTFUL
+        return Standing.UNKNOWN if self._succeeded_ms is None else Standing.PROVEN
 
     def each_ms(self, now_ms: float) -> float:
         """How long a request takes, as far as can be seen now; 0 when nothing is known against it."""
-        waiting_ms = self._waiting_ms(now_ms)
-        if self.usual_ms is None:
-            return waiting_ms if waiting_ms > PATIENCE_MS else 0.0
-        return max(self.usual_ms, waiting_ms if self.is_doubtful(now_ms) else 0.0)
+        silent_ms = min(self._waiting_ms(now_ms), self._silent_ms(now_ms))
+        return max(self.usual_ms or 0.0, silent_ms if silent_ms > _SILENCE_MS else 0.0)
+
+    def _silent_ms(self, now_ms: float) -> float:
+        return inf if self._succeeded_ms is None else now_ms - self._succeeded_ms
 
     def _waiting_ms(self, now_ms: float) -> float:
         return now_ms - next(iter(self._started.values())) if self._started else 0.0

@@ -4,9 +4,12 @@ At least once means that the same record may come twice: from a fan-out or a dis
 and committing. The second copy is not sent again, but it may only be dropped once the first copy's outcome is on record.
 
 A postponement ends a record but not its attempt: the same attempt comes back, postponed once more. So a postponed record
-is remembered with its count of postponements, and only an attempt that was made is remembered for good.
+is remembered with its count of postponements, and only an attempt that was made is remembered for good. It may even come
+back before its postponement is acknowledged: then the two are open at once, and the later one is all that is left of the
+attempt once the first is postponed.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple
@@ -34,6 +37,7 @@ class Copy(Enum):
 
     FIRST = auto()
     OF_OPEN = auto()  # closed together with the first
+    AFTER_OPEN = auto()  # postponed more often than the first: closed with it if the attempt is made, else next in turn
     OF_DONE = auto()
 
 
@@ -48,11 +52,19 @@ def step_key(delivery: Delivery) -> StepKey:
 
 
 @dataclass(slots=True)
+class _Open:
+    """One open attempt: how often its first record was postponed, and the further copies by offset."""
+
+    postponed: int
+    copies: dict[int, int] = field(default_factory=dict)  # offset -> how often it was postponed
+
+
+@dataclass(slots=True)
 class Repeats:
     """A bounded memory: the oldest finished keys are forgotten first, open ones never."""
 
     keys_max: int
-    _open: dict[AttemptKey, list[int]] = field(default_factory=dict)  # key -> offsets of further copies
+    _open: dict[AttemptKey, _Open] = field(default_factory=dict)
     _done: dict[AttemptKey | StepKey, None] = field(default_factory=dict)  # in the order they were done
 
     def arrive(self, delivery: Delivery, offset: int) -> Copy:
@@ -60,22 +72,31 @@ class Repeats:
         key = attempt_key(delivery)
         if key in self._done or StepKey(key, delivery.postponed) in self._done:
             return Copy.OF_DONE
-        if key in self._open:
-            self._open[key].append(offset)
-            return Copy.OF_OPEN
-        self._open[key] = []
-        return Copy.FIRST
+        first = self._open.get(key)
+        if first is None:
+            self._open[key] = _Open(delivery.postponed)
+            return Copy.FIRST
+        first.copies[offset] = delivery.postponed
+        return Copy.AFTER_OPEN if delivery.postponed > first.postponed else Copy.OF_OPEN
 
-    def finish(self, delivery: Delivery) -> list[int]:
+    def finish(self, delivery: Delivery) -> Collection[int]:
         """The attempt was made, or never will be; returns the offsets of the copies that waited for it."""
         key = attempt_key(delivery)
         self._keep(key)
-        return self._open.pop(key, [])
+        first = self._open.pop(key, None)
+        return () if first is None else first.copies
 
-    def postpone(self, delivery: Delivery) -> list[int]:
-        """The record was postponed; returns the offsets of the copies that waited for it."""
+    def postpone(self, delivery: Delivery) -> tuple[Collection[int], int | None]:
+        """The record was postponed; returns the copies that close with it, and the one that is in turn now, if any."""
         self.remember(delivery)
-        return self._open.pop(attempt_key(delivery), [])
+        key = attempt_key(delivery)
+        copies = self._open.pop(key, _Open(0)).copies
+        later = {offset: postponed for offset, postponed in copies.items() if postponed > delivery.postponed}
+        if not later:
+            return copies, None
+        following = min(later, key=lambda offset: (later[offset], offset))
+        self._open[key] = _Open(later.pop(following), later)
+        return [offset for offset in copies if offset != following and offset not in later], following
 
     def remember(self, delivery: Delivery) -> None:
         """This very record was done before, whether made or postponed."""

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from heapq import heapify, heappop, heappush
 from math import inf
 
 from hookline.core.limits import FREE, FRESH, OTHER, SECOND, Limits, Tokens, in_flight_max, share_of
-from hookline.core.pace import Pace
+from hookline.core.pace import Pace, Standing
 from hookline.core.window import Hold, Slot
 
 # What waits in memory for a turn that is further away than this is postponed: the window's span is for what is in flight.
@@ -17,21 +16,13 @@ _FRESH_HELD_MIN = 8
 Waiting = tuple[int, int, Slot]
 
 
-class Queue(Enum):
-    """Where it stands in its lane."""
-
-    NONE = auto()
-    TURN = auto()
-    DOUBTFUL = auto()
-
-
 @dataclass(slots=True)
 class Side:
     """One lane of one endpoint. `waiting` is a heap, the oldest delivery first."""
 
     waiting: list[Waiting] = field(default_factory=list)
     in_flight: int = 0
-    queued: Queue = Queue.NONE
+    queued: Standing | None = None  # where it stands in its lane's turns
     parked: int = 0  # of the waiting, those that were postponed before
     took: float = 0.0  # of the rate limit, in proportion to its share
 
@@ -47,7 +38,7 @@ class Share:
     pace: Pace = field(default_factory=Pace)
     sides: dict[str, Side] = field(default_factory=lambda: {FRESH: Side(), SECOND: Side()})
     tokens: dict[str, Tokens] = field(default_factory=lambda: {FRESH: Tokens(), SECOND: Tokens()})
-    doubtful: bool = True
+    standing: Standing = Standing.UNKNOWN
     timed: bool = False  # whether it stands in the queue of the rate limited
     turn_ms: float = 0.0  # when the last of what was parked will have its turn
 
@@ -57,14 +48,14 @@ class Share:
     def is_idle(self) -> bool:
         if self.timed:
             return False
-        return not any(side.waiting or side.in_flight or side.queued is not Queue.NONE for side in self.sides.values())
+        return not any(side.waiting or side.in_flight or side.queued is not None for side in self.sides.values())
 
-    def leave(self, lane: str, queue: Queue) -> bool:
+    def leave(self, lane: str, queue: Standing) -> bool:
         """It is at the head of this queue; False if it went to another one since."""
         side = self.sides[lane]
         if side.queued is not queue:
             return False
-        side.queued = Queue.NONE
+        side.queued = None
         return True
 
     def put(self, slot: Slot, lane: str, order: int) -> None:
@@ -100,7 +91,7 @@ class Share:
 
     def has_slot(self, lane: str, *, both_here: bool) -> bool:
         """Whether the caps let one more request of this lane start."""
-        total = in_flight_max(self.limits, is_doubtful=self.doubtful, most=self.most)
+        total = in_flight_max(self.limits, self.standing, most=self.most)
         side, other = self.sides[lane], self.sides[OTHER[lane]]
         if not both_here:
             return side.in_flight < max(1, int(total * self._share(lane)))
@@ -124,7 +115,7 @@ class Share:
 
     def per_s(self, now_ms: float) -> float:
         """How many requests a second it can take, as far as is known now."""
-        total = in_flight_max(self.limits, is_doubtful=self.doubtful, most=self.most)
+        total = in_flight_max(self.limits, self.standing, most=self.most)
         each_ms = self.pace.each_ms(now_ms)
         capacity = total * 1_000 / each_ms if each_ms else inf
         return capacity if self.limits.rate is None else min(capacity, float(self.limits.rate))

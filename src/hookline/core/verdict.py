@@ -2,34 +2,36 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 _GONE = 410
 
 
-class Trouble(StrEnum):
-    """Why there was no answer to read a status from. The word goes into the attempt's `error`."""
+class Trouble(Enum):
+    """Why there was no answer to read a status from: the word for the attempt's `error`, a sentence for the endpoint's owner."""
 
-    TIMEOUT = "timeout"
-    DNS = "dns"
-    REFUSED = "refused"
-    RESET = "reset"
-    TLS = "tls"
-    PROTOCOL = "protocol"
-    ADDRESS = "address"
-    SECRET = "secret"  # noqa: S105 - a word for an error
+    DNS = "dns", "The endpoint's host name could not be resolved."
+    DNS_SILENT = "dns", "No name server answered for the endpoint's host name in time."
+    REFUSED = "refused", "Nothing accepted the connection at the endpoint's address and port."
+    TIMEOUT_CONNECTING = "timeout", "No connection to the endpoint could be made within the time limit."
+    TIMEOUT = "timeout", "The endpoint was connected, but did not answer within the time limit."
+    TIMEOUT_BODY = "timeout", "The endpoint began to answer, but its answer was not complete within the time limit."
+    RESET = "reset", "The connection was closed before an answer was complete."
+    TLS = "tls", "The endpoint's port did not complete a TLS handshake."
+    CERTIFICATE_EXPIRED = "tls", "The endpoint's certificate has expired or is not valid yet."
+    CERTIFICATE_NAME = "tls", "The endpoint's certificate is for another host name."
+    CERTIFICATE_UNTRUSTED = (
+        "tls",
+        "The endpoint's certificate is not signed by a trusted authority, or an intermediate certificate is not sent.",
+    )
+    TOO_LARGE = "too_large", "The status line and headers of the endpoint's answer are over 64 KiB or 100 lines."
+    PROTOCOL = "protocol", "What the endpoint sent is not valid HTTP."
+    ADDRESS = "address", "The endpoint's address may not be called."
+    SECRET = "secret", "The signing secret could not be opened, so nothing was sent; the operator has to act."
 
-
-_SENTENCES = {
-    Trouble.TIMEOUT: "The endpoint did not answer in full within the time limit.",
-    Trouble.DNS: "The endpoint's host name could not be resolved.",
-    Trouble.REFUSED: "Nothing accepted the connection at the endpoint's address and port.",
-    Trouble.RESET: "The connection was closed before an answer was complete.",
-    Trouble.TLS: "The endpoint's certificate was not accepted, or no TLS connection could be made.",
-    Trouble.PROTOCOL: "What the endpoint sent is not valid HTTP.",
-    Trouble.ADDRESS: "The endpoint's address may not be called.",
-    Trouble.SECRET: "The signing secret could not be opened, so nothing was sent; the operator has to act.",
-}
+    def __init__(self, word: str, sentence: str) -> None:
+        self.word = word
+        self.sentence = sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def error_of(reply: Reply) -> tuple[str | None, str | None]:
     """A short word and a sentence for the endpoint's owner; None and None for a success."""
     match reply:
         case NoAnswer(trouble):
-            return trouble.value, _SENTENCES[trouble]
+            return trouble.word, trouble.sentence
         case Answer(status) if 200 <= status < 300:
             return None, None
         case Answer(status) if status == _GONE:

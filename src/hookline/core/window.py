@@ -15,6 +15,7 @@ class Arrival(Enum):
     FULL = auto()  # not taken: read no more of this partition for now
     START = auto()  # open: carry it out, then call `finish`
     REPEAT = auto()  # nothing to do: a copy of it is done, or open and answers for both
+    HELD = auto()  # open, but an earlier record asks for the same attempt: it closes with that, or `postpone` returns it
     DONE = auto()  # nothing to do: it was done before this assignment
 
 
@@ -66,12 +67,16 @@ class Window:
         self._done_before = set(read_bitmap(committed, metadata))
         self._progress = Progress(position)
         self._repeats = Repeats(keys_max)
+        self._held: dict[int, Slot] = {}
         self._records_max = records_max
 
     @property
     def position(self) -> int:
         """The offset that may be committed."""
-        return max(self.committed, self._progress.position)
+        position = max(self.committed, self._progress.position)
+        while position in self._done_before:  # not read yet; a bitmap can't name the position itself
+            position += 1
+        return position
 
     @property
     def metadata(self) -> str:
@@ -90,9 +95,13 @@ class Window:
             return Arrival.DONE
         copy = self._repeats.arrive(delivery, offset)
         self._progress.open(offset)
-        if copy is Copy.FIRST:
+        if copy is Copy.FIRST or copy is Copy.AFTER_OPEN:
             self.open_bytes += size_bytes
+        if copy is Copy.FIRST:
             return Arrival.START
+        if copy is Copy.AFTER_OPEN:
+            self._held[offset] = Slot(self, offset, size_bytes, delivery)
+            return Arrival.HELD
         if copy is Copy.OF_DONE:
             self._close(offset)
         return Arrival.REPEAT
@@ -120,9 +129,11 @@ class Window:
         """The record's outcome is acknowledged by Kafka: its attempt was made, or never will be."""
         self._close_all(slot, self._repeats.finish(slot.delivery))
 
-    def postpone(self, slot: Slot) -> None:
-        """Kafka has the record's successor, which asks for the same attempt later."""
-        self._close_all(slot, self._repeats.postpone(slot.delivery))
+    def postpone(self, slot: Slot) -> Slot | None:
+        """Kafka has the record's successor, which asks for the same attempt later; returns it if it was read already."""
+        copies, following = self._repeats.postpone(slot.delivery)
+        self._close_all(slot, copies)
+        return None if following is None else self._held.pop(following)
 
     def has_room(self) -> bool:
         """Whether reading should go on after `FULL`: at half, so that pausing is rare."""
@@ -140,7 +151,10 @@ class Window:
 
     def _close_all(self, slot: Slot, copies: Iterable[int]) -> None:
         self.open_bytes -= slot.size_bytes
-        for offset in (slot.offset, *copies):
+        self._close(slot.offset)
+        for offset in copies:
+            held = self._held.pop(offset, None)
+            self.open_bytes -= 0 if held is None else held.size_bytes
             self._close(offset)
 
     def _close(self, offset: int) -> None:

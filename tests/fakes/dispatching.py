@@ -1,0 +1,150 @@
+"""The real worker and the real sender on the memory broker, where writes can be made to fail and partitions be lost."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
+
+from fakes.configuration import short_settings
+from hookline.core.offsets import read_bitmap
+from hookline.dispatchers.assembly import Parts, build_forwarder, build_worker
+from hookline.dispatchers.session import open_session
+from hookline.runtime.catalogue import load_catalogue
+from hookline.runtime.clock import SystemClock
+from hookline.runtime.log import KafkaRecord, TopicPartition
+from hookline.runtime.memory import MemoryBroker, MemoryReader, MemoryWriter
+from hookline.runtime.metrics import Metrics, reading
+from hookline.runtime.settings import Settings
+from hookline.runtime.tasks import Tasks
+from hookline.runtime.view import View
+from hookline.schemas.codec import Codec
+from hookline.schemas.records import Attempt, Delivery, Record, Subscription
+
+CODEC = Codec(load_catalogue())
+SETTINGS = short_settings("memory", "t.", commit_interval_ms=10)
+TOPICS = SETTINGS.topics()
+
+
+@dataclass(slots=True)
+class Failures:
+    """How often a write to each topic still fails; and every topic asked for, in order."""
+
+    left: Counter[str] = field(default_factory=Counter)
+    asked: list[str] = field(default_factory=list)
+
+    def fails(self, topic: str) -> bool:
+        self.asked.append(topic)
+        self.left[topic] -= 1
+        return self.left[topic] >= 0
+
+
+class Dispatching:
+    def __init__(
+        self, broker: MemoryBroker, reader: MemoryReader, view: View, failures: Failures, metrics: Metrics
+    ) -> None:
+        self.metrics = metrics
+        self.broker = broker
+        self.reader = reader
+        self.view = view
+        self.failures = failures
+
+    def configure(self, *subscriptions: Subscription) -> None:
+        """The view learns of them, at offsets from 0 on."""
+        self.view.received(
+            [
+                KafkaRecord(TOPICS.subscriptions, 0, number, 0, each.subscription_id.encode(), CODEC.encode(each))
+                for number, each in enumerate(subscriptions)
+            ]
+        )
+
+    def deliver(self, *deliveries: Delivery) -> None:
+        for each in deliveries:
+            self.broker.append(TOPICS.deliveries, each.subscription_id.encode(), CODEC.encode(each))
+
+    def attempts(self) -> Sequence[Attempt]:
+        return [CODEC.decode(record.value, Attempt) for record in self.broker.records(TOPICS.attempts)]
+
+    def retries(self) -> Sequence[Delivery]:
+        return [
+            CODEC.decode(record.value, Delivery)
+            for record in self.broker.records(TOPICS.retry(SETTINGS.retry_tiers[0]))
+        ]
+
+    def parked(self) -> Sequence[Delivery]:
+        """What was postponed, as often as it was."""
+        topics = [TOPICS.postponed(tier) for tier in TOPICS.postponed_tiers_ms]
+        return [CODEC.decode(record.value, Delivery) for topic in topics for record in self.broker.records(topic)]
+
+    def judgements(self) -> Sequence[Record]:
+        """What was judged of endpoints, in order."""
+        return [CODEC.decode_any(record.value) for record in self.broker.records(TOPICS.endpoint_state)]
+
+    def committed(self) -> int:
+        found = self.broker.committed("dispatchers", TopicPartition(TOPICS.deliveries, 0))
+        return 0 if found is None else found.offset
+
+    def gauge(self, name: str, lane: str = "fresh") -> float:
+        """A metric of one lane, now."""
+        return reading(self.metrics.registry, name, {"lane": lane})
+
+    def done_beyond(self) -> Collection[int]:
+        """What the last commit says is done although an earlier record is open."""
+        found = self.broker.committed("dispatchers", TopicPartition(TOPICS.deliveries, 0))
+        return () if found is None else read_bitmap(found.offset, found.metadata)
+
+
+def waiting_topics() -> Sequence[str]:
+    """Every tier's topic."""
+    retries = [TOPICS.retry(tier) for tier in TOPICS.retry_tiers_ms]
+    return [*retries, *(TOPICS.postponed(tier) for tier in TOPICS.postponed_tiers_ms)]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def dispatching(settings: Settings = SETTINGS, *, forwarding: bool = False) -> AsyncIterator[Dispatching]:
+    """One worker on one partition of each lane; what waits on a tier comes back only when `forwarding`."""
+    clock, metrics, failures = SystemClock(), Metrics(CollectorRegistry()), Failures()
+    broker = MemoryBroker(clock)
+    for topic in TOPICS.specifications():
+        broker.create(topic.name)
+    failed: list[BaseException] = []
+    async with AsyncExitStack() as stack:
+        tasks = Tasks(on_fatal=failed.append)
+        session = await stack.enter_async_context(open_session(endpoints=settings.endpoints, timeout_s=5))
+        stack.push_async_callback(tasks.cancel)
+        view = View(topics=TOPICS, codec=CODEC, metrics=metrics)
+        writer = MemoryWriter(broker, fails=failures.fails)
+        parts = Parts(
+            settings=settings,
+            topics=TOPICS,
+            codec=CODEC,
+            view=view,
+            session=session,
+            writer=writer,
+            clock=clock,
+            metrics=metrics,
+            tasks=tasks,
+        )
+        worker, forwarder = build_worker(parts), build_forwarder(parts)
+        lanes = (TOPICS.deliveries, TOPICS.redeliveries)
+        reader = MemoryReader(broker, group="dispatchers", topics=lanes, handler=worker)
+        tiers = MemoryReader(broker, group="forwarders", topics=waiting_topics(), handler=forwarder)
+        worker.read_by(reader)
+        forwarder.read_by(tiers)
+        for work in (worker.commit_forever(), worker.tick_forever(), forwarder.commit_forever()):
+            tasks.spawn(work)
+        if forwarding:
+            tasks.spawn(forwarder.forward_forever())
+            tiers.start()
+        MemoryReader(broker, group="view", topics=(TOPICS.endpoint_state,), handler=view).start()
+        reader.start()
+        yield Dispatching(broker, reader, view, failures, metrics)
+    assert not failed
