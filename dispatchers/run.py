@@ -42,7 +42,13 @@ async def run_dispatcher(settings: Settings, lifetime: Lifetime) -> None:
     async with AsyncExitStack() as stack:
         tasks = Tasks(on_fatal=lifetime.fail)
         session = await stack.enter_async_context(
-            open_session(endpoints=settings.endpoints, timeout_s=settings.request_timeout_s)
+            open_session(
+                endpoints=settings.endpoints,
+                timeout_s=settings.request_timeout_s,
+                dns_servers=settings.dns_servers,
+                lookup_timeout_s=settings.lookup_timeout_s,
+                metrics=metrics,
+            )
         )
         view = await stack.enter_async_context(
             open_view(settings, topics=topics, codec=codec, metrics=metrics, on_fatal=lifetime.fail)

@@ -1,17 +1,18 @@
 """One signed POST, and what came of it. Whatever an endpoint does is a value here, never an exception."""
 
 import logging
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import aiohttp
 from yarl import URL
 
+from hookline.core.retry_after import retry_after_ms
 from hookline.core.sealing import unseal
 from hookline.core.signing import Signer
 from hookline.core.verdict import Answer, NoAnswer, Reply, Trouble
-from hookline.dispatchers.session import AddressRefusedError
+from hookline.dispatchers.session import time_limits
+from hookline.dispatchers.troubles import trouble_of
 from hookline.runtime.clock import Clock
 from hookline.runtime.settings import MasterKey
 from hookline.schemas.errors import ConfigError, ContractError
@@ -19,18 +20,8 @@ from hookline.schemas.records import Delivery, Subscription
 
 _log = logging.getLogger("hookline.dispatcher")
 _BODY_KEPT_BYTES = 4 * 1024
-_BODY_READ_BYTES = 64 * 1024  # a longer answer's connection is closed, which is cheaper than reading it to its end
 _PREPARED_MAX = 10_000  # subscriptions whose keys are kept worked out
-# The first row that fits counts: aiohttp's errors are each other's subclasses.
-_TROUBLES: Sequence[tuple[type[Exception] | tuple[type[Exception], ...], Trouble]] = (
-    (TimeoutError, Trouble.TIMEOUT),
-    (aiohttp.ClientConnectorDNSError, Trouble.DNS),
-    (aiohttp.InvalidURL, Trouble.ADDRESS),
-    ((aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch, ssl.SSLError), Trouble.TLS),
-    (aiohttp.ClientConnectorError, Trouble.REFUSED),
-    ((aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError), Trouble.RESET),
-    (aiohttp.ClientError, Trouble.PROTOCOL),
-)
+_MAY_ASK_FOR_TIME = frozenset({429, 503})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +38,7 @@ class _Prepared:
     subscription: Subscription  # this very one: two changes of unknown fate may bear the same version
     url: URL
     signer: Signer
+    limits: aiohttp.ClientTimeout
 
 
 class Sender:
@@ -59,7 +51,7 @@ class Sender:
         self._prepared: dict[str, _Prepared] = {}
 
     async def send(self, delivery: Delivery, subscription: Subscription) -> Sent:
-        """Make one attempt. Takes at most the session's total timeout."""
+        """Make one attempt. Takes at most the subscription's `timeout_s`, or else the session's."""
         started_at_ms, started_s = self._clock.now_ms(), self._clock.monotonic_s()
         reply = await self._reply(delivery, subscription, started_at_ms)
         duration_ms = round((self._clock.monotonic_s() - started_s) * 1_000)
@@ -68,19 +60,30 @@ class Sender:
     async def _reply(self, delivery: Delivery, subscription: Subscription, started_at_ms: int) -> Reply:
         try:
             prepared = self._prepare(subscription)
-            headers = _headers(delivery, prepared.signer, started_at_ms)
-            return await self._post(prepared.url, delivery.body, headers)
+        except ValueError:
+            return NoAnswer(Trouble.ADDRESS)
         except (ConfigError, ContractError) as error:
             _log.error(
                 "secret.unreadable", extra={"subscription_id": subscription.subscription_id, "error": str(error)}
             )
             return NoAnswer(Trouble.SECRET)
+        headers = _headers(delivery, prepared.signer, started_at_ms)
+        try:
+            return await self._post(prepared, delivery.body, headers)
         except Exception as error:  # noqa: BLE001 - neither an endpoint nor its URL must be able to end the dispatcher
-            return NoAnswer(_trouble(error))
+            return NoAnswer(trouble_of(error, is_tls=prepared.url.scheme == "https"))
 
-    async def _post(self, url: URL, body: bytes, headers: Mapping[str, str]) -> Answer:
-        async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-            return Answer(response.status, await _beginning(response))
+    async def _post(self, prepared: _Prepared, body: bytes, headers: Mapping[str, str]) -> Reply:
+        async with self._session.post(
+            prepared.url, data=body, headers=headers, allow_redirects=False, timeout=prepared.limits
+        ) as response:
+            asked = response.headers.get("Retry-After") if response.status in _MAY_ASK_FOR_TIME else None
+            try:
+                beginning = await _beginning(response)
+            except TimeoutError:
+                return NoAnswer(Trouble.TIMEOUT_BODY)
+            wait_ms = None if asked is None else retry_after_ms(asked, now_ms=self._clock.now_ms())
+            return Answer(response.status, beginning, wait_ms)
 
     def _prepare(self, subscription: Subscription) -> _Prepared:
         known = self._prepared.get(subscription.subscription_id)
@@ -94,16 +97,10 @@ class Sender:
             account_id=subscription.account_id,
             subscription_id=subscription.subscription_id,
         )
-        prepared = _Prepared(subscription, _url(subscription.url), Signer(secret))
+        limits = self._session.timeout if subscription.timeout_s is None else time_limits(subscription.timeout_s)
+        prepared = _Prepared(subscription, URL(subscription.url), Signer(secret), limits)
         self._prepared[subscription.subscription_id] = prepared
         return prepared
-
-
-def _url(text: str) -> URL:
-    try:
-        return URL(text)
-    except ValueError as error:
-        raise aiohttp.InvalidURL(text) from error
 
 
 def _headers(delivery: Delivery, signer: Signer, started_at_ms: int) -> Mapping[str, str]:
@@ -114,23 +111,8 @@ def _headers(delivery: Delivery, signer: Signer, started_at_ms: int) -> Mapping[
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> bytes:
-    """The first 4 KiB of the answer, read to its end if that is near, so that the connection can be used again."""
-    kept, read = bytearray(), 0
+    """The first 4 KiB of the answer. It is read to its end, so that the connection can be used again."""
+    kept = bytearray()
     async for chunk in response.content.iter_any():
-        read += len(chunk)
-        if len(kept) < _BODY_KEPT_BYTES:
-            kept += chunk[: _BODY_KEPT_BYTES - len(kept)]
-        if read > _BODY_READ_BYTES:
-            response.close()
-            break
+        kept += chunk[: _BODY_KEPT_BYTES - len(kept)]
     return bytes(kept)
-
-
-def _trouble(error: Exception) -> Trouble:
-    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefusedError):
-        return Trouble.ADDRESS
-    for kinds, trouble in _TROUBLES:
-        if isinstance(error, kinds):
-            return trouble
-    _log.error("endpoint.answer_misunderstood", extra={"error": type(error).__name__})
-    return Trouble.PROTOCOL

@@ -1,65 +1,60 @@
 """The HTTP session that all requests to endpoints go through."""
 
 import asyncio
+import math
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractCookieJar
-from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import AddrInfoType
-from aiohttp.http import RawResponseMessage
-from aiohttp.http_exceptions import HttpProcessingError
+from prometheus_client import CollectorRegistry
 
 from hookline import __version__
 from hookline.core.address import may_be_called
+from hookline.dispatchers.connection import HEAD_BYTES_MAX, BoundedConnection
+from hookline.dispatchers.resolver import Resolver
+from hookline.runtime.clock import SystemClock
+from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Endpoints
 
 USER_AGENT = f"Hookline/{__version__}"
 # Common servers close idle connections after 5 s (Node) or more: a request on a connection that is just being closed
 # would count as the endpoint's failure.
 _KEEP_ALIVE_S = 4.0
-_HEADER_BYTES_MAX = 8_190
 _READ_BUFFER_BYTES = 16 * 1024
-
-
-# 100 Continue and 103 Early Hints are legal before an answer. aiohttp keeps them all and works through them before anything
-# else has its turn: an endless row of them held up a whole dispatcher.
-_INTERIM_ANSWERS_MAX = 16
-
-
-class _FewAnswers(ResponseHandler):
-    """A connection that is closed when a request gets more interim answers than any server needs."""
-
-    _answers = 0
-
-    def set_response_params(self, **params: Any) -> None:
-        self._answers = 0
-        super().set_response_params(**params)
-
-    def feed_data(self, data: tuple[RawResponseMessage, aiohttp.StreamReader], size: int = 0) -> None:
-        self._answers += 1
-        if self._answers <= _INTERIM_ANSWERS_MAX:
-            super().feed_data(data, size)
-        elif self._answers == _INTERIM_ANSWERS_MAX + 1:
-            self.set_exception(HttpProcessingError(code=400, message="too many interim answers"))
-            if self.transport is not None:
-                self.transport.abort()
+_MOMENT_S = 0.05  # more than the event loop is late by
 
 
 class AddressRefusedError(OSError):
     """The address may not be called. The message names none: what a name resolves to is not the customer's business."""
 
 
+def time_limits(timeout_s: float) -> aiohttp.ClientTimeout:
+    """For one attempt, from the name's lookup to the answer's end. No connection by then ends it a moment earlier, to be told apart.
+
+    aiohttp would round more than 5 s up to the next full second of its clock.
+    """
+    return aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s - _MOMENT_S, ceil_threshold=math.inf)
+
+
 @asynccontextmanager
-async def open_session(*, endpoints: Endpoints, timeout_s: float) -> AsyncIterator[aiohttp.ClientSession]:
+async def open_session(
+    *,
+    endpoints: Endpoints,
+    timeout_s: float,
+    dns_servers: str = "",
+    lookup_timeout_s: float = 5,
+    metrics: Metrics | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[aiohttp.ClientSession]:
     """A session without limits, cookies, decompression or proxies: a request starts only with a slot in hand.
 
     With a connector's limits, waiting for a connection would count as the endpoint's time. aiohttp's default cookie jar
-    would hand one tenant's cookies to the next on the same host.
+    would hand one tenant's cookies to the next on the same host. Without `tls`, the system's authorities are trusted.
     """
 
     def guarded_socket(address: AddrInfoType) -> socket.socket:
@@ -69,23 +64,38 @@ async def open_session(*, endpoints: Endpoints, timeout_s: float) -> AsyncIterat
             raise AddressRefusedError("this address may not be called")
         return socket.socket(family, kind, protocol)
 
+    resolver = Resolver(
+        servers=dns_servers,
+        timeout_s=lookup_timeout_s,
+        clock=SystemClock(),
+        metrics=metrics or Metrics(CollectorRegistry()),
+    )
     connector = aiohttp.TCPConnector(
-        limit=0, limit_per_host=0, keepalive_timeout=_KEEP_ALIVE_S, socket_factory=guarded_socket
+        limit=0,
+        limit_per_host=0,
+        keepalive_timeout=_KEEP_ALIVE_S,
+        ssl=tls or True,
+        use_dns_cache=False,  # the resolver has one, with bounds
+        resolver=resolver,
+        socket_factory=guarded_socket,
     )
     # There is no public door to the connection's class.
-    connector._factory = partial(_FewAnswers, loop=asyncio.get_running_loop())  # type: ignore[assignment]  # noqa: SLF001
-    async with aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=_no_cookies(),
-        auto_decompress=False,
-        trust_env=False,
-        timeout=aiohttp.ClientTimeout(total=timeout_s),
-        headers={"User-Agent": USER_AGENT, "Content-Type": "application/json", "Accept-Encoding": "identity"},
-        max_line_size=_HEADER_BYTES_MAX,
-        max_field_size=_HEADER_BYTES_MAX,
-        read_bufsize=_READ_BUFFER_BYTES,
-    ) as session:
-        yield session
+    connector._factory = partial(BoundedConnection, loop=asyncio.get_running_loop())  # type: ignore[assignment]  # noqa: SLF001
+    try:
+        async with aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=_no_cookies(),
+            auto_decompress=False,
+            trust_env=False,
+            timeout=time_limits(timeout_s),
+            headers={"User-Agent": USER_AGENT, "Content-Type": "application/json", "Accept-Encoding": "identity"},
+            max_line_size=HEAD_BYTES_MAX,
+            max_field_size=HEAD_BYTES_MAX,
+            read_bufsize=_READ_BUFFER_BYTES,
+        ) as session:
+            yield session
+    finally:
+        await resolver.close()
 
 
 def _no_cookies() -> AbstractCookieJar:

@@ -43,9 +43,13 @@ def test_a_success_has_no_error() -> None:
 @pytest.mark.parametrize("trouble", list(Trouble))
 def test_every_trouble_has_a_sentence(trouble: Trouble) -> None:
     word, sentence = error_of(NoAnswer(trouble))
-    assert word == trouble.value
+    assert word == trouble.word
     assert sentence is not None
     assert sentence.endswith(".")
+
+
+def test_no_two_troubles_read_the_same() -> None:
+    assert len({trouble.sentence for trouble in Trouble}) == len(Trouble)
 
 
 def test_a_redirect_is_told_as_such() -> None:

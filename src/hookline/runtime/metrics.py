@@ -82,6 +82,8 @@ class Metrics:
         self.breakers_open = self._gauge("hookline_open_breakers", "Endpoints whose circuit breaker is open")
         self.breaker_changes = self._counter("hookline_breaker_changes", "Circuit breakers opened or closed", "to")
         self.disabled = self._counter("hookline_disabled", "Subscriptions disabled by this process", "reason")
+        self.lookups = self._counter("hookline_lookups", "Lookups of endpoints' names, by how they ended", "outcome")
+        self.lookups_in_flight = self._gauge("hookline_lookups_in_flight", "Endpoints' names being looked up")
         self.backlog = self._gauge("hookline_backlog_records", "Records waiting on a tier's topic", "tier")
         self.forwarded = self._counter("hookline_forwarded", "Records forwarded when due", "tier")
         self.forward_late_seconds = self._histogram(
