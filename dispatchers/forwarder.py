@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from prometheus_client import Counter
+
 from hookline.core import fanout
 from hookline.core.offsets import Progress
 from hookline.dispatchers.recorder import Recorder
@@ -41,6 +43,7 @@ class _Waiting:
     """One partition of one tier, in one assignment."""
 
     delay_ms: int
+    forwarded: Counter
     progress: Progress
     committed: int
     records: deque[KafkaRecord] = field(default_factory=deque)
@@ -124,9 +127,10 @@ class Forwarder:
 
     def assigned(self, positions: Sequence[Position]) -> None:
         for position in positions:
-            self._partitions[position.partition] = _Waiting(
-                waiting_ms(position.partition.topic), Progress(position.start), position.start
-            )
+            delay_ms = waiting_ms(position.partition.topic)
+            forwarded = self._metrics.forwarded.labels(tier_name(delay_ms))
+            progress = Progress(position.start)
+            self._partitions[position.partition] = _Waiting(delay_ms, forwarded, progress, position.start)
 
     def received(self, records: Sequence[KafkaRecord]) -> None:
         partition = TopicPartition(records[0].topic, records[0].partition)
@@ -289,7 +293,7 @@ class Forwarder:
             await asyncio.wait(forwarding, timeout=left_s)
 
     def _count(self, waiting: _Waiting, record: KafkaRecord) -> None:
-        self._metrics.forwarded.labels(tier_name(waiting.delay_ms)).inc()
+        waiting.forwarded.inc()
         late_ms = self._clock.now_ms() - record.timestamp_ms - waiting.delay_ms
         self._metrics.forward_late_seconds.observe(max(0, late_ms) / 1_000)
 
