@@ -15,12 +15,11 @@ from typing import NamedTuple
 from hookline.core.breaker import Breaker
 from hookline.core.limits import FRESH, SECOND, Held, Limits, budget_of
 from hookline.core.pace import Standing
-from hookline.core.share import Share
+from hookline.core.share import HELD_MIN, Share
 from hookline.core.window import Hold, Slot, Window
 
 LimitsOf = Callable[[str], Limits]
 _WORST_FIRST = (Standing.DOUBTFUL, Standing.UNKNOWN, Standing.PROVEN)
-_CRAMPED_MAX = 8  # held for one endpoint while memory is short
 _KEPT_MAX = 10_000  # idle endpoints whose pace is remembered
 
 
@@ -107,7 +106,8 @@ class Isolation:
         share.limits = self._limits_of(share.name)
         if share.limits.breaker is Breaker.OPEN and not slot.delivery.is_test:
             return Postponed(slot, Held.BREAKER, 0.0)
-        if len(share.sides[lane].waiting) >= self._bound(share, lane, now_ms) and self._is_limited(share, lane):
+        waiting = len(share.sides[lane].waiting)
+        if waiting >= HELD_MIN and self._is_limited(share, lane) and waiting >= self._bound(share, lane, now_ms):
             return Postponed(slot, _why(share), share.park(slot, now_ms))
         share.put(slot, lane, next(self._order))
         self._queue(share, lane)
@@ -263,7 +263,7 @@ class Isolation:
 
     def _bound(self, share: Share, lane: str, now_ms: float) -> float:
         if self.lanes[lane].cramped:
-            return _CRAMPED_MAX
+            return HELD_MIN
         return share.held_max(lane, now_ms) if lane == FRESH else self._held_max
 
     def _is_limited(self, share: Share, lane: str) -> bool:

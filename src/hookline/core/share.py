@@ -12,7 +12,7 @@ from hookline.core.window import Hold, Slot
 # What waits in memory for a turn that is further away than this is postponed: the window's span is for what is in flight.
 # A window of 16,000 spans a partition's 125 records a second for two minutes: enough for this and for attempts of 30 s.
 _FRESH_HELD_S = 20.0
-_FRESH_HELD_MIN = 8
+HELD_MIN = 8  # held for one endpoint, however slow it is and however short memory
 Waiting = tuple[int, int, Slot]
 
 
@@ -122,7 +122,7 @@ class Share:
 
     def held_max(self, lane: str, now_ms: float) -> float:
         """How many fresh ones may wait in memory for this endpoint."""
-        return max(_FRESH_HELD_MIN, _FRESH_HELD_S * self.per_s(now_ms) * self._share(lane))
+        return max(HELD_MIN, _FRESH_HELD_S * self.per_s(now_ms) * self._share(lane))
 
     def park(self, slot: Slot, now_ms: float) -> float:
         """How long until the turn of one that is not held any longer, in ms.
