@@ -16,7 +16,7 @@ DELIVERY = Delivery(
 )
 
 
-def window(*, records_max: int = 4, position: int = 0, committed: int = 0) -> Window:
+def window(*, records_max: int = 4, position: int = 0, committed: int = 0, metadata: str = "") -> Window:
     """A small window of one partition."""
     return Window(
         lane="fresh",
@@ -26,4 +26,5 @@ def window(*, records_max: int = 4, position: int = 0, committed: int = 0) -> Wi
         committed=committed,
         records_max=records_max,
         keys_max=100,
+        metadata=metadata,
     )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.core.offsets import Progress
+from hookline.core.offsets import METADATA_CHARACTERS_MAX, OFFSETS_MAX, Progress, read_bitmap, written_bitmap
 
 
 def test_nothing_done_commits_nothing() -> None:
@@ -46,3 +46,40 @@ def test_the_position_never_passes_an_open_offset(offsets: list[int], random: ob
         assert all(progress.position <= each for each in still_open)
     assert progress.position == (offsets[-1] + 1 if offsets else 0)
     assert progress.span() == 0
+
+
+@pytest.mark.parametrize(
+    ("position", "done", "metadata"),
+    [
+        (0, [], ""),
+        (0, [1], "1AQ=="),
+        (0, [2], "1Ag=="),
+        (0, [8], "1gA=="),
+        (0, [9], "1AAE="),
+        (10, [11, 12, 13], "1Bw=="),
+        (10, [3, 10, 11], "1AQ=="),  # what the position covers, and the position itself, have no bit
+    ],
+)
+def test_a_bitmap_is_written_as_it_will_be_read_for_ever(position: int, done: Sequence[int], metadata: str) -> None:
+    assert written_bitmap(position, done) == metadata
+    assert read_bitmap(position, metadata) == {offset for offset in done if offset > position}
+
+
+@given(st.integers(0, 2**40), st.sets(st.integers(1, OFFSETS_MAX)))
+def test_a_bitmap_reads_as_it_was_written(position: int, ahead: set[int]) -> None:
+    done = {position + each for each in ahead}
+    metadata = written_bitmap(position, done)
+    assert read_bitmap(position, metadata) == done
+    assert len(metadata) <= METADATA_CHARACTERS_MAX
+
+
+@given(st.sets(st.integers(1, 3 * OFFSETS_MAX)))
+def test_what_does_not_fit_into_the_bitmap_is_left_out(done: set[int]) -> None:
+    metadata = written_bitmap(0, done)
+    assert read_bitmap(0, metadata) == {offset for offset in done if offset <= OFFSETS_MAX}
+    assert len(metadata) <= METADATA_CHARACTERS_MAX
+
+
+@given(st.text(max_size=50))
+def test_any_text_can_be_read_as_a_bitmap(metadata: str) -> None:
+    assert all(offset > 7 for offset in read_bitmap(7, metadata))
