@@ -40,7 +40,7 @@ def test_an_event_type_goes_to_the_topic_of_its_first_word() -> None:
 
 def test_what_waits_is_in_due_order_by_the_brokers_clock_and_outlives_its_wait() -> None:
     waiting = [topic for topic in Topics().specifications() if topic.append_time]
-    assert len(waiting) == 10
+    assert len(waiting) == 11
     for topic in waiting:
         assert topic.config()["message.timestamp.type"] == "LogAppendTime"
         assert (topic.retention_ms or 0) > waiting_ms(topic.name)
