@@ -9,14 +9,15 @@ from contextlib import asynccontextmanager
 from fakes.chaos_plan import Kind, Planned
 from fakes.chaos_scene import SESSION_TIMEOUT_S, Scene
 from fakes.chaos_table import Fault
+from hookline.runtime.broker_process import EmbeddedKafka
 
 _PAUSE_S = SESSION_TIMEOUT_S + 2.0
-_AWAY_S = 4.0
+_AWAY_S = 3.0
 _CUT_S = 0.2  # by then the receiver has noticed all connections of a killed process
 _VANISHING_PORT = 1
 
 
-async def play(scene: Scene, planned: Planned) -> Fault:
+async def play(scene: Scene, planned: Planned, broker: EmbeddedKafka) -> Fault:
     """Let one fault happen, and wait until the road has recovered from it, or has not in time."""
     scene.notes.clear()
     match planned.kind:
@@ -27,7 +28,7 @@ async def play(scene: Scene, planned: Planned) -> Fault:
         case Kind.PAUSE:
             return await _pause(scene, planned)
         case Kind.BROKER:
-            return await _kill_broker(scene, planned)
+            return await _kill_broker(scene, planned, broker)
         case Kind.VANISH:
             return await _vanish(scene, planned)
 
@@ -35,7 +36,7 @@ async def play(scene: Scene, planned: Planned) -> Fault:
 async def _kill(scene: Scene, planned: Planned) -> Fault:
     open_count, cut, began_s = await scene.open_enough(), scene.tally["cut"][0], time.monotonic()
     await scene.running.kill(planned.process)
-    ended_s, restarting = time.monotonic(), asyncio.create_task(scene.running.start(planned.process))
+    ended_s, restarting = time.monotonic(), asyncio.create_task(scene.start(planned.process))
     await asyncio.sleep(_CUT_S)
     in_flight = scene.tally["cut"][0] - cut
     async with _awaited(restarting):
@@ -49,7 +50,7 @@ async def _stop(scene: Scene, planned: Planned) -> Fault:
     status = await scene.running.stop(planned.process)
     if status != 0:
         scene.notes.append(f"exit status {status}")
-    ended_s, restarting = time.monotonic(), asyncio.create_task(scene.running.start(planned.process))
+    ended_s, restarting = time.monotonic(), asyncio.create_task(scene.start(planned.process))
     async with _awaited(restarting):
         return await _fault(scene, planned, began_s, ended_s, open_count=open_count, restarting=restarting)
 
@@ -74,11 +75,11 @@ async def _pause(scene: Scene, planned: Planned) -> Fault:
     return await _fault(scene, planned, began_s, time.monotonic(), open_count=open_count, in_flight=in_hand)
 
 
-async def _kill_broker(scene: Scene, planned: Planned) -> Fault:
+async def _kill_broker(scene: Scene, planned: Planned, broker: EmbeddedKafka) -> Fault:
     open_count, in_hand, began_s = await scene.open_enough(), scene.tally["in_hand"][0], time.monotonic()
-    await asyncio.to_thread(scene.broker.kill)
+    await asyncio.to_thread(broker.kill)
     await asyncio.sleep(_AWAY_S)
-    await asyncio.to_thread(scene.broker.start)
+    await asyncio.to_thread(broker.start)
     return await _fault(scene, planned, began_s, time.monotonic(), open_count=open_count, in_flight=in_hand)
 
 

@@ -1,19 +1,23 @@
-"""One chaos run on one node: fault after fault under load, until everything is delivered; then the table."""
+"""One chaos run: fault after fault under load, until everything is delivered; then the table."""
 
 import asyncio
+import os
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fakes.chaos_faults import play
 from fakes.chaos_plan import Plan
 from fakes.chaos_receiver import Manners
-from fakes.chaos_scene import Scene, scene
+from fakes.chaos_scene import Scene, Site, scene
 from fakes.chaos_sheets import receipts
 from fakes.chaos_table import Fault, Table, make_table
 from fakes.ledger import make_ledger
+from hookline.runtime.broker_process import EmbeddedKafka
 
 ENDPOINTS = 50
 _FAILING, _HANGING = (5, 16, 27, 38), (9, 34)
@@ -26,28 +30,61 @@ _STEADY_S = 5.0
 _END_S = 120.0
 
 
+Happening = Callable[[Scene], Awaitable[Fault]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a run is made of. `rate_per_s` None: half of what the machine can do, and at most 1,000."""
+
+    title: str
+    seed: int
+    rate_per_s: int | None
+    processes: Sequence[str]
+    happenings: Sequence[Happening]
+
+
 async def run_chaos(plan: Plan, *, folder: Path, cache_dir: Path, say: Callable[[str], None]) -> Table:
-    """Play the plan. `say` is told what happens meanwhile."""
+    """Play the plan on one node. `say` is told what happens meanwhile."""
+    async with _broker(folder, cache_dir, say) as broker:
+        site = Site(bootstrap_servers=broker.bootstrap_servers, road_servers=broker.bootstrap_servers)
+        run = Run(
+            title=f"one node: {plan}",
+            seed=plan.seed,
+            rate_per_s=plan.rate_per_s,
+            processes=plan.processes,
+            happenings=[partial(play, broker=broker, planned=each) for each in plan.faults],
+        )
+        return await run_on(site, run, folder=folder, say=say)
+
+
+async def run_on(site: Site, run: Run, *, folder: Path, say: Callable[[str], None]) -> Table:
+    """Let one thing after the other happen on any Kafka."""
     manners = Manners(
-        endpoints=ENDPOINTS,
-        ports=_PORTS,
-        seed=plan.seed,
-        delay_s=_DELAY_MIN_S,
-        failing=_FAILING,
-        hanging=_HANGING,
+        endpoints=ENDPOINTS, ports=_PORTS, seed=run.seed, delay_s=_DELAY_MIN_S, failing=_FAILING, hanging=_HANGING
     )
-    async with scene(folder, cache_dir, manners=manners, processes=plan.processes, say=say) as running:
+    async with scene(site, folder, manners=manners, processes=run.processes) as running:
         await _warm(running)
-        rate = plan.rate_per_s or await _calibrated(running, say)
+        rate = run.rate_per_s or await _calibrated(running, say)
         await running.receiver.tell(f"delay {max(_DELAY_MIN_S, _OPEN_AIM / rate):.3f}")
         published, started_s = running.sent["published"][0], time.monotonic()
         await running.publisher.tell(f"rate {rate}")
         await asyncio.sleep(_STEADY_S)
-        faults = [told(await play(running, each), say) for each in plan.faults]
+        faults = [told(await happen(running), say) for happen in run.happenings]
         held = (sum(running.sent["acked"]) - published) / (time.monotonic() - started_s)
         say(f"publishing ends at {time.monotonic() - started_s:.0f} s")
         on_record = await _ended(running)
-    return _table(plan, running, faults, started_s=started_s, rate=rate, held=held, on_record=on_record)
+    return _table(run.title, running, faults, started_s=started_s, rate=rate, held=held, on_record=on_record)
+
+
+@asynccontextmanager
+async def _broker(folder: Path, cache_dir: Path, say: Callable[[str], None]) -> AsyncIterator[EmbeddedKafka]:
+    broker = EmbeddedKafka(data_dir=folder / "kafka", cache_dir=cache_dir, env=os.environ, say=say)
+    await asyncio.to_thread(broker.start)
+    try:
+        yield broker
+    finally:
+        await asyncio.to_thread(broker.stop)
 
 
 def told(fault: Fault, say: Callable[[str], None]) -> Fault:
@@ -62,12 +99,12 @@ async def _warm(running: Scene) -> None:
 
 
 async def _calibrated(running: Scene, say: Callable[[str], None]) -> int:
-    """Half of the rate at which this machine works off a backlog."""
+    """A third of the rate at which this machine works off a backlog: the rest is for working off what a fault leaves."""
     started_s = time.monotonic()
     await running.publisher.tell(f"burst {_CALIBRATION_EVENTS}")
     await _healthy_have(running, _WARM_EVENTS + _CALIBRATION_EVENTS)
     possible = _CALIBRATION_EVENTS / (time.monotonic() - started_s)
-    rate = min(_RATE_MAX, max(_RATE_STEP, int(possible / 2) // _RATE_STEP * _RATE_STEP))
+    rate = min(_RATE_MAX, max(_RATE_STEP, int(possible / 3) // _RATE_STEP * _RATE_STEP))
     say(f"{possible:,.0f} events/s are possible here; the run has {rate}/s")
     return rate
 
@@ -103,13 +140,13 @@ def _succeeded(folder: Path) -> int:
 
 
 def _table(
-    plan: Plan, running: Scene, faults: list[Fault], *, started_s: float, rate: int, held: float, on_record: int
+    title: str, running: Scene, faults: list[Fault], *, started_s: float, rate: int, held: float, on_record: int
 ) -> Table:
     ledger = make_ledger(running.load, running.sent, receipts(running.folder))
     return make_table(
         faults,
         ledger,
-        title=f"one node: {plan}",
+        title=title,
         started_s=started_s,
         rate_per_s=rate,
         rate_share=held / rate,

@@ -2,9 +2,8 @@
 
 import asyncio
 import json
-import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,9 +13,9 @@ from fakes.chaos_receiver import Manners
 from fakes.chaos_sheets import Sheet, sent_sheet, tally_sheet
 from fakes.chaos_table import OPEN_AT_LEAST
 from fakes.configuration import short_settings
+from fakes.kafka import make_topics
 from fakes.road import Road, road
 from fakes.told import Told, telling
-from hookline.runtime.broker_process import EmbeddedKafka
 from hookline.runtime.settings import Settings
 
 EVENTS_MAX = 2_000_000
@@ -32,12 +31,20 @@ _OPEN_WAIT_S = 20.0
 _LOOK_S = 0.05
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A run's Kafka: where the source system finds it and where the road does, and on how many nodes each record is."""
+
+    bootstrap_servers: str
+    road_servers: str
+    replicas: int = 1
+
+
 @dataclass(slots=True, kw_only=True)
 class Scene:
     """All of one run. `notes` is what is worth saying about the fault that goes on."""
 
     running: Road
-    broker: EmbeddedKafka
     publisher: Told
     receiver: Told
     manners: Manners
@@ -91,6 +98,12 @@ class Scene:
             await asyncio.sleep(_LOOK_S)
         return now_s, None
 
+    async def start(self, process: str) -> None:
+        """Start a process again, and note how long it took to be ready."""
+        started_s = time.monotonic()
+        await self.running.start(process)
+        self.notes.append(f"ready after {time.monotonic() - started_s:.1f} s")
+
     async def _revive(self) -> None:
         """Start again what ended by itself, as a supervisor would."""
         for name, role in list(self.running.roles.items()):
@@ -100,22 +113,21 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(
-    folder: Path, cache_dir: Path, *, manners: Manners, processes: Sequence[str], say: Callable[[str], None]
-) -> AsyncIterator[Scene]:
+async def scene(site: Site, folder: Path, *, manners: Manners, processes: Sequence[str]) -> AsyncIterator[Scene]:
     """A running scene, nothing published yet; everything it started has ended when the block has."""
+    settings = _settings(site.road_servers)
+    topics = settings.topics()
+    await asyncio.to_thread(make_topics, site.bootstrap_servers, topics, replicas=site.replicas)
     async with (
-        _broker(folder, cache_dir, say) as broker,
         telling("chaos_receiver", {"manners": asdict(manners), "folder": str(folder)}) as receiver,
-        road(_settings(broker.bootstrap_servers), folder, roles=()) as running,
+        road(settings, folder, roles=()) as running,
     ):
         ports = json.loads(await receiver.heard())
         urls = [f"http://127.0.0.1:{ports[each % len(ports)]}/e{each:03d}" for each in range(manners.endpoints)]
-        topics = running.settings.topics()
-        load = await asyncio.to_thread(subscribe, broker.bootstrap_servers, topics, urls)
+        load = await asyncio.to_thread(subscribe, site.bootstrap_servers, topics, urls)
         await asyncio.gather(*(running.start(name) for name in processes))
         asked = {
-            "bootstrap": broker.bootstrap_servers,
+            "bootstrap": site.bootstrap_servers,
             "prefix": running.settings.topic_prefix,
             "folder": str(folder),
             "endpoints": manners.endpoints,
@@ -124,7 +136,6 @@ async def scene(
         async with telling("chaos_publisher", asked) as publisher:
             yield Scene(
                 running=running,
-                broker=broker,
                 publisher=publisher,
                 receiver=receiver,
                 manners=manners,
@@ -133,16 +144,6 @@ async def scene(
                 tally=tally_sheet(folder, endpoints=manners.endpoints),
                 folder=folder,
             )
-
-
-@asynccontextmanager
-async def _broker(folder: Path, cache_dir: Path, say: Callable[[str], None]) -> AsyncIterator[EmbeddedKafka]:
-    broker = EmbeddedKafka(data_dir=folder / "kafka", cache_dir=cache_dir, env=os.environ, say=say)
-    await asyncio.to_thread(broker.start)
-    try:
-        yield broker
-    finally:
-        await asyncio.to_thread(broker.stop)
 
 
 def _settings(bootstrap: str) -> Settings:

@@ -11,9 +11,9 @@ from hookline.runtime.log import KafkaRecord
 from hookline.schemas.topics import Topics
 
 
-def make_topics(bootstrap: str, topics: Topics) -> None:
+def make_topics(bootstrap: str, topics: Topics, *, replicas: int = 1) -> None:
     """All topics of the prefix, in their embedded size."""
-    TopicAdmin(bootstrap, size=Size.EMBEDDED).apply(topics.specifications())
+    TopicAdmin(bootstrap, size=Size.EMBEDDED, replication=replicas).apply(topics.specifications())
 
 
 def change_topic(bootstrap: str, topic: str, name: str, value: str) -> None:

@@ -1,0 +1,45 @@
+"""A bad link between the road and its broker, under load: late while it lasts, and nothing lost."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from fakes.chaos_asked import Asked
+from fakes.chaos_kafka import Spoiled, spoil
+from fakes.chaos_run import Run, run_on
+from fakes.chaos_scene import Site
+from fakes.cluster import broker_behind
+from fakes.toxiproxy import built, toxiproxy
+from hookline.runtime.broker_node import HOST, free_port
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
+RATE = 200  # what connections of 100 kB/s can carry
+PROCESSES = ("api", "fanout", "dispatcher-1", "dispatcher-2", "history")
+BOTH = ("upstream", "downstream")
+SPOILED = (
+    Spoiled("latency 200 ms +- 50", "latency", ("downstream",), 20.0, {"latency": 200, "jitter": 50}),
+    Spoiled("reset after 1.5 s, always", "reset_peer", ("downstream",), 20.0, {"timeout": 1_500}),
+    Spoiled("100 kB/s a connection", "bandwidth", BOTH, 25.0, {"rate": 100}),
+    Spoiled("nothing comes through", "timeout", BOTH, 20.0, {"timeout": 0}),
+)
+
+
+async def test_a_bad_link_to_the_broker_loses_nothing(asked: Asked, tmp_path: Path, cache_dir: Path) -> None:
+    program, port = built(cache_dir), free_port(str(tmp_path))
+    async with (
+        broker_behind(port, tmp_path / "kafka", cache_dir) as door,
+        toxiproxy(program, listen=port, upstream=door.port) as link,
+    ):
+        site = Site(bootstrap_servers=door.bootstrap_servers, road_servers=f"{HOST}:{port}")
+        run = Run(
+            title=f"a bad link to the broker: seed {asked.seed}",
+            seed=asked.seed,
+            rate_per_s=asked.rate_per_s or RATE,
+            processes=PROCESSES,
+            happenings=[partial(spoil, link=link, how=each) for each in SPOILED],
+        )
+        table = await run_on(site, run, folder=tmp_path, say=print)
+    asked.keep(table)
+    assert not table.is_void()
+    assert not table.broken()

@@ -1,0 +1,68 @@
+"""What can happen to Kafka itself and to the link to it, for chaos runs: one of three nodes goes, or a toxic spoils the link."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fakes.chaos_scene import Scene
+from fakes.chaos_table import Fault
+from fakes.cluster import Cluster
+from fakes.toxiproxy import Link
+
+_AWAY_S = 8.0  # by then the two that are left have noticed, and elected
+
+
+async def kill_node(scene: Scene, *, kafka: Cluster, node_id: int) -> Fault:
+    """One of three nodes is gone, and later there again. Recovery counts from the kill: two have to do."""
+    scene.notes.clear()
+    open_count, in_hand, began_s = await scene.open_enough(), scene.tally["in_hand"][0], time.monotonic()
+    await kafka.kill(node_id)
+    _, recovery_s = await scene.settled(began_s, None)
+    await asyncio.sleep(max(0.0, began_s + _AWAY_S - time.monotonic()))
+    await kafka.start(node_id)
+    returned_s = time.monotonic()
+    await kafka.wait_in_sync()
+    scene.notes.append(f"in sync {time.monotonic() - returned_s:.1f} s after it answered")
+    recovered_s, calm_s = await scene.settled(time.monotonic(), None)  # its return disturbs nobody for long either
+    return Fault(
+        name=f"SIGKILL of node {node_id}",
+        began_s=began_s,
+        open_count=open_count,
+        in_flight=in_hand,
+        is_clean=False,
+        recovered_s=recovered_s,
+        recovery_s=None if calm_s is None else recovery_s,
+        note="; ".join(scene.notes),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Spoiled:
+    """One way to spoil the link, and for how long. Toxiproxy's names: milliseconds, and kilobytes a second."""
+
+    name: str
+    kind: str
+    streams: tuple[str, ...]
+    lasts_s: float
+    attributes: Mapping[str, int] = field(default_factory=dict)
+
+
+async def spoil(scene: Scene, *, link: Link, how: Spoiled) -> Fault:
+    """The link is bad for a while. Recovery counts from when it is good again."""
+    scene.notes.clear()
+    open_count, in_hand, began_s = await scene.open_enough(), scene.tally["in_hand"][0], time.monotonic()
+    async with link.toxic(how.kind, *how.streams, **how.attributes):
+        await asyncio.sleep(how.lasts_s)
+        scene.notes.append(f"oldest undelivered meanwhile {scene.oldest_age_s(scene.manners.healthy()):.1f} s")
+    recovered_s, recovery_s = await scene.settled(time.monotonic(), None)
+    return Fault(
+        name=how.name,
+        began_s=began_s,
+        open_count=open_count,
+        in_flight=in_hand,
+        is_clean=False,
+        recovered_s=recovered_s,
+        recovery_s=recovery_s,
+        note="; ".join(scene.notes),
+    )
