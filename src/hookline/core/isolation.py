@@ -78,6 +78,7 @@ class Isolation:
         self._held_max = held_max
         self._limits_of = limits_of
         self._shares: dict[str, Share] = {}
+        self._busy: dict[str, Share] = {}  # of these, the ones with something waiting or in flight, or that had lately
         self._here: set[tuple[str, int]] = set()
         self._timed: list[tuple[float, int, Share]] = []
         self._order = count()
@@ -91,7 +92,7 @@ class Isolation:
     def forget(self, window: Window) -> None:
         """It went to another process: what waits of it is dropped, what is in flight is still finished."""
         self._here.discard((window.lane, window.partition))
-        for share in list(self._shares.values()):
+        for share in self._busy.values():
             if share.partition == window.partition:
                 for _ in share.take(
                     window.lane, lambda slot: slot.window is window, len(share.sides[window.lane].waiting)
@@ -110,6 +111,7 @@ class Isolation:
         if waiting >= HELD_MIN and self._is_limited(share, lane) and waiting >= self._bound(share, lane, now_ms):
             return Postponed(slot, _why(share), share.park(slot, now_ms))
         share.put(slot, lane, next(self._order))
+        self._busy[share.name] = share
         self._queue(share, lane)
         return None
 
@@ -118,7 +120,7 @@ class Isolation:
         yield from self._start_timed(now_ms)
         for name, lane in self.lanes.items():
             while (share := self._next(name, lane, now_ms)) is not None:
-                if share.has_slot(name, both_here=self._both_here(share)) and (slot := share.pop(name)) is not None:
+                if self._is_due(share, name, now_ms) and (slot := share.pop(name)) is not None:
                     self._started(share, slot, now_ms)
                     yield slot
                 self._queue(share, name)
@@ -139,26 +141,27 @@ class Isolation:
         share.limits = self._limits_of(share.name)
         self._queue(share, FRESH)
         self._queue(share, SECOND)
-        self._tidy()
 
     def tick(self, now_ms: float) -> Iterable[Postponed]:
         """Look at all anew, several times a second: who is in doubt by now, and who holds more than has its turn soon."""
         excess: list[Postponed] = []
-        for share in list(self._shares.values()):
+        for share in list(self._busy.values()):
             if share.is_idle():
+                del self._busy[share.name]
                 continue
             self._judge(share, now_ms)
             share.limits = self._limits_of(share.name)
             for lane in (FRESH, SECOND):
                 excess.extend(self._excess(share, lane, now_ms))
                 self._queue(share, lane)
+        self._tidy()
         return excess
 
     def make_room(self, window: Window, now_ms: float) -> Iterable[Postponed]:
         """The window is nearly full: the older half of it makes room, as far as its endpoints could not start it now."""
         before = window.position + window.open_count() // 2
         moved: list[Postponed] = []
-        for share in self._shares.values():
+        for share in self._busy.values():
             if share.partition == window.partition and self._is_limited(share, window.lane):
                 slots = share.take(
                     window.lane, lambda slot: slot.window is window and slot.offset < before, window.open_count()
@@ -172,7 +175,7 @@ class Isolation:
 
     def waiting(self, lane: str) -> int:
         """How many wait in a lane."""
-        return sum(len(share.sides[lane].waiting) for share in self._shares.values())
+        return sum(len(share.sides[lane].waiting) for share in self._busy.values())
 
     # -- taking turns -------------------------------------------------------------------------------------------------
 
@@ -194,30 +197,27 @@ class Isolation:
             share = heappop(self._timed)[2]
             share.timed = False
             self._judge(share, now_ms)
-            name = self._due_lane(share, now_ms)
-            if name is None:
-                continue  # queued again when something finishes, or by the next tick
-            if (slot := share.pop(name)) is not None:
-                share.spend(name, now_ms, both_here=self._both_here(share))
-                self._started(share, slot, now_ms)
-                yield slot
-            for each in (FRESH, SECOND):
-                self._queue(share, each)
+            due = [name for name in share.sides if self._is_due(share, name, now_ms)]
+            able = [name for name in due if self.lanes[name].has_room(share.standing)]
+            if able:
+                name = min(able, key=lambda name: share.sides[name].took)
+                if (slot := share.pop(name)) is not None:
+                    self._started(share, slot, now_ms)
+                    yield slot
+                for each in (FRESH, SECOND):
+                    self._queue(share, each)
+                continue
+            for each in due:  # all that it lacks is a part of the lane's budget: it takes its turn like the others
+                self._stand(share, each)
 
-    def _due_lane(self, share: Share, now_ms: float) -> str | None:
+    def _is_due(self, share: Share, name: str, now_ms: float) -> bool:
+        """Whether its caps and its rate limit let one of this lane start now."""
         both_here = self._both_here(share)
-        able = [
-            name
-            for name, side in share.sides.items()
-            if side.waiting
-            and share.token_ms(name, both_here=both_here) <= now_ms
-            and share.has_slot(name, both_here=both_here)
-            and self.lanes[name].has_room(share.standing)
-        ]
-        return min(able, key=lambda name: share.sides[name].took, default=None)
+        return share.is_due(name, now_ms, both_here=both_here) and share.has_slot(name, both_here=both_here)
 
     def _started(self, share: Share, slot: Slot, now_ms: float) -> None:
         lane = self.lanes[slot.window.lane]
+        share.spend(slot.window.lane, now_ms, both_here=self._both_here(share))
         lane.held[share.standing] += 1
         share.sides[slot.window.lane].in_flight += 1
         share.pace.started(id(slot), now_ms)
@@ -232,8 +232,13 @@ class Isolation:
                 share.timed = True
                 heappush(self._timed, (share.token_ms(name, both_here=both_here), next(self._order), share))
             return
-        side.queued = share.standing
-        self.lanes[name].turns[share.standing].append(share)
+        self._stand(share, name)
+
+    def _stand(self, share: Share, name: str) -> None:
+        side = share.sides[name]
+        if side.queued is None:
+            side.queued = share.standing
+            self.lanes[name].turns[share.standing].append(share)
 
     def _judge(self, share: Share, now_ms: float) -> None:
         """Look at its standing anew; what it holds of the lanes' budgets is counted by that."""
@@ -286,7 +291,8 @@ class Isolation:
         """Forget the idle ones that came first, once there are many."""
         if len(self._shares) <= _KEPT_MAX:
             return
-        for name in [name for name, share in self._shares.items() if share.is_idle()][: _KEPT_MAX // 10]:
+        idle = [name for name in self._shares if name not in self._busy]
+        for name in idle[: len(self._shares) - _KEPT_MAX]:
             del self._shares[name]
 
 
