@@ -7,31 +7,24 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
 import statistics
 import sys
 import tempfile
 import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import aiohttp
+from load import Receiver, broker, cpu_of, cpu_s, fresh, receiving
 
 from fakes.configuration import delivery, short_settings, subscription
 from fakes.kafka import write
 from fakes.road import CODEC, Road, road, sample
 from hookline.producers import Event, Publisher
-from hookline.runtime.broker_process import EmbeddedKafka
 from hookline.runtime.settings import Settings
 from hookline.schemas.topics import RETRY_TIERS_MS
 
 _HERE = Path(__file__).parent
-_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
-_WAIT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,38 +44,6 @@ class Row:
     p50_ms: float | None = None
     p99_ms: float | None = None
     cpu_by_role_ms: Mapping[str, float] = field(default_factory=dict)
-
-
-class Receiver:
-    """The receiver process."""
-
-    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
-        self.process = process
-        self.url = f"http://127.0.0.1:{port}/"
-
-    async def stats(self, query: str = "") -> dict[str, Any]:
-        async with aiohttp.ClientSession() as session, session.get(f"{self.url}stats{query}") as answer:
-            return dict(await answer.json())
-
-    async def came(self, count: int) -> dict[str, Any]:
-        """The figures, once `count` webhooks are there."""
-        async with asyncio.timeout(_WAIT_S):
-            while (await self.stats())["count"] < count:  # noqa: ASYNC110 - another process is asked
-                await asyncio.sleep(0.2)
-        return await self.stats("?all&reset")
-
-
-@asynccontextmanager
-async def receiving() -> AsyncIterator[Receiver]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(_HERE / "receiver.py"), stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        yield Receiver(process, int(await process.stdout.readline()))
-    finally:
-        process.kill()
-        await process.wait()
 
 
 async def measure_bare(receiver: Receiver, requests: int) -> Row:
@@ -167,50 +128,6 @@ async def publish_steadily(running: Road, *, rate: int, seconds: int, count: int
 def stamped(number: int) -> Event:
     event = sample("user.created")
     return replace(event, data={**event.data, "id": f"user_{number}", "username": str(time.time_ns())})
-
-
-def fresh(settings: Settings) -> Settings:
-    """The same with topics of its own."""
-    return replace(settings, topic_prefix=f"b{uuid.uuid4().hex[:7]}.")
-
-
-@contextmanager
-def cpu_of(running: Road, settings: Settings) -> Iterator[dict[str, float]]:
-    """CPU seconds that each role and the broker used while the block ran."""
-    measured = {name: role.process.pid for name, role in running.roles.items()} | _broker_pid(settings)
-    before_s, used = {name: cpu_s(pid) for name, pid in measured.items()}, dict[str, float]()
-    yield used
-    used |= {name: cpu_s(pid) - before_s[name] for name, pid in measured.items()}
-
-
-def cpu_s(pid: int) -> float:
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / _TICKS_A_SECOND
-
-
-_BROKERS: dict[str, int] = {}
-
-
-def _broker_pid(settings: Settings) -> dict[str, int]:
-    pid = _BROKERS.get(settings.bootstrap_servers)
-    return {} if pid is None else {"broker": pid}
-
-
-@contextmanager
-def broker(folder: Path) -> Iterator[str]:
-    configured = os.environ.get("HOOKLINE_TEST_BOOTSTRAP_SERVERS", "")
-    if configured:
-        yield configured
-        return
-    cache_dir = Settings.from_env(os.environ).cache_dir.expanduser()
-    embedded = EmbeddedKafka(data_dir=folder / "kafka", cache_dir=cache_dir, env=os.environ, say=print)
-    embedded.start()
-    try:
-        if embedded.pid is not None:
-            _BROKERS[embedded.bootstrap_servers] = embedded.pid
-        yield embedded.bootstrap_servers
-    finally:
-        embedded.stop()
 
 
 async def measure_all(bootstrap: str, folder: Path, sizes: Sizes, only: str) -> Sequence[Row]:
