@@ -29,7 +29,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One run. `rate_per_s` None: half of what the machine can do, and at most 1,000."""
+    """One run. `rate_per_s` None: a third of what the machine can do, and at most 1,000."""
 
     seed: int
     rate_per_s: int | None

@@ -26,6 +26,7 @@ from hookline.runtime.broker_node import HOST, free_port
 _TICK_S = 0.01
 _ANSWERS = {status: b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status for status in (200, 500)}
 _HANG = 0
+_LAST_ANSWER_S = 0.1
 _ROWS_KEPT = 1_000
 
 
@@ -125,10 +126,9 @@ class Receiving:
         return self._manners.status(endpoint, number=number, attempt=attempt, at_s=now_s - self._started_s)
 
     def _answer(self, taken: _Taken) -> None:
-        if taken.connection.taken is not taken:
-            return
         status = taken.receipt.status
-        taken.connection.answer(_ANSWERS[status])
+        if taken.connection.taken is not taken or not taken.connection.answer(_ANSWERS[status]):
+            return
         self._end(taken, status)
         if status == 200:
             self._mark_delivered(taken.receipt.endpoint, taken.number // self._manners.endpoints)
@@ -169,6 +169,7 @@ class _Connection(asyncio.Protocol):
         self._others = others
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
+        self._is_vanishing = False
         self.taken: _Taken | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -192,14 +193,20 @@ class _Connection(asyncio.Protocol):
             taken, self.taken = self.taken, None
             self._receiving.cut(taken)
 
-    def answer(self, answer: bytes) -> None:
-        assert self._transport is not None
+    def answer(self, answer: bytes) -> bool:
+        """Whether there still is someone to answer to."""
+        if self._transport is None or self._is_vanishing:
+            return False
         self.taken = None
         self._transport.write(answer)
+        return True
 
-    def close(self) -> None:
+    def vanish(self) -> None:
+        """Go without an answer to what is in hand; else give the last answer time to arrive, so that it is not lost with us."""
         assert self._transport is not None
-        self._transport.close()
+        self._is_vanishing = True
+        wait_s = 0.0 if self.taken is not None else _LAST_ANSWER_S
+        asyncio.get_running_loop().call_later(wait_s, self._transport.abort)
 
 
 class Port:
@@ -221,7 +228,7 @@ class Port:
         assert self._server is not None
         self._server.close()
         for each in tuple(self._connections):
-            each.close()
+            each.vanish()
 
 
 def _header(head: bytes, name: bytes) -> bytes:

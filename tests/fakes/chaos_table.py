@@ -100,7 +100,7 @@ class Table:
         return (
             f"events {ledger.published:,} (acknowledged {ledger.acked:,}, refused {self.refused}), requests {ledger.received:,},"
             f" lost {len(ledger.lost)}, unexpected {len(ledger.unexpected)}, other bodies {len(ledger.wrong_bodies)},"
-            f" repeats {len(ledger.repeats)}, not on record {self.off_record}; rate held {self.rate_share:.1%} of {self.rate_per_s:,.0f}/s"
+            f" repeats {len(ledger.repeats)}, answers missed {ledger.missed_answers}, not on record {self.off_record}; rate held {self.rate_share:.1%} of {self.rate_per_s:,.0f}/s"
         )
 
     def _details(self) -> Iterator[str]:
@@ -129,14 +129,15 @@ def make_table(
     off_record: int = 0,
 ) -> Table:
     """Put what the ledger found to the faults, by time: what was published before a fault's recovery and not before the
-    last one's is its loss; what came from its beginning to the next one's is its too.
+    last one's is its loss; what came from its beginning to the next one's is its too. A repeat is the kill's that lies
+    between its copies, for a delivery that waits on a tier comes again only when it is due.
     """
     begins = [fault.began_s for fault in faults]
     ends = [fault.recovered_s for fault in faults]
     lost = _by_fault([each.published_s for each in ledger.lost], [float("-inf"), *ends[:-1]])
     unexpected = _by_fault([each.received_s for each in ledger.unexpected], begins)
     wrong_bodies = _by_fault([each.received_s for each in ledger.wrong_bodies], begins)
-    repeated = _at_fault([each.received_s for each in ledger.repeats], begins)
+    causes = [_cause(each, faults) for each in ledger.repeats]
     beyond = _by_fault([each.received_s for each in ledger.beyond_attempts], begins)
     lines = [
         Line(
@@ -145,7 +146,7 @@ def make_table(
             lost=lost[number],
             unexpected=unexpected[number],
             wrong_bodies=wrong_bodies[number],
-            repeats=[each for each, at in zip(ledger.repeats, repeated, strict=True) if at == number],
+            repeats=[each for each, at in zip(ledger.repeats, causes, strict=True) if at == number],
             repeats_max=0 if fault.is_clean else repeats_max(fault, ledger),
             beyond_attempts=beyond[number],
         )
@@ -168,6 +169,13 @@ def repeats_max(fault: Fault, ledger: Ledger) -> int:
     writing = ledger.answered_between(fault.began_s - _ON_THE_WAY_S, fault.began_s)
     earlier = ledger.answered_between(fault.began_s - _ON_THE_WAY_S - COMMIT_S, fault.began_s - _ON_THE_WAY_S)
     return fault.in_flight + writing + min(COMMIT_RECORDS, earlier)
+
+
+def _cause(repeat: Repeat, faults: Sequence[Fault]) -> int:
+    """Which fault made the repeat: the first kill between its copies, else the one in whose span it came."""
+    (number,) = _at_fault([repeat.received_s], [fault.began_s for fault in faults])
+    between = [each for each in range(number) if faults[each].began_s >= repeat.earlier.received_s]
+    return next((each for each in between if not faults[each].is_clean), number)
 
 
 def _by_fault(times_s: Sequence[float], begins_s: Sequence[float]) -> Sequence[int]:

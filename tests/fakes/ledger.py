@@ -52,6 +52,7 @@ class Ledger:
     wrong_bodies: Sequence[Receipt]
     repeats: Sequence[Repeat]
     beyond_attempts: Sequence[Receipt]
+    missed_answers: int
     answered_s: Sequence[float]
 
     def answered_between(self, from_s: float, until_s: float) -> int:
@@ -78,20 +79,26 @@ def make_ledger(load: Load, sent: Sheet, received: Iterable[Receipt]) -> Ledger:
         wrong_bodies=[receipt for each in entries.values() for receipt in _wrong_bodies(load, each)],
         repeats=[repeat for each in entries.values() for repeat in repeats(each.receipts)],
         beyond_attempts=[each for each in every if each.attempt > ATTEMPTS_MAX],
+        missed_answers=sum(missed_answers(each.receipts) for each in entries.values()),
         answered_s=[each.ended_s for each in every if each.status],
     )
 
 
 def repeats(receipts: Iterable[Receipt]) -> Iterator[Repeat]:
-    """Requests for one delivery that came twice: the same attempt's number again, or any after one that was answered with 200."""
-    of_number, succeeded = dict[int, Receipt](), None
+    """Requests that came twice: the same attempt of the same delivery."""
+    of_number = dict[int, Receipt]()
     for receipt in sorted(receipts, key=lambda each: each.received_s):
-        is_late = succeeded is not None and succeeded.ended_s < receipt.received_s
-        earlier = of_number.get(receipt.attempt) or (succeeded if is_late else None)
+        earlier = of_number.get(receipt.attempt)
         if earlier is not None:
             yield Repeat(receipt, earlier)
         of_number[receipt.attempt] = receipt
-        succeeded = succeeded or (receipt if receipt.status == 200 else None)
+
+
+def missed_answers(receipts: Iterable[Receipt]) -> int:
+    """Attempts after one that was answered with 200: the answer did not reach the dispatcher, or not before its time limit."""
+    succeeded = [each for each in receipts if each.status == 200]
+    first = min(succeeded, key=lambda each: each.ended_s, default=None)
+    return 0 if first is None else sum(each.attempt > first.attempt for each in receipts)
 
 
 def _entries(load: Load, sent: Sheet) -> Iterator[Entry]:
