@@ -2,7 +2,7 @@
 # and for a local Kafka Java 17+ and Maven (or Docker, or HOOKLINE_BOOTSTRAP_SERVERS).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check format unit road bench isolation postponing tiers faketime lock jars clean
+.PHONY: help setup up test check format unit road chaos bench isolation postponing tiers faketime lock jars clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -47,8 +47,12 @@ faketime: ## Debian's faketime and a C compiler, for the test of the 20 h retry 
 		&& apt-get update -qq && apt-get install -qq --no-install-recommends faketime gcc libc6-dev >/dev/null; } \
 		|| echo "faketime or a C compiler is not there, and only root could install it with apt: the retry schedule's test will be skipped"
 
-road: jars faketime ## tests of the whole road on a real broker
-	@$(BIN)/pytest -q tests/road
+road: jars faketime ## tests of the whole road on a real broker, with three minutes of chaos
+	@$(BIN)/pytest -q tests/road tests/chaos/test_ledger.py tests/chaos/test_gaps.py
+	@$(BIN)/pytest -q -s tests/chaos/test_node.py
+
+chaos: jars ## everything is killed under load, for 20 minutes: ARGS="-k node --seed 7 --table chaos.txt"
+	@$(BIN)/pytest -q -s tests/chaos --full $(ARGS)
 
 bench: jars ## deliveries a second and latency, beside a bare client
 	@PYTHONPATH=tests $(BIN)/python benchmarks/road.py $(ARGS)

@@ -35,7 +35,7 @@ Happening = Callable[[Scene], Awaitable[Fault]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What a run is made of. `rate_per_s` None: half of what the machine can do, and at most 1,000."""
+    """What a run is made of. `rate_per_s` None: a third of what the machine can do, and at most 1,000."""
 
     title: str
     seed: int
