@@ -8,6 +8,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry
 
 from hookline.api.app import build_app
+from hookline.api.configuration import KAFKA_ANSWER_S
 from hookline.api.ports import Parts
 from hookline.api.server import listening
 from hookline.core.rendering import Renderer
@@ -27,6 +28,7 @@ from hookline.runtime.view import View, open_view
 from hookline.schemas.codec import Codec
 
 _log = logging.getLogger("hookline.api")
+_WRITE_S = KAFKA_ANSWER_S - 1  # what was answered with 503 is not written behind the caller's back later
 
 
 async def run_api(settings: Settings, lifetime: Lifetime, *, says: Callable[[int], None] | None = None) -> None:
@@ -41,7 +43,9 @@ async def run_api(settings: Settings, lifetime: Lifetime, *, says: Callable[[int
         view = await stack.enter_async_context(
             open_view(settings, topics=topics, codec=codec, metrics=metrics, on_fatal=lifetime.fail)
         )
-        writer = await stack.enter_async_context(open_writer(settings.bootstrap_servers, on_fatal=lifetime.fail))
+        writer = await stack.enter_async_context(
+            open_writer(settings.bootstrap_servers, on_fatal=lifetime.fail, answer_s=_WRITE_S)
+        )
         tasks, ends = Tasks(on_fatal=lifetime.fail), EndOffsets(settings.bootstrap_servers)
         stack.push_async_callback(ends.close)
         stack.push_async_callback(tasks.cancel)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -12,8 +13,8 @@ from hookline.runtime.clock import Clock
 from hookline.runtime.log import Commit, KafkaRecord, Position, Reader, TopicPartition, Writer, persisted
 from hookline.runtime.metrics import Metrics
 from hookline.schemas.codec import Codec
-from hookline.schemas.errors import ContractError, NotYet
-from hookline.schemas.records import Attempt
+from hookline.schemas.errors import ContractError, NotYet, TooLarge
+from hookline.schemas.records import Attempt, DeadLetter
 from hookline.schemas.topics import Topics
 
 _log = logging.getLogger("hookline.history")
@@ -153,10 +154,16 @@ class Ingest:
             "attempt.unreadable",
             extra={"topic": record.topic, "partition": record.partition, "offset": record.offset, "detail": detail},
         )
+        try:
+            await self._write_letter(letter)
+        except TooLarge:  # the topic's limit was lowered
+            await self._write_letter(replace(letter, payload=None))
+        self._metrics.dead_letters.labels(letter.reason).inc()
+
+    async def _write_letter(self, letter: DeadLetter) -> None:
         retried = partial(_count_retry, self._metrics)
         value = self._codec.encode(letter)
         await persisted(self._writer, self._topics.dead_letters, key=None, value=value, on_retry=retried)
-        self._metrics.dead_letters.labels(letter.reason).inc()
 
     async def _stored(self, attempts: Sequence[Attempt], offsets: Mapping[TopicPartition, int]) -> None:
         """Into the store, however long it is away."""

@@ -1,12 +1,14 @@
 """Wishes that a rebalance overtook: what the owner thread does with them, on a consumer that only writes down its calls."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 
 import pytest
 
 from hookline.runtime.kafka_client import ReaderConfig
 from hookline.runtime.kafka_owner import CommitAll, Owner, Pause, Resume
+from hookline.runtime.kafka_positions import said
 from hookline.runtime.log import Commit, TopicPartition
 
 PARTITION = TopicPartition("t", 0)
@@ -68,3 +70,10 @@ def test_a_wish_about_an_earlier_assignment_or_another_partition_is_nobodys(
 
 def test_a_commit_holds_through_a_pause_and_resume_of_the_same_assignment() -> None:
     assert obeyed(CommitAll({PARTITION: (3, Commit(5))}), generation=8, assignment=3) == ["commit"]
+
+
+def test_a_question_for_the_starts_that_is_asked_again_is_withdrawn_first() -> None:
+    asked: Future[Mapping[TopicPartition, int]] = Future()
+    with pytest.raises(TimeoutError):
+        said(asked, [PARTITION], within_s=0.01)
+    assert asked.cancelled()

@@ -17,10 +17,12 @@ Committed = Sequence[confluent_kafka.TopicPartition]
 Found = tuple[Sequence[Position], Sequence[TopicPartition]]
 
 
-def said(asked: "Future[Mapping[TopicPartition, int]]", partitions: Sequence[TopicPartition]) -> Committed:
+def said(
+    asked: "Future[Mapping[TopicPartition, int]]", partitions: Sequence[TopicPartition], *, within_s: float = CALL_S
+) -> Committed:
     """What the handler says; TimeoutError, and the question is withdrawn, when it takes too long."""
     try:
-        known = asked.result(CALL_S)
+        known = asked.result(within_s)
     except TimeoutError:
         asked.cancel()  # it is asked again, and two that wait for the same store would be one too many
         raise

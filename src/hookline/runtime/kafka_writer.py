@@ -20,7 +20,7 @@ _log = logging.getLogger("hookline.kafka")
 _QUEUE_RECORDS_MAX = 100_000  # more than every role's own bound on outstanding writes
 _QUEUE_KIB_MAX = 128 * 1024
 # After this long without the broker's yes a write counts as failed and is written again by who asked for it.
-_DELIVERY_TIMEOUT_MS = 30_000
+_ANSWER_S = 30.0
 _FLUSH_S = 10.0
 _POLL_EVERY_S = 0.001
 
@@ -33,13 +33,13 @@ class KafkaWriter:
     A thread that polls would have to take the interpreter's lock for every answer, in the middle of the loop's work.
     """
 
-    def __init__(self, bootstrap_servers: str, *, linger_ms: int, on_fatal: Fatal) -> None:
+    def __init__(self, bootstrap_servers: str, *, linger_ms: int, on_fatal: Fatal, answer_s: float = _ANSWER_S) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_fatal = on_fatal
         self._reports: deque[tuple[_Write, Written | None, KafkaError | None]] = deque()
         self._outstanding = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._configuration = _configuration(bootstrap_servers, linger_ms)
+        self._configuration = _configuration(bootstrap_servers, linger_ms, answer_s)
         self._producer = Producer(self._configuration)
         self._lone: Producer | None = None
 
@@ -154,7 +154,7 @@ def _translated(write: _Write, error: KafkaError) -> NotYet | TooLarge:
     return NotYet(f"{write.topic}: the broker did not say yes: {error.str()}")
 
 
-def _configuration(bootstrap_servers: str, linger_ms: int) -> dict[str, str | int | bool]:
+def _configuration(bootstrap_servers: str, linger_ms: int, answer_s: float) -> dict[str, str | int | bool]:
     return {
         "bootstrap.servers": bootstrap_servers,
         "enable.idempotence": True,
@@ -163,7 +163,7 @@ def _configuration(bootstrap_servers: str, linger_ms: int) -> dict[str, str | in
         "compression.type": "lz4",
         "linger.ms": linger_ms,
         "message.max.bytes": RECORD_BYTES_MAX,
-        "delivery.timeout.ms": _DELIVERY_TIMEOUT_MS,
+        "delivery.timeout.ms": round(answer_s * 1_000),
         "queue.buffering.max.messages": _QUEUE_RECORDS_MAX,
         "queue.buffering.max.kbytes": _QUEUE_KIB_MAX,
         "reconnect.backoff.max.ms": RECONNECT_MS,
@@ -173,9 +173,14 @@ def _configuration(bootstrap_servers: str, linger_ms: int) -> dict[str, str | in
 
 
 @asynccontextmanager
-async def open_writer(bootstrap_servers: str, *, linger_ms: int = 0, on_fatal: Fatal) -> AsyncIterator[KafkaWriter]:
-    """A writer for the block; everything written is acknowledged, or given up with a warning, when it ends."""
-    writer = KafkaWriter(bootstrap_servers, linger_ms=linger_ms, on_fatal=on_fatal)
+async def open_writer(
+    bootstrap_servers: str, *, linger_ms: int = 0, on_fatal: Fatal, answer_s: float = _ANSWER_S
+) -> AsyncIterator[KafkaWriter]:
+    """A writer for the block; everything written is acknowledged, or given up with a warning, when it ends.
+
+    `answer_s`: what the broker has not taken by then is not written any more, and fails.
+    """
+    writer = KafkaWriter(bootstrap_servers, linger_ms=linger_ms, on_fatal=on_fatal, answer_s=answer_s)
     try:
         yield writer
     finally:
