@@ -51,7 +51,7 @@ road: jars faketime ## tests of the whole road on a real broker, with three minu
 	@$(BIN)/pytest -q tests/road tests/chaos/test_ledger.py tests/chaos/test_gaps.py
 	@$(BIN)/pytest -q -s tests/chaos/test_node.py
 
-chaos: jars ## everything is killed under load, for 20 minutes: ARGS="-k node --seed 7 --table chaos.txt"
+chaos: jars ## everything is killed under load, for 20 minutes: ARGS="-k test_node --seed 7 --table chaos.txt"
 	@$(BIN)/pytest -q -s tests/chaos --full $(ARGS)
 
 bench: jars ## deliveries a second and latency, beside a bare client
