@@ -159,14 +159,14 @@ class Isolation:
 
     def make_room(self, window: Window, now_ms: float) -> Iterable[Postponed]:
         """The window is nearly full: the older half of it makes room, as far as its endpoints could not start it now."""
-        before = window.position + window.open_count() // 2
+        most = window.open_count()
+        before = window.position + most // 2
         moved: list[Postponed] = []
         for share in self._busy.values():
             if share.partition == window.partition and self._is_limited(share, window.lane):
-                slots = share.take(
-                    window.lane, lambda slot: slot.window is window and slot.offset < before, window.open_count()
-                )
-                moved.extend(Postponed(slot, _why(share), share.park(slot, now_ms)) for slot in list(slots))
+                slots = list(share.take(window.lane, lambda slot: slot.window is window and slot.offset < before, most))
+                slots.reverse()  # the older of them has its turn before
+                moved.extend(Postponed(slot, _why(share), share.park(slot, now_ms)) for slot in slots)
         return moved
 
     def wake_ms(self) -> float:
@@ -199,16 +199,14 @@ class Isolation:
             self._judge(share, now_ms)
             due = [name for name in share.sides if self._is_due(share, name, now_ms)]
             able = [name for name in due if self.lanes[name].has_room(share.standing)]
-            if able:
-                name = min(able, key=lambda name: share.sides[name].took)
-                if (slot := share.pop(name)) is not None:
-                    self._started(share, slot, now_ms)
-                    yield slot
-                for each in (FRESH, SECOND):
-                    self._queue(share, each)
-                continue
-            for each in due:  # all that it lacks is a part of the lane's budget: it takes its turn like the others
+            name = min(able, key=lambda name: share.sides[name].took, default=None)
+            if name is not None and (slot := share.pop(name)) is not None:
+                self._started(share, slot, now_ms)
+                yield slot
+            for each in due if name is None else ():  # they lack a part of the lane's budget: their turn comes for that
                 self._stand(share, each)
+            for each in (FRESH, SECOND):
+                self._queue(share, each)
 
     def _is_due(self, share: Share, name: str, now_ms: float) -> bool:
         """Whether its caps and its rate limit let one of this lane start now."""

@@ -99,6 +99,12 @@ class Share:
             return False
         return not other.waiting or side.in_flight < max(1, int(total * self._share(lane)))
 
+    def is_due(self, lane: str, now_ms: float, *, both_here: bool) -> bool:
+        """Whether something of this lane waits, and the rate limit lets it start."""
+        if not self.sides[lane].waiting:
+            return False
+        return self.limits.rate is None or self.token_ms(lane, both_here=both_here) <= now_ms
+
     def token_ms(self, lane: str, *, both_here: bool) -> float:
         """When the rate limit lets the next request of this lane start."""
         return self.tokens[FRESH if both_here else lane].next_ms

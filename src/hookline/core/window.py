@@ -15,7 +15,7 @@ class Arrival(Enum):
     FULL = auto()  # not taken: read no more of this partition for now
     START = auto()  # open: carry it out, then call `finish`
     REPEAT = auto()  # nothing to do: a copy of it is done, or open and answers for both
-    HELD = auto()  # open, but an earlier record asks for the same attempt: it closes with that, or `postpone` returns it
+    HELD = auto()  # open: an earlier record asks for the same attempt, and closes this one or has `postpone` return it
     DONE = auto()  # nothing to do: it was done before this assignment
 
 

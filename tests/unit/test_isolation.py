@@ -1,0 +1,280 @@
+"""Which deliveries may start: tables of offers and answers, with a clock that the tests move."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import pytest
+
+from fakes.deliveries import DELIVERY
+from hookline.core.breaker import Breaker
+from hookline.core.isolation import Isolation, Postponed
+from hookline.core.limits import FRESH, SECOND, Held, Limits
+from hookline.core.window import Arrival, Hold, Slot, Window
+
+
+@dataclass(slots=True)
+class Scene:
+    """An isolation with one partition of each lane, and a clock."""
+
+    fresh: int = 100
+    second: int = 100
+    most: int = 16
+    held_max: int = 1_000
+    limits: dict[str, Limits] = field(default_factory=dict)
+    lanes: Sequence[str] = (FRESH, SECOND)
+    now_ms: float = 1_000.0
+    rules: Isolation = field(init=False)
+    windows: dict[str, Window] = field(init=False)
+    offered: int = 0
+
+    def __post_init__(self) -> None:
+        self.rules = Isolation(
+            budgets={FRESH: self.fresh, SECOND: self.second},
+            endpoint_in_flight_max=self.most,
+            held_max=self.held_max,
+            limits_of=lambda name: self.limits.get(name, Limits()),
+        )
+        self.windows = {lane: _window(lane) for lane in self.lanes}
+        for window in self.windows.values():
+            self.rules.assigned(window)
+
+    def offer(self, name: str, count: int = 1, *, lane: str = FRESH, postponed: int = 0) -> list[Postponed]:
+        return [each for _ in range(count) if (each := self._offer(name, lane, postponed)) is not None]
+
+    def start(self) -> list[Slot]:
+        return list(self.rules.start(self.now_ms))
+
+    def started(self) -> Mapping[str, int]:
+        return Counter(slot.delivery.subscription_id for slot in self.start())
+
+    def end(self, slots: Sequence[Slot], *, succeeded: bool = True) -> None:
+        for slot in slots:
+            self.rules.answered(slot, succeeded=succeeded, now_ms=self.now_ms)
+            self.rules.finish(slot, self.now_ms)
+            slot.window.finish(slot)
+
+    def prove(self, *names: str) -> None:
+        """Each succeeds once, in 10 ms."""
+        for name in names:
+            self.offer(name)
+            slots = self.start()
+            self.now_ms += 10
+            self.end(slots)
+
+    def _offer(self, name: str, lane: str, postponed: int) -> Postponed | None:
+        self.offered += 1
+        delivery = replace(
+            DELIVERY,
+            delivery_id=f"delivery_{self.offered}",
+            subscription_id=name,
+            created_at_ms=self.offered,
+            postponed=postponed,
+        )
+        window = self.windows[lane]
+        assert window.arrive(delivery, self.offered, 1) is Arrival.START
+        return self.rules.offer(Slot(window, self.offered, 1, delivery), self.now_ms)
+
+
+def _window(lane: str) -> Window:
+    return Window(lane=lane, topic=lane, partition=0, position=0, committed=0, records_max=10_000, keys_max=100)
+
+
+@pytest.mark.parametrize(("most", "started"), [(16, 2), (2, 2), (1, 1)])
+def test_an_endpoint_that_never_succeeded_has_two_requests_in_flight(most: int, started: int) -> None:
+    scene = Scene(most=most)
+    scene.offer("a", 8)
+    assert len(scene.start()) == started
+
+
+@pytest.mark.parametrize(("most", "started"), [(16, 16), (5, 5), (1, 1)])
+def test_a_proven_endpoint_has_as_many_as_its_cap(most: int, started: int) -> None:
+    scene = Scene(most=most)
+    scene.prove("a")
+    scene.offer("a", 40)
+    assert len(scene.start()) == started
+
+
+@pytest.mark.parametrize(("breaker", "started", "postponed"), [(Breaker.PROBE, 1, 0), (Breaker.OPEN, 0, 8)])
+def test_an_endpoint_whose_breaker_is_not_closed_gets_a_probe_at_most(
+    breaker: Breaker, started: int, postponed: int
+) -> None:
+    scene = Scene()
+    scene.prove("a")
+    scene.limits["a"] = Limits(breaker=breaker)
+    held = scene.offer("a", 8)
+    assert [each.held for each in held] == [Held.BREAKER] * postponed
+    assert len(scene.start()) == started
+
+
+@pytest.mark.parametrize(
+    ("parked", "fresh", "second"),
+    [(0, 12, 4), (1, 8, 8)],  # while something of it is parked, half of its cap is theirs
+)
+def test_the_lanes_of_one_endpoint_share_its_cap(parked: int, fresh: int, second: int) -> None:
+    scene = Scene()
+    scene.prove("a")
+    scene.offer("a", 40)
+    scene.offer("a", 40, lane=SECOND, postponed=parked)
+    assert Counter(slot.window.lane for slot in scene.start()) == {FRESH: fresh, SECOND: second}
+
+
+@pytest.mark.parametrize(("lane", "started"), [(FRESH, 12), (SECOND, 4)])
+def test_a_lane_whose_other_is_elsewhere_keeps_to_its_part(lane: str, started: int) -> None:
+    scene = Scene(lanes=(FRESH, SECOND))
+    scene.prove("a")
+    scene.rules.forget(scene.windows[SECOND if lane == FRESH else FRESH])
+    scene.offer("a", 40, lane=lane)
+    assert len(scene.start()) == started
+
+
+def test_a_lane_keeps_to_its_budget_and_endpoints_take_turns() -> None:
+    scene = Scene(fresh=6)
+    scene.prove("a", "b", "c")
+    for name in ("a", "b", "c"):
+        scene.offer(name, 20)
+    assert scene.started() == {"a": 2, "b": 2, "c": 2}
+
+
+def test_endpoints_in_doubt_hold_half_of_a_lane_at_most() -> None:
+    scene = Scene(fresh=12)
+    bad = [f"bad_{number}" for number in range(20)]
+    for name in bad:
+        scene.offer(name)
+        scene.end(scene.start(), succeeded=False)
+    scene.prove("good")
+    for name in bad:
+        scene.offer(name, 4)
+    scene.offer("good", 20)
+    started = scene.started()
+    assert started["good"] == 6
+    assert sum(count for name, count in started.items() if name != "good") == 6
+
+
+def test_one_that_turns_doubtful_in_flight_keeps_its_requests_and_starts_no_more() -> None:
+    scene = Scene(fresh=16)
+    scene.prove("a", "b")
+    scene.offer("a", 30)
+    assert scene.started() == {"a": 16}
+    scene.now_ms += 2_000
+    scene.rules.tick(scene.now_ms)
+    assert scene.rules.lanes[FRESH].doubtful() == 16  # over half: it was well when they started
+    assert scene.started() == {}
+
+
+@pytest.mark.parametrize("rate", [1, 5, 100])
+def test_requests_of_a_rate_limited_endpoint_are_spaced(rate: int) -> None:
+    scene = Scene(limits={"a": Limits(rate)})
+    scene.prove("a")
+    scene.offer("a", 6)
+    scene.now_ms += 10_000
+    at_ms = []
+    while len(at_ms) < 6:
+        slots = scene.start()
+        at_ms += [scene.now_ms] * len(slots)
+        scene.end(slots)
+        scene.now_ms = max(scene.now_ms, scene.rules.wake_ms())
+    assert [later - earlier for earlier, later in pairwise(at_ms[1:])] == [1_000 / rate] * 4
+    assert at_ms[1] - at_ms[0] >= 1_000 / rate - 10
+
+
+def test_a_rate_limit_that_is_new_holds_for_what_waited_before() -> None:
+    scene = Scene(fresh=1)
+    scene.prove("a")
+    scene.offer("a", 5)
+    scene.limits["a"] = Limits(1)
+    scene.rules.tick(scene.now_ms)
+    started = scene.start()
+    scene.end(started)
+    assert (len(started), scene.start()) == (1, [])
+
+
+def test_a_rate_limited_endpoint_has_its_turn_in_a_lane_that_is_never_empty() -> None:
+    scene = Scene(fresh=4, limits={"limited": Limits(100)})
+    scene.prove("busy", "limited")
+    scene.offer("busy", 500)
+    flying, limited = scene.start(), 0
+    scene.offer("limited", 10)
+    for _ in range(40):
+        scene.now_ms += 50
+        scene.rules.tick(scene.now_ms)
+        flying += scene.start()  # the lane is full whenever a tick comes by
+        scene.end([flying.pop(0)])
+        flying += scene.start()
+        limited = sum(slot.delivery.subscription_id == "limited" for slot in flying) + limited
+    assert limited > 0
+
+
+@pytest.mark.parametrize(
+    ("lane", "cramped", "kept"), [(FRESH, False, 8), (FRESH, True, 8), (SECOND, False, 20), (SECOND, True, 8)]
+)
+def test_what_waits_for_one_endpoint_is_bounded_and_the_rest_postponed(lane: str, cramped: bool, kept: int) -> None:
+    scene = Scene(held_max=20)
+    scene.offer("a", 2)
+    scene.start()
+    scene.now_ms += 60_000  # both hang
+    scene.rules.tick(scene.now_ms)
+    scene.rules.lanes[lane].cramped = cramped
+    postponed = scene.offer("a", 50, lane=lane)
+    assert scene.rules.waiting(lane) == kept
+    assert [each.held for each in postponed] == [Held.BACKLOG] * (50 - kept)
+    waits_ms = [each.wait_ms for each in postponed]
+    assert waits_ms == sorted(waits_ms)
+
+
+def test_what_waits_for_a_lane_and_for_no_endpoint_is_not_postponed() -> None:
+    scene = Scene(fresh=1)
+    scene.prove("a", "b")
+    assert scene.offer("a", 100) == []
+    assert scene.offer("b", 100) == []
+    scene.start()
+    assert list(scene.rules.tick(scene.now_ms)) == []
+
+
+def test_a_breaker_that_opens_postpones_what_waits() -> None:
+    scene = Scene()
+    scene.offer("a", 8)
+    scene.start()
+    scene.limits["a"] = Limits(breaker=Breaker.OPEN)
+    assert [each.held for each in scene.rules.tick(scene.now_ms)] == [Held.BREAKER] * 6
+
+
+def test_the_older_half_makes_room_with_the_oldest_first_in_turn() -> None:
+    scene = Scene(limits={"a": Limits(1)})
+    scene.offer("a", 8)
+    scene.start()
+    moved = list(scene.rules.make_room(scene.windows[FRESH], scene.now_ms))
+    assert [each.slot.offset for each in moved] == [2, 3]
+    assert moved[0].wait_ms < moved[1].wait_ms
+
+
+def test_what_waits_of_a_lost_partition_is_dropped_and_what_flies_is_still_counted() -> None:
+    scene = Scene()
+    scene.prove("a")
+    scene.offer("a", 40)
+    flying = scene.start()
+    scene.windows[FRESH].hold = Hold.GONE
+    scene.rules.forget(scene.windows[FRESH])
+    assert (scene.rules.waiting(FRESH), scene.rules.lanes[FRESH].in_flight) == (0, 16)
+    scene.end(flying)
+    assert (scene.rules.lanes[FRESH].in_flight, scene.start()) == (0, [])
+
+
+def test_nothing_starts_of_a_partition_that_drains() -> None:
+    scene = Scene()
+    scene.offer("a", 2)
+    scene.windows[FRESH].hold = Hold.DRAINING
+    assert scene.start() == []
+
+
+def test_the_oldest_delivery_of_an_endpoint_starts_first() -> None:
+    scene = Scene(most=1)
+    scene.prove("a")
+    scene.offer("a", 3)
+    order = []
+    for _ in range(3):
+        slots = scene.start()
+        order += [slot.offset for slot in slots]
+        scene.end(slots)
+    assert order == sorted(order)
