@@ -11,18 +11,24 @@ from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
 from prometheus_client import CollectorRegistry
 
-from fakes.configuration import short_settings
-from fakes.kafka import change_topic, make_topics
+from fakes.configuration import delivery, short_settings, subscription
+from fakes.endpoint import after, endpoint
+from fakes.kafka import change_topic, make_topics, write
+from hookline.dispatchers.run import run_dispatcher
+from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.kafka_client import ReaderConfig
 from hookline.runtime.kafka_consumer import OwnedConsumer
 from hookline.runtime.kafka_reader import KafkaReader
 from hookline.runtime.kafka_writer import open_writer
+from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.log import Commit, KafkaRecord, Position, TopicPartition, Writer
 from hookline.runtime.metrics import Metrics, reading
 from hookline.runtime.settings import Settings
+from hookline.schemas.codec import Codec
 from hookline.schemas.errors import TooLarge
 
 pytestmark = pytest.mark.kafka
+CODEC = Codec(load_catalogue())
 
 
 class Kept:
@@ -152,6 +158,28 @@ async def test_a_topic_made_anew_in_the_middle_of_reading_is_read_from_its_start
         assert "out of range" in (reader.complaint() or "")
     assert kept.seen == ["assigned at 0", "revoked", "assigned at 0", "revoked"]
     assert reading(metrics.registry, "hookline_position_resets_total", {"topic": topic}) == 1
+
+
+async def test_a_dispatcher_goes_on_with_a_lane_that_was_made_anew_in_the_middle_of_its_work(
+    settings: Settings,
+) -> None:
+    topics, lifetime = settings.topics(), Lifetime()
+    async with endpoint(after(0.3, 200)) as (url, seen):
+        to = subscription(url)
+        key, config = to.subscription_id.encode(), CODEC.encode(to)
+        await asyncio.to_thread(write, settings.bootstrap_servers, topics.subscriptions, [(key, config)])
+        role = asyncio.create_task(run_dispatcher(settings, lifetime))
+        try:
+            before = [(key, CODEC.encode(delivery(to))) for _ in range(20)]
+            await asyncio.to_thread(write, settings.bootstrap_servers, topics.deliveries, before)
+            await seen.wait_for(5)
+            await asyncio.to_thread(make_anew, settings, topics.deliveries)
+            sent = delivery(to)
+            await asyncio.to_thread(write, settings.bootstrap_servers, topics.deliveries, [(key, CODEC.encode(sent))])
+            await until(lambda: sent.delivery_id in {each.headers["webhook-id"] for each in seen})
+        finally:
+            lifetime.stop()
+            await asyncio.wait_for(role, 30)
 
 
 async def test_records_of_a_batch_over_the_topics_limit_are_written_one_by_one(
