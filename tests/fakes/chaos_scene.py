@@ -29,6 +29,7 @@ _CALM_S = 1.5  # and so for this long, before the next fault comes
 _SETTLE_S = 60.0
 _OPEN_WAIT_S = 20.0
 _LOOK_S = 0.05
+_REVIVED_MAX = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,7 @@ class Scene:
     tally: Sheet
     folder: Path
     notes: list[str] = field(default_factory=list)
+    revived: int = 0
 
     def open_count(self, endpoints: Iterable[int]) -> int:
         """How many deliveries to these are open: acknowledged by Kafka, and not answered with 200."""
@@ -69,6 +71,7 @@ class Scene:
         """Wait until these have got that many different webhooks since the beginning."""
         async with asyncio.timeout(timeout_s):
             while sum(self.tally["delivered"][each] for each in endpoints) < count:
+                await self._revive()
                 await asyncio.sleep(_LOOK_S)
 
     async def arrived(self, count: int, *, timeout_s: float) -> None:
@@ -108,6 +111,8 @@ class Scene:
         """Start again what ended by itself, as a supervisor would."""
         for name, role in list(self.running.roles.items()):
             if role.process.returncode is not None:
+                self.revived += 1
+                assert self.revived <= _REVIVED_MAX, f"{name} ends again and again: {self.running.log_of(name)}"
                 self.notes.append(f"{name} ended by itself with status {role.process.returncode}")
                 await self.running.start(name)
 
