@@ -1,0 +1,44 @@
+"""One attempt after another with the real session and sender, without Kafka."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from fakes.configuration import MASTER_KEY, delivery, subscription
+from hookline.core.verdict import error_of
+from hookline.dispatchers.sender import Sender, Sent
+from hookline.dispatchers.session import open_session
+from hookline.runtime.clock import SystemClock
+from hookline.runtime.settings import Endpoints
+
+
+@dataclass(slots=True)
+class Attempting:
+    """Sends to any URL; every call is a subscription of its own."""
+
+    sender: Sender
+
+    async def to(self, url: str, body: bytes = b"{}", *, timeout_s: int | None = None) -> Sent:
+        goal = replace(subscription(url), timeout_s=timeout_s)
+        return await self.sender.send(delivery(goal, body), goal)
+
+    async def error(self, url: str, *, timeout_s: int | None = None) -> tuple[str | None, str | None]:
+        """The word and the sentence that go into the attempt."""
+        return error_of((await self.to(url, timeout_s=timeout_s)).reply)
+
+
+@asynccontextmanager
+async def attempting(
+    *,
+    timeout_s: float = 5,
+    endpoints: Endpoints = Endpoints.LOOPBACK,
+    dns_servers: str = "",
+    lookup_timeout_s: float = 5,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[Attempting]:
+    """A sender whose session lasts as long as the block."""
+    async with open_session(
+        endpoints=endpoints, timeout_s=timeout_s, dns_servers=dns_servers, lookup_timeout_s=lookup_timeout_s, tls=tls
+    ) as session:
+        yield Attempting(Sender(session=session, master_keys=(MASTER_KEY,), clock=SystemClock()))
