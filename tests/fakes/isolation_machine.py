@@ -3,7 +3,7 @@
 The model knows of each slot only where it is; what may start is judged by the sentences of the design.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from math import inf
@@ -352,8 +352,8 @@ class Isolated:
         if slot.window.hold is not Hold.GONE:
             slot.window.finish(slot)
 
-    def _postpone(self, postponed: "list[Postponed] | object") -> None:
-        for each in postponed:  # type: ignore[attr-defined]
+    def _postpone(self, postponed: Iterable[Postponed]) -> None:
+        for each in postponed:
             assert self.where[id(each.slot)] is Where.WAITING
             assert 0.0 <= each.wait_ms < inf
             self.where[id(each.slot)] = Where.CLOSED

@@ -6,7 +6,7 @@ draws all that it has to choose: so a run is its list of (step, number), and can
 
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 from unittest import TestCase
 
 from hypothesis import settings
@@ -37,20 +37,14 @@ class Machine(Protocol):
 
     STEPS: ClassVar[Mapping[str, int]]  # name of the method -> how often it is taken, compared with the others
 
+    def __init__(self, picks: Picks) -> None:
+        """It draws its configuration."""
+
     def check(self) -> None: ...
 
     def settle(self) -> None:
         """Let everything come to its end, and check what must hold then."""
         ...
-
-
-class MachineClass(Protocol):
-    """How one is made: it draws its configuration."""
-
-    STEPS: ClassVar[Mapping[str, int]]
-    __name__: str
-
-    def __call__(self, picks: Picks) -> Machine: ...
 
 
 def take(machine: Machine, step: str, number: int) -> bool:
@@ -60,7 +54,7 @@ def take(machine: Machine, step: str, number: int) -> bool:
     return done
 
 
-def run(kind: MachineClass, *, seed: int, steps: int, trace: bool = False) -> int:
+def run(kind: type[Machine], *, seed: int, steps: int, trace: bool = False) -> int:
     """One random run, settled at its end; how many of its steps found something to do."""
     random = Random(seed)  # noqa: S311 - a seed is what makes it replayable
     names, weights = list(kind.STEPS), list(kind.STEPS.values())
@@ -90,7 +84,7 @@ class _Driven(RuleBasedStateMachine):
         self.machine = machine
 
 
-def stateful(kind: MachineClass) -> type[TestCase]:
+def stateful(kind: type[Machine]) -> type[TestCase]:
     """The machine as hypothesis drives it, with a rule for each step: a test case for pytest."""
 
     def begin(self: _Driven, number: int) -> None:
@@ -99,10 +93,10 @@ def stateful(kind: MachineClass) -> type[TestCase]:
     numbers = st.integers(0, _PICKS - 1)
     body: dict[str, object] = {"begin": initialize(number=numbers)(begin)}
     body |= {name: rule(number=numbers)(_rule(name)) for name in kind.STEPS}
-    driven = type(kind.__name__, (_Driven,), body)
-    case: type[TestCase] = driven.TestCase
-    case.settings = settings(max_examples=_EXAMPLES, stateful_step_count=_STEPS, deadline=None, print_blob=True)  # type: ignore[attr-defined]
-    return case
+    driven: Any = type(kind.__name__, (_Driven,), body)
+    case: Any = driven.TestCase
+    case.settings = settings(max_examples=_EXAMPLES, stateful_step_count=_STEPS, deadline=None, print_blob=True)
+    return cast("type[TestCase]", case)
 
 
 def _rule(name: str) -> Callable[[_Driven, int], None]:

@@ -17,10 +17,10 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 
 from fakes.health_machine import EndpointHealth
 from fakes.isolation_machine import Isolated
-from fakes.machines import MachineClass, run
+from fakes.machines import Machine, run
 from fakes.partition_machine import Partition
 
-MACHINES: Mapping[str, MachineClass] = {kind.__name__: kind for kind in (Partition, Isolated, EndpointHealth)}
+MACHINES: Mapping[str, type[Machine]] = {kind.__name__: kind for kind in (Partition, Isolated, EndpointHealth)}
 _PARTS = {"Partition": 5, "Isolated": 4, "EndpointHealth": 1}  # of ten
 _RUN_STEPS = 200
 _BATCH_RUNS = 25

@@ -169,7 +169,7 @@ def test_requests_of_a_rate_limited_endpoint_are_spaced(rate: int) -> None:
     scene.prove("a")
     scene.offer("a", 6)
     scene.now_ms += 10_000
-    at_ms = []
+    at_ms: list[float] = []
     while len(at_ms) < 6:
         slots = scene.start()
         at_ms += [scene.now_ms] * len(slots)
