@@ -18,10 +18,10 @@ RATE = 200  # what connections of 100 kB/s can carry
 PROCESSES = ("api", "fanout", "dispatcher-1", "dispatcher-2", "history")
 BOTH = ("upstream", "downstream")
 SPOILED = (
-    Spoiled("latency 200 ms +- 50", "latency", ("downstream",), 20.0, {"latency": 200, "jitter": 50}),
-    Spoiled("reset after 1.5 s, always", "reset_peer", ("downstream",), 20.0, {"timeout": 1_500}),
-    Spoiled("100 kB/s a connection", "bandwidth", BOTH, 25.0, {"rate": 100}),
-    Spoiled("nothing comes through", "timeout", BOTH, 20.0, {"timeout": 0}),
+    Spoiled("latency of 200 ms +- 50", "latency", ("downstream",), {"latency": 200, "jitter": 50}),
+    Spoiled("10 resets", "reset_peer", ("downstream",), {"timeout": 0}, lasts_s=0.3, times=10, between_s=2.0),
+    Spoiled("100 kB/s a connection", "bandwidth", BOTH, {"rate": 100}, lasts_s=25.0),
+    Spoiled("nothing comes through", "timeout", BOTH, {"timeout": 0}),
 )
 
 

@@ -39,22 +39,29 @@ async def kill_node(scene: Scene, *, kafka: Cluster, node_id: int) -> Fault:
 
 @dataclass(frozen=True, slots=True)
 class Spoiled:
-    """One way to spoil the link, and for how long. Toxiproxy's names: milliseconds, and kilobytes a second."""
+    """One way to spoil the link: so often, for so long, with a good link in between.
+
+    `kind` and `attributes` are toxiproxy's; the unit is milliseconds, and kilobytes a second.
+    """
 
     name: str
     kind: str
     streams: tuple[str, ...]
-    lasts_s: float
     attributes: Mapping[str, int] = field(default_factory=dict)
+    lasts_s: float = 20.0
+    times: int = 1
+    between_s: float = 0.0
 
 
 async def spoil(scene: Scene, *, link: Link, how: Spoiled) -> Fault:
     """The link is bad for a while. Recovery counts from when it is good again."""
     scene.notes.clear()
     open_count, in_hand, began_s = await scene.open_enough(), scene.tally["in_hand"][0], time.monotonic()
-    async with link.toxic(how.kind, *how.streams, **how.attributes):
-        await asyncio.sleep(how.lasts_s)
-        scene.notes.append(f"oldest undelivered meanwhile {scene.oldest_age_s(scene.manners.healthy()):.1f} s")
+    for _ in range(how.times):
+        await asyncio.sleep(how.between_s)
+        async with link.toxic(how.kind, *how.streams, **how.attributes):
+            await asyncio.sleep(how.lasts_s)
+    scene.notes.append(f"oldest undelivered then {scene.oldest_age_s(scene.manners.healthy()):.1f} s")
     recovered_s, recovery_s = await scene.settled(time.monotonic(), None)
     return Fault(
         name=how.name,
