@@ -25,6 +25,7 @@ from load import (
     Verdicts,
     broker,
     configure,
+    cpu_of,
     fresh,
     machine_s,
     naming,
@@ -48,6 +49,7 @@ RATIO_MAX = 1.2
 RETRY_TIERS = ("1s", "10s", "30s", "1m", "1m", "1m")
 POSTPONED_TIERS = ("1s", "10s", "30s")
 _BAD = {"partition": PARTITIONS, "forty": 40, "dns": 50}
+_FULL = 0.97  # a machine without idle time
 _LATE_S, _SETTLE_S, _WARM_S = 30.0, 5.0, 10
 
 
@@ -73,6 +75,7 @@ class Block:
     halves_p99_ms: tuple[float, float]
     rate_held: float
     machine_busy: float
+    cores: float  # that Hookline and its broker used
     bad_in_flight: float
     bad_sent: int
     bad_received: int
@@ -85,7 +88,7 @@ class Endpoints:
 
     plan: Plan
     receiver: Receiver
-    settings: Settings
+    running: Road
     all: Sequence[Subscription]
     bad: frozenset[str]
     turns: Iterator[int] = field(default_factory=itertools.count)
@@ -115,7 +118,7 @@ class Endpoints:
             else each
             for number, each in enumerate(self.all)
         ]
-        configure(self.settings, *(each for each in moved if each.subscription_id in self.bad))
+        configure(self.running.settings, *(each for each in moved if each.subscription_id in self.bad))
         self.all = moved
 
 
@@ -124,7 +127,7 @@ def address(number: int) -> str:
     return f"127.0.1.{number + 1}"
 
 
-def drawn(plan: Plan, receiver: Receiver, settings: Settings) -> Endpoints:
+def drawn(plan: Plan, receiver: Receiver, running: Road) -> Endpoints:
     """Subscriptions with at least one bad one on every partition of the fresh lane; more bad ones until there are enough."""
     while True:
         made = [_subscription(plan, receiver, number) for number in range(ENDPOINTS)]
@@ -132,7 +135,7 @@ def drawn(plan: Plan, receiver: Receiver, settings: Settings) -> Endpoints:
         if len(first_of) == PARTITIONS:
             others = (each.subscription_id for each in made if each.subscription_id not in first_of.values())
             bad = [*first_of.values(), *others][: _BAD[plan.bad]]
-            return Endpoints(plan, receiver, settings, made, frozenset(bad))
+            return Endpoints(plan, receiver, running, made, frozenset(bad))
 
 
 def _subscription(plan: Plan, receiver: Receiver, number: int) -> Subscription:
@@ -148,14 +151,14 @@ async def measure(plan: Plan, settings: Settings, folder: Path) -> list[Block]:
         servers = await stack.enter_async_context(naming()) if plan.bad == "dns" else ""
         settings = replace(settings, dns_servers=servers)
         running = await stack.enter_async_context(road(settings, folder, roles=("fanout", "dispatcher", "history")))
-        endpoints = drawn(plan, receiver, running.settings)
+        endpoints = drawn(plan, receiver, running)
         configure(running.settings, *endpoints.all)
         source = await stack.enter_async_context(publishing(running.settings))
-        await warm(plan, endpoints, source, running)
+        await warm(plan, endpoints, source)
         return [told(number, await measure_block(endpoints, source, number)) for number in range(plan.blocks)]
 
 
-async def warm(plan: Plan, endpoints: Endpoints, source: Source, running: Road) -> None:
+async def warm(plan: Plan, endpoints: Endpoints, source: Source) -> None:
     """Connections, producer ids, caches; and the partitions are those that were thought of."""
     load = _load(plan, _WARM_S)
     await source.publish(load)
@@ -163,7 +166,8 @@ async def warm(plan: Plan, endpoints: Endpoints, source: Source, running: Road) 
     rows = await endpoints.receiver.received(wanted, within_s=60)
     missing = len(wanted.keys() - {row.delivery_id for row in rows})
     assert not missing, f"{missing} of {len(wanted)} deliveries did not come while nothing was bad"
-    records = await asyncio.to_thread(read, running.settings.bootstrap_servers, running.settings.topics().deliveries)
+    settings = endpoints.running.settings
+    records = await asyncio.to_thread(read, settings.bootstrap_servers, settings.topics().deliveries)
     assert all(partition_of((each.key or b"").decode()) == each.partition for each in records)
 
 
@@ -177,7 +181,8 @@ async def measure_block(endpoints: Endpoints, source: Source, number: int) -> Bl
     busy_s, had_s = machine_s()
     if with_bad:
         await endpoints.turn_bad()
-    held = await source.publish(load)
+    with cpu_of(endpoints.running, endpoints.running.settings) as cpu:
+        held = await source.publish(load)
     busy = [now - before for now, before in zip(machine_s(), (busy_s, had_s), strict=True)]
     in_flight = (await receiver.stats("?in_flight"))["in_flight"]
     healthy = {each for each, to in wanted.items() if to not in endpoints.bad}
@@ -187,6 +192,7 @@ async def measure_block(endpoints: Endpoints, source: Source, number: int) -> Bl
         block,
         rate_held=held,
         machine_busy=busy[0] / busy[1],
+        cores=sum(cpu.values()) / plan.block_s,
         bad_in_flight=sum(mean for path, (mean, _) in in_flight.items() if path in endpoints.bad),
     )
     return await drained(block, endpoints, wanted)
@@ -211,6 +217,7 @@ def summary(rows: Sequence[Row], healthy: set[str], *, with_bad: bool) -> Block:
         halves_p99_ms=(percentile(by_time[:half], 99), percentile(by_time[half:], 99)),
         rate_held=0.0,
         machine_busy=0.0,
+        cores=0.0,
         bad_in_flight=0.0,
         bad_sent=0,
         bad_received=0,
@@ -238,11 +245,11 @@ def told(number: int, block: Block) -> Block:
     if not number:
         print(
             f"{'block':14}{'healthy sent':>13}{'received':>9}{'repeats':>8}{'p50 ms':>8}{'p99 ms':>9}{'rate held':>10}"
-            f"{'machine':>8}{'in flight at bad':>17}{'bad sent':>9}{'received':>9}{'after s':>8}"
+            f"{'machine':>8}{'cores':>6}{'in flight at bad':>17}{'bad sent':>9}{'received':>9}{'after s':>8}"
         )
     print(
         f"{number + 1} {'with bad' if block.with_bad else 'without':12}{block.sent:13,}{block.received:9,}{block.repeats:8,}"
-        f"{block.p50_ms:8.1f}{block.p99_ms:9.1f}{block.rate_held:10.1%}{block.machine_busy:8.0%}"
+        f"{block.p50_ms:8.1f}{block.p99_ms:9.1f}{block.rate_held:10.1%}{block.machine_busy:8.0%}{block.cores:6.2f}"
         f"{block.bad_in_flight:17.1f}{block.bad_sent:9,}{block.bad_received:9,}{block.drain_s:8.0f}",
         flush=True,
     )
@@ -255,6 +262,11 @@ def judged(blocks: Sequence[Block]) -> Verdicts:
     ratios = [bad.p99_ms / good.p99_ms for good, bad in zip(without, with_bad, strict=False)]
     same = [later.p99_ms / earlier.p99_ms for earlier, later in itertools.combinations(without, 2)]
     halves = [second / first for first, second in (block.halves_p99_ms for block in without)]
+    full = sum(block.machine_busy > _FULL for block in blocks)
+    if full:
+        print(
+            f"In {full} blocks the machine was full: their latency is that of a queue, and says nothing of isolation."
+        )
     print(f"p99 with / without, pair by pair: {_listed(ratios)}")
     print(f"A/A control: without / without {_listed(same)}; second / first half of each without {_listed(halves)}")
     verdicts.claim("healthy deliveries that did not come", sum(each.sent - each.received for each in blocks), at_most=0)

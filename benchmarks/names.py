@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from typing import cast
 
 _A, _ADDRESS = b"\x00\x01", bytes([127, 0, 0, 1])
 _HEADER_BYTES, _TTL_S = 12, 60
@@ -11,8 +12,7 @@ class Answering(asyncio.DatagramProtocol):
     """One question a packet, as every resolver asks."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)  # by its methods it is one, by its class not
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         answer = answer_to(data)
