@@ -7,10 +7,11 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractCookieJar
-from aiohttp.connector import AddrInfoType
+from aiohttp.connector import AddrInfoType, Connection
 from prometheus_client import CollectorRegistry
 
 from hookline import __version__
@@ -26,7 +27,7 @@ USER_AGENT = f"Hookline/{__version__}"
 # would count as the endpoint's failure.
 _KEEP_ALIVE_S = 4.0
 _READ_BUFFER_BYTES = 16 * 1024
-_MOMENT_S = 0.05  # more than the event loop is late by
+CONNECTING = "connecting"
 
 
 class AddressRefusedError(OSError):
@@ -34,11 +35,19 @@ class AddressRefusedError(OSError):
 
 
 def time_limits(timeout_s: float) -> aiohttp.ClientTimeout:
-    """For one attempt, from the name's lookup to the answer's end. No connection by then ends it a moment earlier, to be told apart.
+    """For one attempt, from the name's lookup to the answer's end. aiohttp would round more than 5 s up to its clock's next second."""
+    return aiohttp.ClientTimeout(total=timeout_s, ceil_threshold=math.inf)
 
-    aiohttp would round more than 5 s up to the next full second of its clock.
-    """
-    return aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s - _MOMENT_S, ceil_threshold=math.inf)
+
+class _Connector(aiohttp.TCPConnector):
+    """Marks a request that is cut off before it has its connection, which its `TimeoutError` does not tell."""
+
+    async def connect(self, *arguments: Any, **named: Any) -> Connection:
+        try:
+            return await super().connect(*arguments, **named)
+        except asyncio.CancelledError as error:
+            error.args = (CONNECTING,)
+            raise
 
 
 @asynccontextmanager
@@ -70,7 +79,7 @@ async def open_session(
         clock=SystemClock(),
         metrics=metrics or Metrics(CollectorRegistry()),
     )
-    connector = aiohttp.TCPConnector(
+    connector = _Connector(
         limit=0,
         limit_per_host=0,
         keepalive_timeout=_KEEP_ALIVE_S,

@@ -1,5 +1,6 @@
 """What a request's exception says of the endpoint: aiohttp's and Python's errors, translated here and nowhere else."""
 
+import asyncio
 import logging
 import ssl
 from collections.abc import Iterator, Sequence
@@ -11,12 +12,11 @@ from aiohttp.http_exceptions import HttpProcessingError, PayloadEncodingError
 from hookline.core.verdict import Trouble
 from hookline.dispatchers.connection import HeadTooLargeError
 from hookline.dispatchers.resolver import NameServersSilentError
-from hookline.dispatchers.session import AddressRefusedError
+from hookline.dispatchers.session import CONNECTING, AddressRefusedError
 
 _log = logging.getLogger("hookline.dispatcher")
 # The first row that fits counts: aiohttp's errors are each other's subclasses.
 _TROUBLES: Sequence[tuple[type[Exception] | tuple[type[Exception], ...], Trouble]] = (
-    (aiohttp.ConnectionTimeoutError, Trouble.TIMEOUT_CONNECTING),
     (TimeoutError, Trouble.TIMEOUT),
     (aiohttp.ClientConnectorDNSError, Trouble.DNS),
     (aiohttp.InvalidURL, Trouble.ADDRESS),
@@ -63,6 +63,8 @@ def _told_by(cause: BaseException) -> Trouble | None:
         if isinstance(cause, aiohttp.ClientError):
             return None  # aiohttp's wrapping: the code is in what it came from
         return _CERTIFICATES.get(cause.verify_code, Trouble.CERTIFICATE_UNTRUSTED)
+    if isinstance(cause, asyncio.CancelledError):
+        return Trouble.TIMEOUT_CONNECTING if cause.args == (CONNECTING,) else None
     return next((trouble for kind, trouble in _CAUSES if isinstance(cause, kind)), None)
 
 

@@ -142,6 +142,8 @@ HEAD_SLOWLY = drop_by_drop(HEAD + b"X-Slow: ", b"x")
 HEADERS_SLOWLY = drop_by_drop(HEAD, b"X-Slow: y\r\n", every_s=0.1)
 BODY_SLOWLY = drop_by_drop(HEAD + b"Content-Length: 1000\r\n\r\n", b"x")
 TLS_SLOWLY = drop_by_drop(b"\x16\x03\x03\x10\x00\x02\x00\x0f\xfc\x03\x03", b"\x00")  # a ServerHello that takes its time
+FULL_HEAD_THEN_NOTHING = saying(HEAD + (b"X-Long: " + b"y" * 7_000 + b"\r\n") * 9, then_hang=True)
+FULL_BODY_THEN_NOTHING = saying(HEAD + b"Content-Length: 65000\r\n\r\n" + b"x" * 64_000, then_hang=True)
 ANSWERED_AND_OPEN = saying(HEAD + b"Content-Length: 2\r\n\r\nok", then_hang=True)
 
 ALL: Sequence[Manner] = (
@@ -162,6 +164,8 @@ ALL: Sequence[Manner] = (
     HEADERS_SLOWLY,
     BODY_SLOWLY,
     TLS_SLOWLY,
+    FULL_HEAD_THEN_NOTHING,
+    FULL_BODY_THEN_NOTHING,
     ANSWERED_AND_OPEN,
     never_answer,
     never_read,
