@@ -23,8 +23,8 @@ ENDPOINTS = 50
 _FAILING, _HANGING = (5, 16, 27, 38), (9, 34)
 _PORTS = 2
 _WARM_EVENTS, _CALIBRATION_EVENTS = 1_000, 4_000
-_RATE_MAX, _RATE_STEP = 1_000, 50
-_DELAY_MIN_S = 0.15
+_RATE_MIN, _RATE_MAX, _RATE_STEP = 250, 1_000, 50
+_DELAY_MIN_S, _DELAY_MAX_S = 0.15, 0.65  # an endpoint that thought for a second would look as if nothing ever recovered
 _OPEN_AIM = 170  # webhooks that healthy endpoints think about at any time, so that 100 deliveries are always open
 _STEADY_S = 5.0
 _END_S = 120.0
@@ -66,7 +66,7 @@ async def run_on(site: Site, run: Run, *, folder: Path, say: Callable[[str], Non
     async with scene(site, folder, manners=manners, processes=run.processes) as running:
         await _warm(running)
         rate = run.rate_per_s or await _calibrated(running, say)
-        await running.receiver.tell(f"delay {max(_DELAY_MIN_S, _OPEN_AIM / rate):.3f}")
+        await running.receiver.tell(f"delay {min(_DELAY_MAX_S, max(_DELAY_MIN_S, _OPEN_AIM / rate)):.3f}")
         published, started_s = running.sent["published"][0], time.monotonic()
         await running.publisher.tell(f"rate {rate}")
         await asyncio.sleep(_STEADY_S)
@@ -104,7 +104,7 @@ async def _calibrated(running: Scene, say: Callable[[str], None]) -> int:
     await running.publisher.tell(f"burst {_CALIBRATION_EVENTS}")
     await _healthy_have(running, _WARM_EVENTS + _CALIBRATION_EVENTS)
     possible = _CALIBRATION_EVENTS / (time.monotonic() - started_s)
-    rate = min(_RATE_MAX, max(_RATE_STEP, int(possible / 3) // _RATE_STEP * _RATE_STEP))
+    rate = min(_RATE_MAX, max(_RATE_MIN, int(possible / 3) // _RATE_STEP * _RATE_STEP))
     say(f"{possible:,.0f} events/s are possible here; the run has {rate}/s")
     return rate
 
