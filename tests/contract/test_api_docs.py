@@ -22,7 +22,7 @@ TIMED_OUT = replace(
     response_code=None,
     response_time_ms=30_000,
     error="timeout",
-    detail="The endpoint did not answer in full within the time limit.",
+    detail="The endpoint was connected, but did not answer within the time limit.",
 )
 
 

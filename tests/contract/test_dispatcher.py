@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from fakes.configuration import delivery, short_settings, subscription
-from fakes.endpoint import endpoint
+from fakes.endpoint import answer, endpoint, hang
 from fakes.kafka import change_topic, make_topics, read, read_until, write
 from hookline.dispatchers.run import run_dispatcher
 from hookline.runtime.catalogue import load_catalogue
@@ -142,6 +142,45 @@ async def test_an_exhausted_delivery_ends_in_dead_letters(broker: Broker, settin
     assert (letter.reason, letter.delivery_id, letter.attempts) == (DeathReason.EXHAUSTED, sent.delivery_id, 4)
     assert CODEC.decode(letter.payload, Delivery).body == sent.body
     assert attempts[-1].next_attempt_at_ms is None
+
+
+async def test_an_endpoint_that_asks_for_time_gets_a_tier_as_long(broker: Broker, settings: Settings) -> None:
+    busy = answer(429, headers={"Retry-After": "1"})
+    async with endpoint(busy, 200) as (url, seen), dispatching(settings):
+        to = subscription(url)
+        await broker.configure(to)
+        await broker.deliver(delivery(to))
+        await seen.wait_for(2)
+        first, second = await broker.attempts(lambda found: len(found) == 2)
+    assert (first.response_code, second.response_code, second.attempt) == (429, 200, 2)
+    assert first.next_attempt_at_ms is not None
+    assert first.next_attempt_at_ms >= first.started_at_ms + max(settings.retry_tiers)
+    assert second.started_at_ms >= first.next_attempt_at_ms
+
+
+async def test_an_endpoint_that_is_gone_is_not_tried_again_and_makes_no_dead_letter(
+    broker: Broker, settings: Settings
+) -> None:
+    async with endpoint(410) as (url, seen), endpoint(500) as (other_url, _), dispatching(settings):
+        to, other = subscription(url), subscription(other_url)
+        await broker.configure(to, other)
+        await broker.deliver(delivery(to), delivery(other))
+        (letter,) = await broker.letters(1)
+        attempts = await broker.attempts(lambda found: len(found) == 5)
+    (gone,) = [each for each in attempts if each.subscription_id == to.subscription_id]
+    assert (gone.outcome, gone.error, gone.next_attempt_at_ms) == (Outcome.FAILED, "gone", None)
+    assert letter.subscription_id == other.subscription_id  # though it took 4 attempts to get there
+    assert len(seen) == 1
+
+
+async def test_a_subscription_s_own_time_limit_ends_its_attempts(broker: Broker, settings: Settings) -> None:
+    async with endpoint(hang) as (url, _), dispatching(settings):
+        to = replace(subscription(url), timeout_s=1)
+        await broker.configure(to)
+        await broker.deliver(delivery(to))
+        attempts = await broker.attempts(lambda found: len(found) >= 1)
+    assert attempts[0].error == "timeout"
+    assert 1_000 <= attempts[0].duration_ms < 1_500
 
 
 async def test_a_second_copy_is_not_sent_again(broker: Broker, settings: Settings) -> None:
