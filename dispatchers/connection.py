@@ -52,10 +52,19 @@ class BoundedConnection(ResponseHandler):
         rest = data
         while rest and not (self._is_answered or self._has_failed):
             rest = self._head_received(rest)
-        if rest and self._is_without_body:
-            self.force_close()  # a 204 with a body: what is behind the head can't be understood
+        if rest and self._is_complete():
+            self._end()  # a body on a 204, rubbish, or the answer to a request that was not made yet
         elif (rest or not data) and not self._has_failed:
             self._body_received(rest)
+
+    def _is_complete(self) -> bool:
+        return self._is_without_body or (self._payload is not None and self._payload.is_eof())
+
+    def _end(self) -> None:
+        self._has_failed = True
+        self.force_close()
+        if self.transport is not None:
+            self.transport.abort()
 
     def _head_received(self, data: bytes) -> bytes:
         """Take what belongs to the head; returns the rest."""
@@ -79,13 +88,10 @@ class BoundedConnection(ResponseHandler):
 
     def _cut_short(self) -> None:
         """What was kept of the body so far is all of it, for who reads it."""
-        self._has_failed = True
-        self.force_close()
         payload, self._payload = self._payload, None  # else the end of the connection would be the body's failure
         if payload is not None and payload.exception() is None:
             payload.feed_eof()
-        if self.transport is not None:
-            self.transport.abort()
+        self._end()
 
     def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
         code = data[0].code
@@ -118,7 +124,5 @@ class BoundedConnection(ResponseHandler):
         return self._head_bytes <= HEAD_BYTES_MAX and self._head_lines <= _HEAD_LINES_MAX
 
     def _fail(self, error: HttpProcessingError) -> None:
-        self._has_failed = True
         self.set_exception(error)
-        if self.transport is not None:
-            self.transport.abort()
+        self._end()

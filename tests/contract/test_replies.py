@@ -291,6 +291,25 @@ async def test_a_connection_serves_the_next_attempt(said: bytes) -> None:
     assert connections == 1
 
 
+async def test_an_answer_that_nobody_asked_for_is_no_answer_to_the_next_attempt() -> None:
+    said = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        status = 200 if not said.is_set() else 500
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 %d Oh\r\nContent-Length: 0\r\n\r\n" % status)
+        await asyncio.sleep(0.05)  # the connection is idle now
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        said.set()
+        await reader.read(-1)
+
+    async with listening(serve) as port, attempting() as attempt:
+        assert (await attempt.to(f"http://127.0.0.1:{port}/")).reply == Answer(200, b"")
+        await said.wait()
+        await asyncio.sleep(0.05)  # what was said has come
+        assert (await attempt.to(f"http://127.0.0.1:{port}/")).reply == Answer(500, b"")
+
+
 def test_the_roles_own_event_loop_answers_the_same(authority: Authority) -> None:
     async def replies() -> Sequence[object]:
         found = []
