@@ -108,6 +108,12 @@ def test_a_kill_may_repeat_what_was_in_flight_and_what_finished_since_the_last_c
     ]
 
 
+def test_what_was_answered_while_nothing_could_be_committed_may_be_repeated(sent: Sheet) -> None:
+    again = [*complete(), receipt(3, at_s=13), receipt(4, at_s=15)]
+    assert table(sent, again, KILL).broken() == ["kill: 1 repeats more than the 1 allowed"]
+    assert not table(sent, again, replace(KILL, blind_s=3)).broken()
+
+
 def test_a_repeat_that_waited_on_a_tier_is_the_kills_not_the_next_faults(sent: Sheet) -> None:
     assert not table(sent, [*complete(), receipt(0, at_s=21)]).broken()
 

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from fakes.chaos_plan import Kind, Planned
 from fakes.chaos_scene import SESSION_TIMEOUT_S, Scene
@@ -80,7 +81,8 @@ async def _kill_broker(scene: Scene, planned: Planned, broker: EmbeddedKafka) ->
     await asyncio.to_thread(broker.kill)
     await asyncio.sleep(_AWAY_S)
     await asyncio.to_thread(broker.start)
-    return await _fault(scene, planned, began_s, time.monotonic(), open_count=open_count, in_flight=in_hand)
+    fault = await _fault(scene, planned, began_s, ended_s := time.monotonic(), open_count=open_count, in_flight=in_hand)
+    return replace(fault, blind_s=ended_s - began_s)
 
 
 async def _vanish(scene: Scene, planned: Planned) -> Fault:

@@ -22,7 +22,8 @@ _HEAD = ("fault", "at s", "open", "in flight", "lost", "unexpected", "body", "re
 class Fault:
     """A fault that happened. Times are the monotonic clock's; `recovery_s` is None when it had not recovered in time.
 
-    `is_clean` allows no repeats. Others allow `in_flight` and what was answered since the last commit.
+    `is_clean` allows no repeats. Others allow `in_flight` and what was answered since the last commit; for `blind_s` from
+    its beginning on, nothing could be committed.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Fault:
     is_clean: bool
     recovered_s: float
     recovery_s: float | None
+    blind_s: float = 0.0
     note: str = ""
 
 
@@ -166,7 +168,7 @@ def make_table(
 
 def repeats_max(fault: Fault, ledger: Ledger) -> int:
     """Promise 2's bound for a kill."""
-    writing = ledger.answered_between(fault.began_s - _ON_THE_WAY_S, fault.began_s)
+    writing = ledger.answered_between(fault.began_s - _ON_THE_WAY_S, fault.began_s + fault.blind_s)
     earlier = ledger.answered_between(fault.began_s - _ON_THE_WAY_S - COMMIT_S, fault.began_s - _ON_THE_WAY_S)
     return fault.in_flight + writing + min(COMMIT_RECORDS, earlier)
 
