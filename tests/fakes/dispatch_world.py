@@ -1,0 +1,435 @@
+"""The real dispatcher under every trouble: processes that come and go on one broker in memory, writes that fail or hang.
+
+What must hold is checked by the broker itself, at each append and each commit.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from aiohttp import ClientSession, web
+from prometheus_client import CollectorRegistry
+
+from fakes.configuration import delivery, short_settings, subscription
+from fakes.dispatching import CODEC
+from fakes.endpoint import Seen
+from fakes.machines import Picks
+from hookline.core.offsets import read_bitmap
+from hookline.dispatchers.assembly import Parts, build_forwarder, build_worker
+from hookline.runtime.clock import SystemClock
+from hookline.runtime.log import Commit, Handler, KafkaRecord, Position, TopicPartition, Written
+from hookline.runtime.memory import MemoryBroker, MemoryReader
+from hookline.runtime.metrics import Metrics
+from hookline.runtime.tasks import Tasks
+from hookline.runtime.view import View
+from hookline.schemas.errors import NotYet, TooLarge
+from hookline.schemas.records import Attempt, DeadLetter, Delivery, Outcome, Subscription, SubscriptionStatus
+from hookline.schemas.topics import waiting_ms
+
+SETTINGS = short_settings(
+    "memory", "w.", retry_tiers=(15, 30), commit_interval_ms=10, window_records_max=8, in_flight_max=12
+)
+TOPICS = SETTINGS.topics()
+LANES = (TOPICS.deliveries, TOPICS.redeliveries)
+TIERS = (
+    *(TOPICS.retry(tier) for tier in TOPICS.retry_tiers_ms),
+    *(TOPICS.postponed(tier) for tier in TOPICS.postponed_tiers_ms),
+)
+ATTEMPTS_MAX = 1 + len(TOPICS.retry_tiers_ms)
+PATHS = ("good", "slow", "bad", "flaky", "gone")
+_SETTLED_S = 60
+Step = tuple[str, int, int, int]  # delivery id, run, attempt, postponements
+
+
+async def answer(request: web.Request) -> web.Response:
+    """What an endpoint answers is in its path."""
+    kind = request.path.strip("/")
+    if kind == "slow":
+        await asyncio.sleep(0.02)
+    failed = kind == "bad" or (kind == "flaky" and request.headers["X-Webhook-Attempt"] == "1")
+    return web.Response(status=410 if kind == "gone" else 500 if failed else 200)
+
+
+@dataclass(slots=True)
+class Known:
+    """What is on record, by what it is about; filled as it is appended."""
+
+    attempts: dict[tuple[str, int, int], list[Attempt]] = field(default_factory=lambda: defaultdict(list))
+    waiting: dict[tuple[str, int, int], set[int]] = field(default_factory=lambda: defaultdict(set))  # on any tier
+    due_ms: dict[Step, int] = field(default_factory=dict)  # of what waits, the earliest
+    second_lane: set[Step] = field(default_factory=set)
+    dead: Counter[str] = field(default_factory=Counter)
+
+
+class WatchedBroker(MemoryBroker):
+    """A broker that knows what the records mean, and refuses with AssertionError what must never be written."""
+
+    __slots__ = ("known", "unclean", "wrong")
+
+    def __init__(self, clock: SystemClock) -> None:
+        super().__init__(clock)
+        self.known = Known()
+        self.unclean = 0  # processes that ended without a clean stop
+        self.wrong: list[str] = []
+        for topic in TOPICS.specifications():
+            self.create(topic.name)
+
+    def append(self, topic: str, key: bytes | None, value: bytes | None) -> Written:
+        if topic == TOPICS.attempts:
+            self._attempt(CODEC.decode(value or b"", Attempt))
+        elif topic in TIERS:
+            self._parked(topic, CODEC.decode(value or b"", Delivery))
+        elif topic == TOPICS.redeliveries:
+            self._due(_step(CODEC.decode(value or b"", Delivery)))
+        elif topic == TOPICS.dead_letters:
+            self.known.dead[CODEC.decode(value or b"", DeadLetter).delivery_id or ""] += 1
+        return super().append(topic, key, value)
+
+    def commit(self, group: str, commits: Mapping[TopicPartition, Commit]) -> None:
+        for partition, commit in commits.items():
+            self._check_nothing_open_is_committed(partition, commit)
+        super().commit(group, commits)
+
+    def _parked(self, topic: str, found: Delivery) -> None:
+        self.known.waiting[found.delivery_id, found.run, found.attempt].add(found.postponed)
+        self.known.due_ms.setdefault(_step(found), self.clock.now_ms() + waiting_ms(topic))
+
+    def _due(self, step: Step) -> None:
+        self.known.second_lane.add(step)
+        if self.clock.now_ms() < self.known.due_ms.get(step, 0):
+            self.wrong.append(f"forwarded before its time: {step}")
+
+    def _attempt(self, attempt: Attempt) -> None:
+        """What follows from an attempt is on record before it; only a late one of a lost partition has nothing following."""
+        key = (attempt.delivery_id, attempt.run, attempt.attempt)
+        self.known.attempts[key].append(attempt)
+        if attempt.outcome is not Outcome.FAILED or attempt.response_code == 410:
+            return
+        following = bool(self.known.waiting[key[0], key[1], key[2] + 1]) or self.known.dead[key[0]] > 0
+        if not following and not self.unclean:
+            self.wrong.append(f"an attempt came before what follows from it: {key}")
+
+    def _check_nothing_open_is_committed(self, partition: TopicPartition, commit: Commit) -> None:
+        named = read_bitmap(commit.offset, commit.metadata)
+        for record in self.slice(partition, 0, 1_000_000):
+            is_done = self._is_on_record if partition.topic in LANES else self._is_forwarded
+            if (record.offset < commit.offset or record.offset in named) and not is_done(record):
+                self.wrong.append(f"{partition} {record.offset} was committed and is not on record")
+
+    def _is_forwarded(self, record: KafkaRecord) -> bool:
+        found = CODEC.decode(record.value or b"", Delivery)
+        return _step(found) in self.known.second_lane or self.known.dead[found.delivery_id] > 0
+
+    def _is_on_record(self, record: KafkaRecord) -> bool:
+        if record.value == b"nonsense":
+            return self.known.dead[""] > 0
+        found = CODEC.decode(record.value or b"", Delivery)
+        key = (found.delivery_id, found.run, found.attempt)
+        if self.known.dead[found.delivery_id] or any(each > found.postponed for each in self.known.waiting[key]):
+            return True
+        return any(self._ends_the_record(attempt) for attempt in self.known.attempts[key])
+
+    def _ends_the_record(self, attempt: Attempt) -> bool:
+        if attempt.outcome is Outcome.FAILED and attempt.next_attempt_at_ms is not None:
+            return bool(self.known.waiting[attempt.delivery_id, attempt.run, attempt.attempt + 1])
+        return attempt.outcome is not Outcome.POSTPONED
+
+
+def _step(found: Delivery) -> Step:
+    return (found.delivery_id, found.run, found.attempt, found.postponed)
+
+
+@dataclass(slots=True)
+class Troubles:
+    """What happens to the next writes to a topic, in order; and topics that take nothing, for their limit is too low."""
+
+    coming: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    too_low: set[str] = field(default_factory=set)
+
+
+class TroubledWriter:
+    """A `Writer` whose answer may be no, late, or lost after the record was taken."""
+
+    def __init__(self, broker: MemoryBroker, troubles: Troubles) -> None:
+        self._broker = broker
+        self._troubles = troubles
+
+    def write(self, topic: str, *, key: bytes | None, value: bytes | None) -> "asyncio.Future[Written]":
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Written] = loop.create_future()
+        coming = self._troubles.coming[topic]
+        trouble = coming.pop(0) if coming else "none"
+        if topic in self._troubles.too_low:
+            loop.call_soon(_end, future, TooLarge(topic))
+        elif trouble == "refused":
+            loop.call_soon(_end, future, NotYet(topic))
+        else:
+            written = self._broker.append(topic, key, value)
+            loop.call_later(
+                0.06 if trouble == "late" else 0, _end, future, NotYet(topic) if trouble == "lost" else written
+            )
+        return future
+
+
+def _end(future: "asyncio.Future[Written]", end: Written | NotYet | TooLarge) -> None:
+    if future.done():
+        return
+    if isinstance(end, Written):
+        future.set_result(end)
+    else:
+        future.set_exception(end)
+
+
+class _FromTheStart(MemoryReader):
+    """Goes back to the beginning, for the memory of repeats."""
+
+    def _position(self, partition: TopicPartition) -> Position:
+        found = super()._position(partition)
+        return replace(found, start=0) if partition.topic in LANES else found
+
+
+class Process:
+    """One dispatcher: a worker and a forwarder with their readers and tasks."""
+
+    def __init__(self, broker: MemoryBroker, view: View, session: ClientSession, troubles: Troubles) -> None:
+        self.failed: list[BaseException] = []
+        self.tasks = Tasks(on_fatal=self.failed.append)
+        parts = Parts(
+            settings=SETTINGS,
+            topics=TOPICS,
+            codec=CODEC,
+            view=view,
+            session=session,
+            writer=TroubledWriter(broker, troubles),
+            clock=SystemClock(),
+            metrics=Metrics(CollectorRegistry()),
+            tasks=self.tasks,
+        )
+        worker, forwarder = build_worker(parts), build_forwarder(parts)
+        self.readers = [
+            self._reader(broker, "dispatchers", LANES, worker),
+            self._reader(broker, "forwarders", TIERS, forwarder),
+        ]
+        worker.read_by(self.readers[0])
+        forwarder.read_by(self.readers[1])
+        for work in (worker.commit_forever(), worker.tick_forever()):
+            self.tasks.spawn(work)
+        for work in (forwarder.commit_forever(), forwarder.forward_forever()):
+            self.tasks.spawn(work)
+
+    def _reader(self, broker: MemoryBroker, group: str, topics: Sequence[str], handler: Handler) -> MemoryReader:
+        return _FromTheStart(broker, group=group, topics=topics, handler=handler)
+
+    def start(self) -> None:
+        for reader in self.readers:
+            reader.start()
+
+    async def stop(self) -> None:
+        for reader in self.readers:
+            await reader.stop()
+        await self.tasks.cancel()
+
+    async def kill(self) -> None:
+        for reader in self.readers:
+            reader._reading = {}  # nothing more is read or committed
+        await self.tasks.cancel()
+
+
+class World:
+    """One example: see `STEPS` for what can happen."""
+
+    STEPS = (
+        "deliver",
+        "deliver",
+        "deliver",
+        "deliver_before_it_is_seen",
+        "deliver_nonsense",
+        "copy",
+        "resend",
+        "pause",
+        "resume",
+        "delete",
+        "trouble",
+        "trouble",
+        "lower_a_limit",
+        "wait",
+        "wait",
+        "wait",
+        "clean_stop",
+        "lose",
+        "kill",
+    )
+
+    def __init__(self, *, url: str, seen: Seen, session: ClientSession) -> None:
+        self.broker = WatchedBroker(SystemClock())
+        self.view = View(topics=TOPICS, codec=CODEC, metrics=Metrics(CollectorRegistry()))
+        self.seen = seen
+        self.session = session
+        self.troubles = Troubles()
+        self.offset = 0
+        self.subscriptions: list[Subscription] = []
+        self.made: list[Delivery] = []
+        self.nonsense = 0
+        for path in PATHS:
+            self.subscriptions.append(subscription(f"{url}/{path}"))
+            self._configure(self.subscriptions[-1])
+        MemoryReader(self.broker, group="view", topics=(TOPICS.endpoint_state,), handler=self.view).start()
+        self.process = self._started()
+
+    async def take(self, step: str, number: int) -> None:
+        found = getattr(self, step)(Picks(number))
+        if found is not None:
+            await found
+
+    # -- what can happen ----------------------------------------------------------------------------------------------
+
+    def deliver(self, picks: Picks, *, ahead: int = 0) -> None:
+        to = picks.one_of(self.subscriptions)
+        self.made.append(delivery(to, config_offset=self.offset + ahead))
+        self._append(TOPICS.deliveries, self.made[-1])
+
+    def deliver_before_it_is_seen(self, picks: Picks) -> None:
+        self.deliver(picks, ahead=1)
+
+    def deliver_nonsense(self, picks: Picks) -> None:
+        self.nonsense += 1
+        self.broker.append(TOPICS.deliveries, b"k", b"nonsense")
+
+    def copy(self, picks: Picks) -> None:
+        if self.made:
+            again = picks.one_of(self.made)
+            self._append(TOPICS.deliveries if again.run == 0 else TOPICS.redeliveries, again)
+
+    def resend(self, picks: Picks) -> None:
+        if self.made:
+            run = 1 + max(each.run for each in self.made)
+            self.made.append(replace(picks.one_of(self.made), run=run))
+            self._append(TOPICS.redeliveries, self.made[-1])
+
+    def pause(self, picks: Picks) -> None:
+        self._change(picks, SubscriptionStatus.PAUSED)
+
+    def resume(self, picks: Picks) -> None:
+        self._change(picks, SubscriptionStatus.ACTIVE)
+
+    def delete(self, picks: Picks) -> None:
+        if picks.below(3) == 0:
+            gone = picks.one_of(self.subscriptions)
+            self._view_reads(gone.subscription_id, None)
+
+    def trouble(self, picks: Picks) -> None:
+        topic = picks.one_of((TOPICS.attempts, *TIERS, TOPICS.redeliveries, TOPICS.dead_letters))
+        self.troubles.coming[topic] += [picks.one_of(("refused", "lost", "late")) for _ in range(1 + picks.below(2))]
+
+    def lower_a_limit(self, picks: Picks) -> None:
+        self.troubles.too_low.add(picks.one_of((*TIERS, TOPICS.redeliveries)))
+
+    async def wait(self, picks: Picks) -> None:
+        await asyncio.sleep(picks.one_of((0.0, 0.001, 0.01, 0.03)))
+
+    async def clean_stop(self, picks: Picks) -> None:
+        await self.process.stop()
+        self._check_process()
+        self.process = self._started()
+
+    def lose(self, picks: Picks) -> None:
+        """The partitions go to another process and come back at once; what is in flight ends late."""
+        self.broker.unclean += 1
+        for reader in self.process.readers:
+            reader.lose()
+        self.process.start()
+
+    async def kill(self, picks: Picks) -> None:
+        self.broker.unclean += 1
+        await self.process.kill()
+        self._check_process()
+        self.process = self._started()
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    async def settle(self) -> None:
+        """Troubles are over; everything ends."""
+        self.troubles.coming.clear()
+        self.troubles.too_low.clear()
+        for each in self.subscriptions:
+            if self.view.subscription(each.subscription_id) is not None:
+                self._configure(each)
+        self._configure(self.subscriptions[0]) if self.view.subscription(
+            self.subscriptions[0].subscription_id
+        ) else None
+        self._view_reads("wh_other", None)
+        try:
+            async with asyncio.timeout(_SETTLED_S):
+                while not self._has_settled():
+                    await asyncio.sleep(0.005)
+        except TimeoutError:
+            raise AssertionError(f"no end on record: {self._unended()}") from None
+        await self.process.stop()
+        self._check_process()
+
+    def check(self) -> None:
+        self.check_what_the_broker_saw()
+        self.check_deliveries_end_once()
+        self.check_requests_are_sent_as_often_as_allowed()
+
+    def check_what_the_broker_saw(self) -> None:
+        assert self.broker.wrong == []
+
+    def check_deliveries_end_once(self) -> None:
+        """Once; a process that was killed, or lost its partitions, may have its work done again."""
+        for made in self.made:
+            assert 1 <= self._ends(made) <= 1 + 2 * self.broker.unclean, made
+
+    def check_requests_are_sent_as_often_as_allowed(self) -> None:
+        """Once for each run and attempt; what was begun or not committed when a process ended uncleanly may come again."""
+        runs = Counter(made.delivery_id for made in self.made)
+        sent = Counter((each.headers["webhook-id"], each.headers["X-Webhook-Attempt"]) for each in self.seen)
+        for (delivery_id, attempt), count in sent.items():
+            if delivery_id in runs:
+                assert count <= runs[delivery_id] * (1 + 2 * self.broker.unclean), (delivery_id, attempt, count)
+                assert int(attempt) <= ATTEMPTS_MAX
+
+    # -- what these share ---------------------------------------------------------------------------------------------
+
+    def _started(self) -> Process:
+        process = Process(self.broker, self.view, self.session, self.troubles)
+        process.start()
+        return process
+
+    def _check_process(self) -> None:
+        assert self.process.failed == []
+
+    def _append(self, topic: str, value: Delivery) -> None:
+        self.broker.append(topic, value.subscription_id.encode(), CODEC.encode(value))
+
+    def _change(self, picks: Picks, status: SubscriptionStatus) -> None:
+        each = picks.one_of(self.subscriptions)
+        if self.view.subscription(each.subscription_id) is not None:
+            self._configure(replace(each, status=status))
+
+    def _configure(self, each: Subscription) -> None:
+        self._view_reads(each.subscription_id, CODEC.encode(each))
+
+    def _view_reads(self, subscription_id: str, value: bytes | None) -> None:
+        self.view.received([KafkaRecord(TOPICS.subscriptions, 0, self.offset, 0, subscription_id.encode(), value)])
+        self.offset += 1
+
+    def _has_settled(self) -> bool:
+        return not self._unended() and self.broker.known.dead[""] >= bool(self.nonsense)
+
+    def _unended(self) -> list[str]:
+        return [f"{made.delivery_id} run {made.run}" for made in self.made if not self._ends(made)]
+
+    def _ends(self, made: Delivery) -> int:
+        """How many outcomes are on record after which nothing follows; a dead letter is one if there is no other."""
+        known, numbers = self.broker.known, range(1, ATTEMPTS_MAX + 1)
+        found = [each for number in numbers for each in known.attempts.get((made.delivery_id, made.run, number), ())]
+        last = {each.attempt_id for each in found if _is_last(each)}  # one whose write was repeated is one
+        return len(last) or known.dead[made.delivery_id]
+
+
+def _is_last(attempt: Attempt) -> bool:
+    if attempt.outcome is Outcome.FAILED:
+        return attempt.next_attempt_at_ms is None
+    return attempt.outcome is not Outcome.POSTPONED
