@@ -12,6 +12,7 @@ _HELD = {
     Held.BREAKER: "The endpoint has failed too often in a row. It is tried again once a probe succeeds.",
     Held.RATE: "The webhook's rate limit is reached. It waits for its turn.",
     Held.BACKLOG: "The endpoint takes requests more slowly than events come. It waits for its turn.",
+    Held.DOUBTFUL: "The endpoint has not answered with success lately. It waits while a few requests find out.",
     Held.UNKNOWN: "The webhook was changed by a newer release than this one. It waits for a process that knows it.",
 }
 

@@ -7,8 +7,9 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from hookline.core.isolation import Isolation, Postponed
+from hookline.core.isolation import Isolation
 from hookline.core.limits import FRESH, SECOND
+from hookline.core.share import Postponed
 from hookline.core.window import Arrival, Hold, Slot, Window
 from hookline.dispatchers.deliverer import Closing, Deliverer
 from hookline.dispatchers.health import HealthBook

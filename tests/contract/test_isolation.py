@@ -37,14 +37,13 @@ async def test_many_hanging_endpoints_leave_room_for_one_that_is_new() -> None:
 
 async def test_what_a_hanging_endpoint_can_not_take_soon_is_parked() -> None:
     async with endpoint(hang) as (bad, hung), dispatching() as running:
-        stuck = subscription(bad)
+        stuck = replace(subscription(bad), timeout_s=1)
         running.configure(stuck)
-        running.deliver(*(delivery(stuck) for _ in range(100)))
-        await until(lambda: len(running.parked()) == 90)
+        running.deliver(*(delivery(stuck) for _ in range(200)))
+        await until(lambda: len(running.parked()) >= 150)
         postponed = [each for each in running.attempts() if each.outcome is Outcome.POSTPONED]
-    assert {each.error for each in postponed} == {"backlog"}
-    assert len(postponed) == 90
-    assert len(hung) == 2
+    assert {each.error for each in postponed} == {"doubtful"}
+    assert len(hung) <= 10
 
 
 async def test_a_burst_for_a_healthy_endpoint_is_not_parked() -> None:
@@ -64,7 +63,9 @@ async def test_a_rate_limit_spaces_requests_and_parks_the_rest() -> None:
         requests = await seen.wait_for(30)
         await until(lambda: len(running.parked()) >= 200)
     gaps_s = [later.at_s - earlier.at_s for earlier, later in zip(requests, requests[20:], strict=False)]
-    assert min(gaps_s) >= 0.8  # twenty in a second; a busy receiver reads its clock unevenly (`make postponing` is exact)
+    assert (
+        min(gaps_s) >= 0.8
+    )  # twenty in a second; a busy receiver reads its clock unevenly (`make postponing` is exact)
     assert {each.error for each in running.attempts() if each.outcome is Outcome.POSTPONED} == {"rate_limited"}
 
 
@@ -90,12 +91,12 @@ async def test_silence_opens_the_breaker_and_a_probe_closes_it() -> None:
         running.configure(to)
         running.deliver(*(delivery(to) for _ in range(20)))
         await until(lambda: any(isinstance(each, EndpointHealth) and each.opened == 1 for each in running.judgements()))
+        await until(lambda: "breaker_open" in {each.error for each in running.attempts()})
         opened.set()
         await until(lambda: any(isinstance(each, EndpointHealth) and not each.opened for each in running.judgements()))
         await until(lambda: sum(each.outcome is Outcome.SUCCEEDED for each in running.attempts()) == 20)
         outcomes = Counter(each.outcome for each in running.attempts())
     assert 5 <= outcomes[Outcome.FAILED] <= 6  # five silences open it; one more may be on its way
-    assert "breaker_open" in {each.error for each in running.attempts()}
     assert len(seen) == 20 + outcomes[Outcome.FAILED]
 
 

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from fakes.deliveries import DELIVERY, window
-from hookline.core.limits import FRESH, SECOND, Limits
+from hookline.core.limits import FRESH, SECOND, Held, Limits
 from hookline.core.pace import Standing
-from hookline.core.share import Share
+from hookline.core.share import Postponed, Share
 from hookline.core.window import Hold, Slot, Window
 
 PLACE = window(records_max=1_000)
@@ -81,14 +81,31 @@ def test_a_rate_limit_is_the_endpoints_or_the_lanes_part_of_it(both_here: bool) 
 
 def test_who_waits_for_a_turn_waits_for_all_that_were_parked_before() -> None:
     one = share(rate=10)
-    assert [one.park(slot(age), 1_000.0) for age in range(3)] == [100.0, 200.0, 300.0]
+    parked = [one.park(slot(age), 1_000.0) for age in range(3)]
+    assert [(each.held, each.wait_ms) for each in parked] == [
+        (Held.RATE, 100.0),
+        (Held.RATE, 200.0),
+        (Held.RATE, 300.0),
+    ]
 
 
 def test_who_was_parked_before_waits_for_those_that_are_held() -> None:
     one = share(rate=10)
     for order in range(4):
         one.put(slot(order), FRESH, order)
-    assert one.park(slot(9, postponed=1), 1_000.0) == 400.0
+    assert one.park(slot(9, postponed=1), 1_000.0).wait_ms == 400.0
+
+
+def test_a_slow_endpoints_turn_is_foretold_by_its_best() -> None:
+    one = share()
+    one.pace.started(1, 0.0)
+    one.pace.answered(1, 1_000.0, succeeded=True)
+    assert one.park(slot(0), 1_000.0) == Postponed(slot(0), Held.BACKLOG, 1_000.0 / 16)
+
+
+def test_of_an_endpoint_in_doubt_no_turn_is_foretold() -> None:
+    one = share(standing=Standing.DOUBTFUL)
+    assert one.park(slot(0), 1_000.0) == Postponed(slot(0), Held.DOUBTFUL, 0.0)
 
 
 @pytest.mark.parametrize(("rate", "held"), [(1, 15.0), (100, 1_500.0)])

@@ -10,25 +10,16 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 from math import inf
-from typing import NamedTuple
 
 from hookline.core.breaker import Breaker
 from hookline.core.limits import FRESH, SECOND, Held, Limits, budget_of
 from hookline.core.pace import Standing
-from hookline.core.share import HELD_MIN, Share
+from hookline.core.share import HELD_MIN, Postponed, Share
 from hookline.core.window import Hold, Slot, Window
 
 LimitsOf = Callable[[str], Limits]
 _WORST_FIRST = (Standing.DOUBTFUL, Standing.UNKNOWN, Standing.PROVEN)
 _KEPT_MAX = 10_000  # idle endpoints whose pace is remembered
-
-
-class Postponed(NamedTuple):
-    """One that is not held in memory any longer: why, and how long until its turn."""
-
-    slot: Slot
-    held: Held
-    wait_ms: float
 
 
 def _queues() -> dict[Standing, deque[Share]]:
@@ -109,7 +100,7 @@ class Isolation:
             return Postponed(slot, Held.BREAKER, 0.0)
         waiting = len(share.sides[lane].waiting)
         if waiting >= HELD_MIN and self._is_limited(share, lane) and waiting >= self._bound(share, lane, now_ms):
-            return Postponed(slot, _why(share), share.park(slot, now_ms))
+            return share.park(slot, now_ms)
         share.put(slot, lane, next(self._order))
         self._busy[share.name] = share
         self._queue(share, lane)
@@ -166,7 +157,7 @@ class Isolation:
             if share.partition == window.partition and self._is_limited(share, window.lane):
                 slots = list(share.take(window.lane, lambda slot: slot.window is window and slot.offset < before, most))
                 slots.reverse()  # the older of them has its turn before
-                moved.extend(Postponed(slot, _why(share), share.park(slot, now_ms)) for slot in slots)
+                moved.extend(share.park(slot, now_ms) for slot in slots)
         return moved
 
     def wake_ms(self) -> float:
@@ -262,7 +253,7 @@ class Isolation:
             return []
         slots = list(share.take(lane, _is_ours, int(over)))
         slots.reverse()  # the older of them has its turn before
-        return [Postponed(slot, _why(share), share.park(slot, now_ms)) for slot in slots]
+        return [share.park(slot, now_ms) for slot in slots]
 
     def _bound(self, share: Share, lane: str, now_ms: float) -> float:
         if self.lanes[lane].cramped:
@@ -292,10 +283,6 @@ class Isolation:
         idle = [name for name in self._shares if name not in self._busy]
         for name in idle[: len(self._shares) - _KEPT_MAX]:
             del self._shares[name]
-
-
-def _why(share: Share) -> Held:
-    return Held.BACKLOG if share.limits.rate is None else Held.RATE
 
 
 def _is_ours(slot: Slot) -> bool:

@@ -27,6 +27,7 @@ class Held(StrEnum):
     BREAKER = "breaker_open"
     RATE = "rate_limited"
     BACKLOG = "backlog"
+    DOUBTFUL = "doubtful"
     UNKNOWN = "unknown_configuration"
 
 

@@ -11,8 +11,8 @@ from math import inf
 # endpoints that begin to hang in one second, at 10 requests a second each, hold a quarter of 400 slots by then.
 PATIENCE_MS = 250.0
 _PATIENCE_FACTOR = 4.0
-# Only a longer silence says something of how fast an endpoint is that never answered before.
-_SILENCE_MS = 1_000.0
+# Only a longer silence says how slow an endpoint is: many take a second or two for an answer.
+_SILENCE_MS = 5_000.0
 _FAILURES_MAX = 3
 _WEIGHT = 0.2  # of the latest answer in the usual time
 
@@ -32,6 +32,7 @@ class Pace:
     usual_ms: float | None = None  # of successful requests, smoothed
     _succeeded_ms: float | None = None
     _failures: int = 0  # since then
+    _failed_ms: float = 0.0  # how long the last of these took
     _started: dict[int, float] = field(default_factory=dict)  # what is in flight, the oldest first
 
     def started(self, key: int, now_ms: float) -> None:
@@ -43,10 +44,11 @@ class Pace:
         took_ms = now_ms - self._started.pop(key)
         if not succeeded:
             self._failures += 1
+            self._failed_ms = took_ms
             return
         self.usual_ms = took_ms if self.usual_ms is None else self.usual_ms + _WEIGHT * (took_ms - self.usual_ms)
         self._succeeded_ms = now_ms
-        self._failures = 0
+        self._failures, self._failed_ms = 0, 0.0
 
     def ended(self, key: int) -> None:
         """It is not in flight any more, whether a request was made or not."""
@@ -64,7 +66,7 @@ class Pace:
     def each_ms(self, now_ms: float) -> float:
         """How long a request takes, as far as can be seen now; 0 when nothing is known against it."""
         silent_ms = min(self._waiting_ms(now_ms), self._silent_ms(now_ms))
-        return max(self.usual_ms or 0.0, silent_ms if silent_ms > _SILENCE_MS else 0.0)
+        return max(self.usual_ms or 0.0, self._failed_ms, silent_ms if silent_ms > _SILENCE_MS else 0.0)
 
     def _silent_ms(self, now_ms: float) -> float:
         return inf if self._succeeded_ms is None else now_ms - self._succeeded_ms

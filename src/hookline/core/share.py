@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from math import inf
+from typing import NamedTuple
 
-from hookline.core.limits import FREE, FRESH, OTHER, SECOND, Limits, Tokens, in_flight_max, share_of
+from hookline.core.limits import FREE, FRESH, OTHER, SECOND, Held, Limits, Tokens, in_flight_max, share_of
 from hookline.core.pace import Pace, Standing
 from hookline.core.window import Hold, Slot
 
@@ -14,6 +15,14 @@ from hookline.core.window import Hold, Slot
 _FRESH_HELD_S = 20.0
 HELD_MIN = 8  # held for one endpoint, however slow it is and however short memory
 Waiting = tuple[int, int, Slot]
+
+
+class Postponed(NamedTuple):
+    """One that is not held in memory any longer: why, and how long until its turn."""
+
+    slot: Slot
+    held: Held
+    wait_ms: float
 
 
 @dataclass(slots=True)
@@ -130,17 +139,26 @@ class Share:
         """How many fresh ones may wait in memory for this endpoint."""
         return max(HELD_MIN, _FRESH_HELD_S * self.per_s(now_ms) * self._share(lane))
 
-    def park(self, slot: Slot, now_ms: float) -> float:
-        """How long until the turn of one that is not held any longer, in ms.
+    def park(self, slot: Slot, now_ms: float) -> Postponed:
+        """One that is not held any longer: why, and how long until its turn.
 
         First time: after all that were parked before it. Again: after those that are held now, for it was counted before.
+        Of an endpoint in doubt, or one that nobody knows, no turn can be foretold.
         """
-        each_ms = 1_000 / self.per_s(now_ms)
+        if self.limits.rate is None and self.standing is not Standing.PROVEN:
+            return Postponed(slot, Held.DOUBTFUL, 0.0)
+        held = Held.BACKLOG if self.limits.rate is None else Held.RATE
+        each_ms = self._turn_each_ms()
         held_ms = each_ms * sum(len(side.waiting) for side in self.sides.values())
         if slot.delivery.postponed:
-            return held_ms
+            return Postponed(slot, held, held_ms)
         self.turn_ms = max(self.turn_ms, now_ms) + each_ms
-        return self.turn_ms - now_ms + held_ms
+        return Postponed(slot, held, self.turn_ms - now_ms + held_ms)
+
+    def _turn_each_ms(self) -> float:
+        """How long one takes at the endpoint's best, so that what is parked comes back too early rather than too late."""
+        spaced_ms = 0.0 if self.limits.rate is None else 1_000 / self.limits.rate
+        return max(spaced_ms, (self.pace.usual_ms or 0.0) / self.most)
 
     def _share(self, lane: str) -> float:
         return share_of(lane, parked=self.sides[SECOND].parked > 0)
