@@ -5,13 +5,40 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import SystemRandom
 
 import pytest
 
 from fakes.api import Api, running_api
+from fakes.chaos_asked import Asked
 from hookline.runtime.broker_docker import docker_answers
 from hookline.runtime.broker_process import EmbeddedKafka
 from hookline.runtime.settings import Settings
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What a chaos run may be asked for (docs/chaos.md)."""
+    group = parser.getgroup("chaos")
+    group.addoption("--full", action="store_true", help="the whole run of about 10 minutes, not the one of 3")
+    group.addoption("--seed", type=int, help="draw the same faults as the run that printed it; else new ones")
+    group.addoption("--rate", type=int, help="events a second; else 1,000 in a full run, what is possible in a short")
+    group.addoption("--dispatchers", type=int, default=2, help="how many processes of that role")
+    group.addoption("--fanouts", type=int, default=1, help="how many processes of that role")
+    group.addoption("--table", type=Path, help="add the verdict to this file")
+
+
+@pytest.fixture
+def asked(pytestconfig: pytest.Config) -> Asked:
+    """What a chaos run was asked for."""
+    seed = pytestconfig.getoption("--seed")
+    return Asked(
+        is_full=pytestconfig.getoption("--full"),
+        seed=SystemRandom().randrange(1_000_000) if seed is None else seed,
+        rate_per_s=pytestconfig.getoption("--rate"),
+        dispatchers=pytestconfig.getoption("--dispatchers"),
+        fanouts=pytestconfig.getoption("--fanouts"),
+        table=pytestconfig.getoption("--table"),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from fakes.cluster import NODES, REPLICAS, cluster
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 RATE = 300
+IN_FLIGHT_MAX = 2_000  # at this rate endpoints think for long, and what piled up must not wait for their answers
 PROCESSES = ("api", "fanout", "dispatcher-1", "dispatcher-2", "history")
 
 
@@ -26,6 +27,7 @@ async def test_a_node_that_is_killed_delays_deliveries_and_loses_none(
             seed=asked.seed,
             rate_per_s=asked.rate_per_s or RATE,
             processes=PROCESSES,
+            in_flight_max=IN_FLIGHT_MAX,
             happenings=[partial(kill_node, kafka=kafka, node_id=each) for each in NODES],
         )
         table = await run_on(site, run, folder=tmp_path, say=print)

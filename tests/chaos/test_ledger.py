@@ -30,7 +30,7 @@ def sent(tmp_path: Path) -> Sheet:
     sheet = sent_sheet(tmp_path, endpoints=ENDPOINTS, events_max=10)
     sheet["published"][0] = EVENTS
     for number in range(EVENTS):
-        sheet["published_s"][number] = sheet["acked_s"][number] = 8.0 + number
+        sheet.times("published_s")[number] = sheet.times("acked_s")[number] = 8.0 + number
     return sheet
 
 
@@ -73,7 +73,7 @@ def test_an_answer_that_nobody_got_delivers_nothing(sent: Sheet) -> None:
 
 
 def test_what_kafka_did_not_acknowledge_may_be_missing(sent: Sheet) -> None:
-    sent["acked_s"][0] = 0
+    sent.times("acked_s")[0] = 0
     assert not table(sent, complete()[1:]).broken()
 
 

@@ -1,4 +1,4 @@
-"""What was asked of a chaos run on the command line (`tests/chaos/conftest.py`)."""
+"""What was asked of a chaos run on the command line (`tests/conftest.py`)."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -77,14 +77,14 @@ class Publishing:
 
     def _publish(self, number: int, now_s: float) -> None:
         topic, key, value = self._templates.record(number)
-        self._sheet["published_s"][number] = now_s
+        self._sheet.times("published_s")[number] = now_s
         self._producer.produce(topic, value, key, on_delivery=partial(self._answered, number))
 
     def _answered(self, number: int, error: KafkaError | None, _message: Message) -> None:
         if error is not None:
             self._sheet["refused"][0] += 1
             return
-        self._sheet["acked_s"][number] = time.monotonic()
+        self._sheet.times("acked_s")[number] = time.monotonic()
         self._sheet["acked"][number % self._endpoints] += 1
 
 

@@ -42,6 +42,7 @@ class Run:
     rate_per_s: int | None
     processes: Sequence[str]
     happenings: Sequence[Happening]
+    in_flight_max: int = 2_000  # endpoints think for long here, and what piled up must not wait for their answers
 
 
 async def run_chaos(plan: Plan, *, folder: Path, cache_dir: Path, say: Callable[[str], None]) -> Table:
@@ -63,7 +64,9 @@ async def run_on(site: Site, run: Run, *, folder: Path, say: Callable[[str], Non
     manners = Manners(
         endpoints=ENDPOINTS, ports=_PORTS, seed=run.seed, delay_s=_DELAY_MIN_S, failing=_FAILING, hanging=_HANGING
     )
-    async with scene(site, folder, manners=manners, processes=run.processes) as running:
+    async with scene(
+        site, folder, manners=manners, processes=run.processes, in_flight_max=run.in_flight_max
+    ) as running:
         await _warm(running)
         rate = run.rate_per_s or await _calibrated(running, say)
         await running.receiver.tell(f"delay {min(_DELAY_MAX_S, max(_DELAY_MIN_S, _OPEN_AIM / rate)):.3f}")

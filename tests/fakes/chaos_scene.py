@@ -63,7 +63,7 @@ class Scene:
 
     def oldest_age_s(self, endpoints: Iterable[int]) -> float:
         """How long ago the oldest event was published that these have not got; 0 when they have all."""
-        published_s, unbroken, now_s = self.sent["published_s"], self.tally["unbroken"], time.monotonic()
+        published_s, unbroken, now_s = self.sent.times("published_s"), self.tally["unbroken"], time.monotonic()
         firsts = (published_s[unbroken[each] * self.manners.endpoints + each] for each in endpoints)
         return max((now_s - at_s for at_s in firsts if at_s), default=0.0)
 
@@ -118,9 +118,11 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(site: Site, folder: Path, *, manners: Manners, processes: Sequence[str]) -> AsyncIterator[Scene]:
+async def scene(
+    site: Site, folder: Path, *, manners: Manners, processes: Sequence[str], in_flight_max: int
+) -> AsyncIterator[Scene]:
     """A running scene, nothing published yet; everything it started has ended when the block has."""
-    settings = _settings(site.road_servers)
+    settings = _settings(site.road_servers, in_flight_max)
     topics = settings.topics()
     await asyncio.to_thread(make_topics, site.bootstrap_servers, topics, replicas=site.replicas)
     async with (
@@ -151,7 +153,7 @@ async def scene(site: Site, folder: Path, *, manners: Manners, processes: Sequen
             )
 
 
-def _settings(bootstrap: str) -> Settings:
+def _settings(bootstrap: str, in_flight_max: int) -> Settings:
     return short_settings(
         bootstrap,
         "chaos.",
@@ -160,4 +162,5 @@ def _settings(bootstrap: str) -> Settings:
         session_timeout_s=SESSION_TIMEOUT_S,
         request_timeout_s=_REQUEST_S,
         drain_s=_DRAIN_S,
+        in_flight_max=in_flight_max,
     )

@@ -14,21 +14,29 @@ _ROW = struct.Struct("<ddHHH16s8s")
 
 
 class Sheet:
-    """Rows of numbers in a shared file: `d` are fractions, `q` whole numbers. One process writes each row."""
+    """Rows of numbers in a shared file: times are fractions, the others whole. One process writes each row."""
 
-    def __init__(self, path: Path, rows: Mapping[str, tuple[str, int]]) -> None:
-        size_bytes = 8 * sum(count for _, count in rows.values())
+    def __init__(self, path: Path, *, times: Mapping[str, int], counts: Mapping[str, int]) -> None:
+        size_bytes = 8 * sum((*times.values(), *counts.values()))
         with path.open("a+b") as file:
             if path.stat().st_size < size_bytes:
                 file.truncate(size_bytes)
             whole = memoryview(mmap.mmap(file.fileno(), size_bytes))
-        self._rows, start = dict[str, memoryview](), 0
-        for name, (kind, count) in rows.items():
-            self._rows[name] = whole[start : start + 8 * count].cast(kind)
-            start += 8 * count
+        self._times = {name: part.cast("d") for name, part in _parts(whole, times)}
+        self._counts = {name: part.cast("q") for name, part in _parts(whole[8 * sum(times.values()) :], counts)}
 
-    def __getitem__(self, name: str) -> memoryview:
-        return self._rows[name]
+    def __getitem__(self, name: str) -> "memoryview[int]":
+        return self._counts[name]
+
+    def times(self, name: str) -> "memoryview[float]":
+        return self._times[name]
+
+
+def _parts(whole: "memoryview[int]", lengths: Mapping[str, int]) -> Iterator[tuple[str, "memoryview[int]"]]:
+    start = 0
+    for name, count in lengths.items():
+        yield name, whole[start : start + 8 * count]
+        start += 8 * count
 
 
 def sent_sheet(folder: Path, *, endpoints: int, events_max: int) -> Sheet:
@@ -36,14 +44,11 @@ def sent_sheet(folder: Path, *, endpoints: int, events_max: int) -> Sheet:
 
     `acked` is by endpoint; `published` holds one number, `refused` too: events that Kafka's client gave up.
     """
-    rows = {
-        "published_s": ("d", events_max),
-        "acked_s": ("d", events_max),
-        "acked": ("q", endpoints),
-        "published": ("q", 1),
-        "refused": ("q", 1),
-    }
-    return Sheet(folder / "sent.sheet", rows)
+    return Sheet(
+        folder / "sent.sheet",
+        times={"published_s": events_max, "acked_s": events_max},
+        counts={"acked": endpoints, "published": 1, "refused": 1},
+    )
 
 
 def tally_sheet(folder: Path, *, endpoints: int) -> Sheet:
@@ -51,8 +56,8 @@ def tally_sheet(folder: Path, *, endpoints: int) -> Sheet:
 
     One number each: `in_hand` requests wait for their answer, `cut` lost their connection before it.
     """
-    rows = {"delivered": ("q", endpoints), "unbroken": ("q", endpoints), "in_hand": ("q", 1), "cut": ("q", 1)}
-    return Sheet(folder / "tally.sheet", rows)
+    counts = {"delivered": endpoints, "unbroken": endpoints, "in_hand": 1, "cut": 1}
+    return Sheet(folder / "tally.sheet", times={}, counts=counts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ def missed_answers(receipts: Iterable[Receipt]) -> int:
 def _entries(load: Load, sent: Sheet) -> Iterator[Entry]:
     for number in range(sent["published"][0]):
         delivery = bytes.fromhex(load.delivery_id(number).removeprefix("delivery_"))
-        yield Entry(number, sent["published_s"][number], sent["acked_s"][number], delivery)
+        yield Entry(number, sent.times("published_s")[number], sent.times("acked_s")[number], delivery)
 
 
 def _wrong_bodies(load: Load, entry: Entry) -> Sequence[Receipt]:
