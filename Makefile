@@ -2,7 +2,7 @@
 # and for a local Kafka Java 17+ and Maven (or Docker, or HOOKLINE_BOOTSTRAP_SERVERS).
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check format unit road chaos bench isolation postponing tiers faketime lock jars clean
+.PHONY: help setup up test check format unit road chaos properties mutants bench isolation postponing tiers faketime lock jars clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,13 +34,13 @@ up: $(VENV)/.ready ## the whole road here, with a demo; its options go in ARGS="
 
 test: check road ## everything CI runs
 
-check: $(VENV)/.ready ## format, lint, types, layers, unit and contract tests
+check: $(VENV)/.ready ## format, lint, types, layers, unit, property and contract tests
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/mypy --scripts-are-modules tests benchmarks
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/pytest -q tests/unit tests/layout tests/contract
+	@$(BIN)/pytest -q tests/unit tests/layout tests/property tests/contract
 
 faketime: ## Debian's faketime and a C compiler, for the test of the 20 h retry schedule (skipped without them)
 	@{ ls /usr/lib/*/faketime/libfaketime.so.1 && command -v cc; } >/dev/null 2>&1 || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
@@ -53,6 +53,12 @@ road: jars faketime ## tests of the whole road on a real broker, with three minu
 
 chaos: jars ## everything is killed under load, for 20 minutes: ARGS="-k test_node --seed 7 --table chaos.txt"
 	@$(BIN)/pytest -q -s tests/chaos --full $(ARGS)
+
+properties: $(VENV)/.ready ## the engine's rules through 1,000,000 random steps: ARGS="--seed 7"
+	@PYTHONPATH=tests $(BIN)/python tests/property/million.py $(ARGS)
+
+mutants: $(VENV)/.ready ## wrong lines, one at a time; fails if the tests let one pass: ARGS="bitmap"
+	@PYTHONPATH=tests $(BIN)/python tests/mutants/run.py $(ARGS)
 
 bench: jars ## deliveries a second and latency, beside a bare client
 	@PYTHONPATH=tests $(BIN)/python benchmarks/road.py $(ARGS)

@@ -12,10 +12,10 @@ from typing import ClassVar
 from fakes.deliveries import DELIVERY
 from fakes.machines import Picks
 from hookline.core.breaker import Breaker
-from hookline.core.isolation import Isolation, Postponed
+from hookline.core.isolation import Isolation
 from hookline.core.limits import FRESH, OTHER, SECOND, Limits, budget_of, in_flight_max, share_of
 from hookline.core.pace import Standing
-from hookline.core.share import Share
+from hookline.core.share import Postponed, Share
 from hookline.core.window import Arrival, Hold, Slot, Window
 
 ENDPOINTS = tuple(f"wh_{number}" for number in range(6))
