@@ -28,7 +28,13 @@ from hookline.schemas.records import Attempt, DeadLetter, Delivery, Outcome, Sub
 from hookline.schemas.topics import waiting_ms
 
 SETTINGS = short_settings(
-    "memory", "w.", retry_tiers=(15, 30), commit_interval_ms=10, window_records_max=8, in_flight_max=12
+    "memory",
+    "w.",
+    retry_tiers=(15, 30),
+    postponed_tiers=(20, 40),
+    commit_interval_ms=10,
+    window_records_max=8,
+    in_flight_max=12,
 )
 TOPICS = SETTINGS.topics()
 LANES = (TOPICS.deliveries, TOPICS.redeliveries)
@@ -38,7 +44,8 @@ TIERS = (
 )
 ATTEMPTS_MAX = 1 + len(TOPICS.retry_tiers_ms)
 PATHS = ("good", "slow", "bad", "flaky", "gone")
-_SETTLED_S = 60
+_SETTLED_S = 30
+_LATE_S = 0.12  # later than most tiers
 Step = tuple[str, int, int, int]  # delivery id, run, attempt, postponements
 
 
@@ -106,8 +113,11 @@ class WatchedBroker(MemoryBroker):
         self.known.attempts[key].append(attempt)
         if attempt.outcome is not Outcome.FAILED or attempt.response_code == 410:
             return
-        following = bool(self.known.waiting[key[0], key[1], key[2] + 1]) or self.known.dead[key[0]] > 0
-        if not following and not self.unclean:
+        if attempt.next_attempt_at_ms is None:
+            follows, may_be_late = self.known.dead[key[0]] > 0, False
+        else:
+            follows, may_be_late = bool(self.known.waiting[key[0], key[1], key[2] + 1]), self.unclean > 0
+        if not follows and not may_be_late:
             self.wrong.append(f"an attempt came before what follows from it: {key}")
 
     def _check_nothing_open_is_committed(self, partition: TopicPartition, commit: Commit) -> None:
@@ -167,7 +177,7 @@ class TroubledWriter:
         else:
             written = self._broker.append(topic, key, value)
             loop.call_later(
-                0.06 if trouble == "late" else 0, _end, future, NotYet(topic) if trouble == "lost" else written
+                _LATE_S if trouble == "late" else 0, _end, future, NotYet(topic) if trouble == "lost" else written
             )
         return future
 
@@ -252,6 +262,7 @@ class World:
         "delete",
         "trouble",
         "trouble",
+        "hold_up_what_is_postponed_again",
         "lower_a_limit",
         "wait",
         "wait",
@@ -321,6 +332,9 @@ class World:
     def trouble(self, picks: Picks) -> None:
         topic = picks.one_of((TOPICS.attempts, *TIERS, TOPICS.redeliveries, TOPICS.dead_letters))
         self.troubles.coming[topic] += [picks.one_of(("refused", "lost", "late")) for _ in range(1 + picks.below(2))]
+
+    def hold_up_what_is_postponed_again(self, picks: Picks) -> None:
+        self.troubles.coming[TOPICS.postponed(TOPICS.postponed_tiers_ms[-1])] += ["late"]
 
     def lower_a_limit(self, picks: Picks) -> None:
         self.troubles.too_low.add(picks.one_of((*TIERS, TOPICS.redeliveries)))

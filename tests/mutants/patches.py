@@ -9,6 +9,7 @@ _ISOLATED = f"{_PROPERTY}/test_machines.py::test_long_runs_that_are_always_the_s
 _HEALTH = f"{_PROPERTY}/test_machines.py::test_long_runs_that_are_always_the_same[EndpointHealth]"
 _LIVES = f"{_PROPERTY}/test_dispatcher.py::test_so_does_it_in_a_long_run"
 _WORKER = f"{_CONTRACT}/test_worker.py"
+_ASSIGNMENTS = f"{_CONTRACT}/test_worker_assignments.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +73,14 @@ COMMITS = (
         "worker.py",
         "return Commit(window.position, window.metadata)",
         "return Commit(window.position)",
-        _WORKER,
-        _LIVES,
+        _ASSIGNMENTS,
     ),
     _shell(
         "the bitmap is not read",
         "worker.py",
         "metadata=position.metadata,",
         'metadata="",',
-        _WORKER,
-        _LIVES,
+        _ASSIGNMENTS,
     ),
     _shell(
         "a stop does not wait for what is in flight",
@@ -201,8 +200,7 @@ REPEATS = (
         "worker.py",
         "window.remember(delivery)",
         "pass",
-        _WORKER,
-        _LIVES,
+        f"{_PROPERTY}/test_dispatcher.py::test_a_copy_of_what_an_earlier_process_did_is_not_sent",
     ),
     _shell(
         "the successor of a postponed record counts no postponement",
@@ -216,8 +214,7 @@ REPEATS = (
         "worker.py",
         "following = window.postpone(slot)",
         "window.postpone(slot)",
-        _WORKER,
-        _LIVES,
+        f"{_PROPERTY}/test_dispatcher.py::test_what_comes_back_before_its_postponement_is_acknowledged_is_not_lost",
     ),
 )
 
@@ -271,12 +268,18 @@ WRITES = (
 
 STALE = (
     _shell(
-        "a late result is committed",
+        "a late result closes its record",
         "worker.py",
         "        if window.hold is Hold.GONE:\n            return\n",
         "",
-        _WORKER,
-        _LIVES,
+        _ASSIGNMENTS,
+    ),
+    _shell(
+        "a stop commits what was lost meanwhile",
+        "worker.py",
+        " for each, window in windows.items() if window.hold is not Hold.GONE}",
+        " for each, window in windows.items()}",
+        _ASSIGNMENTS,
     ),
     _shell(
         "a late result is retried",

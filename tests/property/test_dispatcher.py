@@ -73,6 +73,17 @@ def test_whatever_happens_every_delivery_ends_on_record_and_none_is_sent_too_oft
     shared.runner.run(shared.play(script))
 
 
+def test_a_copy_of_what_an_earlier_process_did_is_not_sent(shared: Place) -> None:
+    shared.runner.run(
+        shared.play([("deliver", 0), ("wait", 3), ("wait", 3), ("wait", 3), ("clean_stop", 0), ("copy", 0)])
+    )
+
+
+def test_what_comes_back_before_its_postponement_is_acknowledged_is_not_lost(shared: Place) -> None:
+    late = [("pause", 0), ("hold_up_what_is_postponed_again", 0), ("deliver", 0)]
+    shared.runner.run(shared.play([*late, *[("wait", 3)] * 12]))
+
+
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 def test_so_does_it_in_a_long_run(shared: Place, seed: int) -> None:

@@ -80,6 +80,12 @@ def test_what_does_not_fit_into_the_bitmap_is_left_out(done: set[int]) -> None:
     assert len(metadata) <= METADATA_CHARACTERS_MAX
 
 
+def test_the_last_bit_that_fits_is_written_and_the_next_is_not() -> None:
+    metadata = written_bitmap(0, [OFFSETS_MAX, OFFSETS_MAX + 1])
+    assert read_bitmap(0, metadata) == {OFFSETS_MAX}
+    assert len(metadata) == METADATA_CHARACTERS_MAX - 2  # base64 comes in fours
+
+
 @given(st.text(max_size=50))
 def test_any_text_can_be_read_as_a_bitmap(metadata: str) -> None:
     assert all(offset > 7 for offset in read_bitmap(7, metadata))

@@ -79,3 +79,10 @@ def test_a_resend_is_no_repeat_while_the_first_run_is_open() -> None:
     repeats = Repeats(keys_max=10)
     repeats.arrive(DELIVERY, 1)
     assert repeats.arrive(replace(DELIVERY, run=1), 2) is Copy.FIRST
+
+
+def test_each_step_of_an_attempt_is_remembered_by_itself() -> None:
+    repeats = Repeats(keys_max=10)
+    repeats.remember(replace(DELIVERY, postponed=1))
+    assert repeats.arrive(replace(DELIVERY, postponed=1), 1) is Copy.OF_DONE
+    assert repeats.arrive(DELIVERY, 2) is Copy.FIRST
