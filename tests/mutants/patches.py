@@ -7,7 +7,7 @@ _CORE = "src/hookline/core"
 _PARTITION = f"{_PROPERTY}/test_machines.py::test_long_runs_that_are_always_the_same[Partition]"
 _ISOLATED = f"{_PROPERTY}/test_machines.py::test_long_runs_that_are_always_the_same[Isolated]"
 _HEALTH = f"{_PROPERTY}/test_machines.py::test_long_runs_that_are_always_the_same[EndpointHealth]"
-_LIVES = f"{_PROPERTY}/test_dispatcher.py::test_so_does_it_in_a_long_run"
+_LIVES = f"{_PROPERTY}/test_dispatch_scripts.py::test_so_does_it_in_a_long_run"
 _WORKER = f"{_CONTRACT}/test_worker.py"
 _ASSIGNMENTS = f"{_CONTRACT}/test_worker_assignments.py"
 
@@ -200,7 +200,7 @@ REPEATS = (
         "worker.py",
         "window.remember(delivery)",
         "pass",
-        f"{_PROPERTY}/test_dispatcher.py::test_a_copy_of_what_an_earlier_process_did_is_not_sent",
+        f"{_PROPERTY}/test_dispatch_scripts.py::test_a_copy_of_what_an_earlier_process_did_is_not_sent",
     ),
     _shell(
         "the successor of a postponed record counts no postponement",
@@ -214,7 +214,7 @@ REPEATS = (
         "worker.py",
         "following = window.postpone(slot)",
         "window.postpone(slot)",
-        f"{_PROPERTY}/test_dispatcher.py::test_what_comes_back_before_its_postponement_is_acknowledged_is_not_lost",
+        f"{_PROPERTY}/test_dispatch_scripts.py::test_what_comes_back_before_its_postponement_is_acknowledged_is_not_lost",
     ),
 )
 
