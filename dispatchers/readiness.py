@@ -14,30 +14,31 @@ from hookline.runtime.view import View
 
 
 def readiness(
-    parts: Parts, lanes: KafkaReader, tiers: KafkaReader, *, forwarder: Forwarder, ends: EndOffsets
+    parts: Parts, lanes: Sequence[KafkaReader], tiers: KafkaReader, *, forwarder: Forwarder, ends: EndOffsets
 ) -> Sequence[Check]:
     """The checks of /readyz; what they look at is asked for by tasks that begin here."""
     pulse = Pulse(ends, topic=parts.topics.subscriptions, clock=parts.clock)
     watch = Watch(
         pulse,
-        partial(unread, lanes, ends),
-        partial(unread, tiers, ends),
+        *(partial(unread, each, ends) for each in (*lanes, tiers)),
         partial(_undelivered, lanes, parts.metrics),
         forwarder.overdue,
         clock=parts.clock,
     )
     parts.tasks.spawn(pulse.beat_forever())
     parts.tasks.spawn(watch.look_forever())
-    return [partial(_view_complaint, parts.view), lanes.complaint, tiers.complaint, pulse.complaint, watch.complaint]
+    reading = [each.complaint for each in (*lanes, tiers)]
+    return [partial(_view_complaint, parts.view), *reading, pulse.complaint, watch.complaint]
 
 
 def _view_complaint(view: View) -> str | None:
     return None if view.ready else "the live view has not been read to its end yet"
 
 
-async def _undelivered(lanes: KafkaReader, metrics: Metrics) -> Mapping[str, Hashable]:
+async def _undelivered(lanes: Sequence[KafkaReader], metrics: Metrics) -> Mapping[str, Hashable]:
     """All lanes together: one that hangs until its timeout is not stuck, for others end meanwhile."""
-    if not any(lanes.lag().values()):
+    if not any(records for lane in lanes for records in lane.lag().values()):
         return {}
     open_records = [sample.value for family in metrics.open_records.collect() for sample in family.samples]
-    return {"deliveries": (tuple(lanes.positions().items()), tuple(lanes.wanted().items()), tuple(open_records))}
+    moved = [each for lane in lanes for each in (*lane.positions().items(), *lane.wanted().items())]
+    return {"deliveries": (tuple(moved), tuple(open_records))}

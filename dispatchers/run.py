@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from prometheus_client import CollectorRegistry
@@ -18,10 +18,11 @@ from hookline.runtime.clock import SystemClock
 from hookline.runtime.end_offsets import EndOffsets
 from hookline.runtime.health import build_health_app, serving
 from hookline.runtime.kafka_client import ReaderConfig
-from hookline.runtime.kafka_reader import KafkaReader, reading
+from hookline.runtime.kafka_reader import KafkaReader
 from hookline.runtime.kafka_writer import open_writer
 from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.metrics import Metrics
+from hookline.runtime.readers import Readers, reading_all
 from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import open_view
@@ -74,13 +75,12 @@ async def run_dispatcher(settings: Settings, lifetime: Lifetime) -> None:
         )
         lanes, tiers, forwarder = _readers(parts, on_fatal=lifetime.fail)
         ready = readiness(parts, lanes, tiers, forwarder=forwarder, ends=ends)
-        health = build_health_app(metrics, alive=[lanes.is_deaf, tiers.is_deaf], ready=ready)
+        health = build_health_app(metrics, alive=[each.is_deaf for each in (*lanes, tiers)], ready=ready)
         await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
         if not await lifetime.lasts_until(view.wait_ready()):
             return
         await _refuse_unfit_tiers(settings, topics)
-        await stack.enter_async_context(reading(tiers))
-        await stack.enter_async_context(reading(lanes))
+        await stack.enter_async_context(reading_all([tiers, *lanes]))
         tasks.spawn(show_backlog_forever(tiers.lag, topics=topics, metrics=metrics))
         await lifetime.wait()
 
@@ -97,12 +97,17 @@ async def _refuse_unfit_tiers(settings: Settings, topics: Topics) -> None:
         raise ConfigError(f"{unfit[0]}; `hookline topics apply` puts it right")
 
 
-def _readers(parts: Parts, *, on_fatal: Callable[[BaseException], None]) -> tuple[KafkaReader, KafkaReader, Forwarder]:
-    """The lanes' reader with its worker, and the tiers' with its forwarder, not yet started."""
+def _readers(
+    parts: Parts, *, on_fatal: Callable[[BaseException], None]
+) -> tuple[Sequence[KafkaReader], KafkaReader, Forwarder]:
+    """A reader for each lane with their worker, and the tiers' with its forwarder, not yet started."""
     worker, forwarder = build_worker(parts), build_forwarder(parts)
-    lanes = KafkaReader(_lanes(parts.settings, parts.topics), worker, metrics=parts.metrics, on_fatal=on_fatal)
+    lanes = {
+        config.topics[0]: KafkaReader(config, worker, metrics=parts.metrics, on_fatal=on_fatal)
+        for config in _lanes(parts.settings, parts.topics)
+    }
     tiers = KafkaReader(_tiers(parts.settings, parts.topics), forwarder, metrics=parts.metrics, on_fatal=on_fatal)
-    worker.read_by(lanes)
+    worker.read_by(Readers(lanes))
     forwarder.read_by(tiers)
     for work in (
         worker.commit_forever(),
@@ -111,14 +116,22 @@ def _readers(parts: Parts, *, on_fatal: Callable[[BaseException], None]) -> tupl
         forwarder.commit_forever(),
     ):
         parts.tasks.spawn(work)
-    return lanes, tiers, forwarder
+    return tuple(lanes.values()), tiers, forwarder
 
 
-def _lanes(settings: Settings, topics: Topics) -> ReaderConfig:
+def _lanes(settings: Settings, topics: Topics) -> Sequence[ReaderConfig]:
+    """A group for each lane: in one group a process might get partitions of one lane only (see `Readers`)."""
+    return (
+        _lane(settings, topics.deliveries, settings.group("dispatchers")),
+        _lane(settings, topics.redeliveries, settings.group("dispatchers.second")),
+    )
+
+
+def _lane(settings: Settings, topic: str, group: str) -> ReaderConfig:
     return ReaderConfig(
         bootstrap_servers=settings.bootstrap_servers,
-        group=settings.group("dispatchers"),
-        topics=(topics.deliveries, topics.redeliveries),
+        group=group,
+        topics=(topic,),
         instance_id=settings.instance_id,
         session_timeout_s=settings.session_timeout_s,
         drain_s=settings.drain_s,

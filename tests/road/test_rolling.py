@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 
 from fakes.configuration import delivery, short_settings, subscription
 from fakes.endpoint import Seen, endpoint
@@ -107,6 +108,22 @@ async def works(running: Road, name: str, *, more_than: float = 0) -> None:
     async with asyncio.timeout(60):
         while await running.metric(name, "hookline_attempts_total") <= more_than:
             await asyncio.sleep(0.1)
+
+
+def shares(settings: Settings, group: str) -> list[int]:
+    """How many partitions each member of a group has."""
+    client = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    found = client.describe_consumer_groups([settings.group(group)])[settings.group(group)].result(15)
+    return sorted(len(member.assignment.topic_partitions) for member in found.members)
+
+
+async def test_two_dispatchers_share_each_lane(bootstrap: str, prefix: str, tmp_path: Path) -> None:
+    async with road(short_settings(bootstrap, prefix), tmp_path, roles=("dispatcher",)) as running:
+        await running.start("dispatcher-2")
+        async with asyncio.timeout(30):
+            for group in ("dispatchers", "dispatchers.second"):
+                while await asyncio.to_thread(shares, running.settings, group) != [4, 4]:
+                    await asyncio.sleep(0.2)
 
 
 async def test_a_rolling_restart_of_static_members_repeats_nothing(bootstrap: str, prefix: str, tmp_path: Path) -> None:
