@@ -1,28 +1,58 @@
 """Three nodes, one of them killed: the other two go on."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from fakes.cluster import NODES, REPLICAS, Cluster, cluster
-from fakes.kafka import read, write
-from hookline.runtime.admin import Size, TopicAdmin
+from fakes.kafka import make_topics, read, write
+from hookline.runtime.end_offsets import EndOffsets
+from hookline.schemas.errors import NotYet
 from hookline.schemas.topics import Topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+KNOWN_AGAIN_S = 30.0  # 4 s; never, where the client keeps to the leader it knew
 
 
 async def test_what_was_written_survives_the_kill_of_any_one_node(tmp_path: Path, cache_dir: Path) -> None:
     topics = Topics("cluster.", (1_000,), (1_000,), ("user",))
     async with cluster(tmp_path, cache_dir) as kafka:
-        admin = TopicAdmin(kafka.bootstrap_servers, size=Size.EMBEDDED, replication=REPLICAS)
-        await asyncio.to_thread(admin.apply, topics.specifications())
+        await asyncio.to_thread(make_topics, kafka.bootstrap_servers, topics, replicas=REPLICAS)
         for node_id in NODES:
             await write_with_one_down(kafka, topics.deliveries, node_id)
         found = await asyncio.to_thread(read, kafka.bootstrap_servers, topics.deliveries)
     wanted = [f"{when} {node_id}".encode() for node_id in NODES for when in ("before", "without")]
     assert sorted(each.value or b"" for each in found) == sorted(wanted)
+
+
+async def test_where_a_topic_ends_is_known_again_soon_after_its_leader_was_killed(
+    tmp_path: Path, cache_dir: Path
+) -> None:
+    topics = Topics("cluster.", (1_000,), (1_000,), ("user",))
+    async with cluster(tmp_path, cache_dir) as kafka:
+        await asyncio.to_thread(make_topics, kafka.bootstrap_servers, topics, replicas=REPLICAS)
+        ends = EndOffsets(kafka.bootstrap_servers)
+        assert await known_end(ends, topics.subscriptions) == 0
+        await kafka.kill(await asyncio.to_thread(leader, kafka, topics.subscriptions))
+        async with asyncio.timeout(KNOWN_AGAIN_S):
+            assert await known_end(ends, topics.subscriptions) == 0
+        await ends.close()
+
+
+async def known_end(ends: EndOffsets, topic: str) -> int:
+    while True:
+        with suppress(NotYet):
+            return await ends.of(topic)
+
+
+def leader(kafka: Cluster, topic: str) -> int:
+    """The node that leads the topic's first partition."""
+    return int(
+        AdminClient({"bootstrap.servers": kafka.bootstrap_servers}).list_topics().topics[topic].partitions[0].leader
+    )
 
 
 async def write_with_one_down(kafka: Cluster, topic: str, node_id: int) -> None:
