@@ -45,6 +45,11 @@ def record_of(message: Message) -> KafkaRecord:
     )
 
 
+def is_fatal(error: KafkaError) -> bool:
+    """Whether the client is broken for good. What a poll hands out says so by its code, and not by `fatal`."""
+    return error.fatal() or error.code() == KafkaError._FATAL  # noqa: SLF001 - its public name
+
+
 def is_end(message: Message) -> bool:
     """Whether this is no record but the news that a partition's end was reached."""
     error = message.error()

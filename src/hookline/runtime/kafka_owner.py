@@ -24,6 +24,7 @@ from hookline.runtime.kafka_client import (
     bare,
     configuration_of,
     is_end,
+    is_fatal,
     is_out_of_range,
     offsets_of,
     partition_of,
@@ -176,7 +177,7 @@ class Owner(threading.Thread):
             if (partition := place_of(message)) in self._generation:
                 self._astray[partition] = message.offset() or 0
             return
-        if error.fatal():
+        if is_fatal(error):
             raise KafkaException(error)
         _log.warning("kafka.read_failed", extra={"topic": message.topic(), "error": error.str()})
 
@@ -293,7 +294,7 @@ class Owner(threading.Thread):
             try:
                 return call()
             except (KafkaException, TimeoutError) as error:
-                if self._stopping or (isinstance(error, KafkaException) and error.args[0].fatal()):
+                if self._stopping or (isinstance(error, KafkaException) and is_fatal(error.args[0])):
                     raise
                 self._say(str(error))
                 time.sleep(_ASK_AGAIN_S)
@@ -374,7 +375,7 @@ class Owner(threading.Thread):
         self._loop_side.tell_highs(highs)
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
+        if is_fatal(error):
             self._loop_side.tell_fatal(KafkaException(error))
         elif error.code() != KafkaError._TRANSPORT:  # noqa: SLF001
             _log.warning("kafka.client_error", extra={"group": self._config.group, "error": error.str()})

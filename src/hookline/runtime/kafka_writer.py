@@ -11,7 +11,7 @@ from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from hookline.runtime.kafka_client import RECONNECT_MS
+from hookline.runtime.kafka_client import RECONNECT_MS, is_fatal
 from hookline.runtime.log import Written
 from hookline.schemas.errors import NotYet, TooLarge
 from hookline.schemas.topics import RECORD_BYTES_MAX
@@ -96,7 +96,7 @@ class KafkaWriter:
         self._timer = self._loop.call_later(_POLL_EVERY_S, self._poll) if self._outstanding else None
 
     def _heed(self, error: KafkaError) -> None:
-        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - its public name
+        if is_fatal(error):
             self._on_fatal(KafkaException(error))
 
     async def _flushed(self, producer: Producer) -> int:

@@ -1,0 +1,62 @@
+"""A process that another one with the same stable name has replaced must end: it reads and commits no more."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+from prometheus_client import CollectorRegistry
+
+from fakes.configuration import short_settings
+from fakes.kafka import make_topics
+from hookline.runtime.kafka_client import ReaderConfig
+from hookline.runtime.kafka_reader import KafkaReader, reading
+from hookline.runtime.log import Commit, KafkaRecord, Position, TopicPartition
+from hookline.runtime.metrics import Metrics
+
+pytestmark = pytest.mark.kafka
+
+
+class Idle:
+    """A handler that only says when it has got its partitions."""
+
+    def __init__(self) -> None:
+        self.began = asyncio.Event()
+
+    def assigned(self, positions: Sequence[Position]) -> None:
+        self.began.set()
+
+    def received(self, records: Sequence[KafkaRecord]) -> None:
+        raise AssertionError(records)
+
+    async def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Commit]:
+        return {}
+
+    def lost(self, partitions: Sequence[TopicPartition]) -> None:
+        """It will hear no more of them."""
+
+
+async def test_a_reader_whose_name_another_has_taken_says_that_it_is_over(bootstrap: str, prefix: str) -> None:
+    settings = short_settings(bootstrap, prefix)
+    topics = settings.topics()
+    await asyncio.to_thread(make_topics, bootstrap, topics)
+    config = ReaderConfig(
+        bootstrap_servers=bootstrap,
+        group=settings.group("readers"),
+        topics=(topics.deliveries,),
+        instance_id="reader-1",
+        session_timeout_s=settings.session_timeout_s,
+    )
+    ended: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+    metrics = Metrics(CollectorRegistry())
+    first, second = Idle(), Idle()
+    async with reading(KafkaReader(config, first, metrics=metrics, on_fatal=ended.set_result)):
+        await asyncio.wait_for(first.began.wait(), 30)
+        async with reading(KafkaReader(config, second, metrics=metrics, on_fatal=unexpected)):
+            error = await asyncio.wait_for(ended, 30)
+    assert isinstance(error, KafkaException)
+    assert error.args[0].code() in {KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID}
+
+
+def unexpected(error: BaseException) -> None:
+    raise error
