@@ -43,7 +43,9 @@ class Write:
 RETRY = Write(Api.PRODUCE, lambda _, topics: topics.retry(TIER_MS))
 LETTER = Write(Api.PRODUCE, lambda _, topics: topics.dead_letters)
 ATTEMPT = Write(Api.PRODUCE, lambda _, topics: topics.attempts)
-COMMIT = Write(Api.OFFSET_COMMIT, lambda settings, _: settings.group("dispatchers"))
+COMMIT = Write(
+    Api.OFFSET_COMMIT, lambda settings, _: settings.group("dispatchers")
+)  # or the second lane's, longer name
 REDELIVERY = Write(Api.PRODUCE, lambda _, topics: topics.redeliveries)
 TIER_COMMIT = Write(Api.OFFSET_COMMIT, lambda settings, _: settings.group("forwarders"))
 
@@ -121,19 +123,23 @@ class Killed:
 
     async def settled(self) -> None:
         """Return once nothing waits: everything on the lanes and the tiers is done and committed."""
-        lanes = (self.topics.deliveries, self.topics.redeliveries)
-        tiers = (self.topics.retry(TIER_MS),)
         async with asyncio.timeout(WAIT_S):
-            while await asyncio.to_thread(self._lag, "dispatchers", lanes) or await asyncio.to_thread(
-                self._lag, "forwarders", tiers
-            ):
+            while await asyncio.to_thread(self._lag):
                 await asyncio.sleep(0.05)
 
-    def _lag(self, role: str, topics: Sequence[str]) -> int:
+    def _lag(self) -> int:
+        topics = self.topics
+        return (
+            self._lag_of("dispatchers", topics.deliveries)
+            + self._lag_of("dispatchers.second", topics.redeliveries)
+            + self._lag_of("forwarders", topics.retry(TIER_MS))
+        )
+
+    def _lag_of(self, role: str, topic: str) -> int:
         group = self.road.settings.group(role)
         reader = confluent_kafka.Consumer({"bootstrap.servers": self.own, "group.id": group})
         try:
-            return sum(_lag(reader, topic) for topic in topics)
+            return _lag(reader, topic)
         finally:
             reader.close()
 

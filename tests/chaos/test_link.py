@@ -22,7 +22,7 @@ SPOILED = (
     Spoiled("latency of 200 ms +- 50", "latency", ("downstream",), {"latency": 200, "jitter": 50}),
     Spoiled("10 resets", "reset_peer", ("downstream",), {"timeout": 0}, lasts_s=0.3, times=10, between_s=2.0),
     Spoiled("100 kB/s a connection", "bandwidth", BOTH, {"rate": 100}, lasts_s=25.0),
-    Spoiled("nothing comes through", "timeout", BOTH, {"timeout": 0}),
+    Spoiled("nothing comes through", "timeout", BOTH, {"timeout": 0}, is_cut=True),
 )
 
 

@@ -11,6 +11,8 @@ from fakes.cluster import Cluster
 from fakes.toxiproxy import Link
 
 _AWAY_S = 8.0  # by then the two that are left have noticed, and elected
+_WRITES_S = 60.0
+_LOOK_S = 0.05
 
 
 async def kill_node(scene: Scene, *, kafka: Cluster, node_id: int) -> Fault:
@@ -18,6 +20,8 @@ async def kill_node(scene: Scene, *, kafka: Cluster, node_id: int) -> Fault:
     scene.notes.clear()
     open_count, in_hand, began_s = await scene.open_enough(), scene.tally["in_hand"][0], time.monotonic()
     await kafka.kill(node_id)
+    blind_s = await _written_again(scene) - began_s
+    scene.notes.append(f"two nodes took writes after {blind_s:.1f} s")
     _, recovery_s = await scene.settled(began_s, None)
     await asyncio.sleep(max(0.0, began_s + _AWAY_S - time.monotonic()))
     await kafka.start(node_id)
@@ -33,13 +37,23 @@ async def kill_node(scene: Scene, *, kafka: Cluster, node_id: int) -> Fault:
         is_clean=False,
         recovered_s=recovered_s,
         recovery_s=None if calm_s is None else recovery_s,
+        blind_s=blind_s,
         note="; ".join(scene.notes),
     )
 
 
+async def _written_again(scene: Scene) -> float:
+    """When Kafka had acknowledged what was published in the second after this call, on every partition."""
+    await asyncio.sleep(1.0)
+    published, until_s = scene.sent["published"][0], time.monotonic() + _WRITES_S
+    while sum(scene.sent["acked"]) < published and time.monotonic() < until_s:
+        await asyncio.sleep(_LOOK_S)
+    return time.monotonic()
+
+
 @dataclass(frozen=True, slots=True)
 class Spoiled:
-    """One way to spoil the link: so often, for so long, with a good link in between.
+    """One way to spoil the link: so often, for so long, with a good link in between; `is_cut`: nothing can be committed.
 
     `kind` and `attributes` are toxiproxy's; the unit is milliseconds, and kilobytes a second.
     """
@@ -51,6 +65,7 @@ class Spoiled:
     lasts_s: float = 20.0
     times: int = 1
     between_s: float = 0.0
+    is_cut: bool = False
 
 
 async def spoil(scene: Scene, *, link: Link, how: Spoiled) -> Fault:
@@ -62,7 +77,8 @@ async def spoil(scene: Scene, *, link: Link, how: Spoiled) -> Fault:
         async with link.toxic(how.kind, *how.streams, **how.attributes):
             await asyncio.sleep(how.lasts_s)
     scene.notes.append(f"oldest undelivered then {scene.oldest_age_s(scene.manners.healthy()):.1f} s")
-    recovered_s, recovery_s = await scene.settled(time.monotonic(), None)
+    ended_s = time.monotonic()
+    recovered_s, recovery_s = await scene.settled(ended_s, None)
     return Fault(
         name=how.name,
         began_s=began_s,
@@ -71,5 +87,6 @@ async def spoil(scene: Scene, *, link: Link, how: Spoiled) -> Fault:
         is_clean=False,
         recovered_s=recovered_s,
         recovery_s=recovery_s,
+        blind_s=ended_s - began_s if how.is_cut else 0.0,
         note="; ".join(scene.notes),
     )

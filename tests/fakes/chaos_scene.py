@@ -109,12 +109,16 @@ class Scene:
 
     async def _revive(self) -> None:
         """Start again what ended by itself, as a supervisor would."""
-        for name, role in list(self.running.roles.items()):
-            if role.process.returncode is not None:
-                self.revived += 1
-                assert self.revived <= _REVIVED_MAX, f"{name} ends again and again: {self.running.log_of(name)}"
-                self.notes.append(f"{name} ended by itself with status {role.process.returncode}")
-                await self.running.start(name)
+        ended = {
+            name: role.process.returncode
+            for name, role in self.running.roles.items()
+            if role.process.returncode is not None
+        }
+        for name, status in ended.items():
+            self.revived += 1
+            assert self.revived <= _REVIVED_MAX, f"{name} ends again and again: {self.running.log_of(name)}"
+            self.notes.append(f"{name} ended by itself with status {status}")
+        await asyncio.gather(*(self.running.start(name) for name in ended))  # each takes seconds to be ready
 
 
 @asynccontextmanager
