@@ -15,7 +15,6 @@ from hookline.runtime.broker_node import HOST, free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 RATE = 200  # what connections of 100 kB/s can carry
-IN_FLIGHT_MAX = 2_000  # at this rate endpoints think for long, and what piled up must not wait for their answers
 PROCESSES = ("api", "fanout", "dispatcher-1", "dispatcher-2", "history")
 BOTH = ("upstream", "downstream")
 SPOILED = (
@@ -38,7 +37,6 @@ async def test_a_bad_link_to_the_broker_loses_nothing(asked: Asked, tmp_path: Pa
             seed=asked.seed,
             rate_per_s=asked.rate_per_s or RATE,
             processes=PROCESSES,
-            in_flight_max=IN_FLIGHT_MAX,
             happenings=[partial(spoil, link=link, how=each) for each in SPOILED],
         )
         table = await run_on(site, run, folder=tmp_path, say=print)

@@ -4,9 +4,9 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -35,14 +35,17 @@ Happening = Callable[[Scene], Awaitable[Fault]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What a run is made of. `rate_per_s` None: a third of what the machine can do, and at most 1,000."""
+    """What a run is made of; `changes` are settings of the roles.
+
+    `rate_per_s` None: a third of what the machine can do, and at most 1,000.
+    """
 
     title: str
     seed: int
     rate_per_s: int | None
     processes: Sequence[str]
     happenings: Sequence[Happening]
-    in_flight_max: int = 2_000  # endpoints think for long here, and what piled up must not wait for their answers
+    changes: Mapping[str, object] = field(default_factory=dict)
 
 
 async def run_chaos(plan: Plan, *, folder: Path, cache_dir: Path, say: Callable[[str], None]) -> Table:
@@ -64,15 +67,14 @@ async def run_on(site: Site, run: Run, *, folder: Path, say: Callable[[str], Non
     manners = Manners(
         endpoints=ENDPOINTS, ports=_PORTS, seed=run.seed, delay_s=_DELAY_MIN_S, failing=_FAILING, hanging=_HANGING
     )
-    async with scene(
-        site, folder, manners=manners, processes=run.processes, in_flight_max=run.in_flight_max
-    ) as running:
+    async with scene(site, folder, manners=manners, processes=run.processes, changes=run.changes) as running:
         await _warm(running)
         rate = run.rate_per_s or await _calibrated(running, say)
         await running.receiver.tell(f"delay {min(_DELAY_MAX_S, max(_DELAY_MIN_S, _OPEN_AIM / rate)):.3f}")
         published, started_s = running.sent["published"][0], time.monotonic()
         await running.publisher.tell(f"rate {rate}")
         await asyncio.sleep(_STEADY_S)
+        await running.settled(time.monotonic(), None)  # the first fault finds the road as the others do
         faults = [told(await happen(running), say) for happen in run.happenings]
         held = (sum(running.sent["acked"]) - published) / (time.monotonic() - started_s)
         say(f"publishing ends at {time.monotonic() - started_s:.0f} s")

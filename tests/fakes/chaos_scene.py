@@ -3,9 +3,9 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from fakes.chaos_load import Load, subscribe
@@ -24,6 +24,7 @@ _RETRY_TIERS_MS = (1_000, 2_000, 3_000, 4_000, 5_000, 6_000)
 _POSTPONED_TIERS_MS = (500, 1_000, 2_000, 4_000)
 _REQUEST_S = 3  # a request that hangs ends well before a stop's patience does
 _DRAIN_S = 8
+_IN_FLIGHT_MAX = 2_000  # endpoints think for long here, and what piled up must not wait for their answers
 _YOUNG_S = 1.0  # recovered: nothing healthy that was published longer ago is undelivered
 _CALM_S = 1.5  # and so for this long, before the next fault comes
 _SETTLE_S = 40.0
@@ -123,10 +124,13 @@ class Scene:
 
 @asynccontextmanager
 async def scene(
-    site: Site, folder: Path, *, manners: Manners, processes: Sequence[str], in_flight_max: int
+    site: Site, folder: Path, *, manners: Manners, processes: Sequence[str], changes: Mapping[str, object]
 ) -> AsyncIterator[Scene]:
-    """A running scene, nothing published yet; everything it started has ended when the block has."""
-    settings = _settings(site.road_servers, in_flight_max)
+    """A running scene, nothing published yet; everything it started has ended when the block has.
+
+    `changes` are settings of the roles that differ from those of every run.
+    """
+    settings = replace(_settings(site.road_servers), **changes)  # type: ignore[arg-type]  # real settings
     topics = settings.topics()
     await asyncio.to_thread(make_topics, site.bootstrap_servers, topics, replicas=site.replicas)
     async with (
@@ -157,7 +161,7 @@ async def scene(
             )
 
 
-def _settings(bootstrap: str, in_flight_max: int) -> Settings:
+def _settings(bootstrap: str) -> Settings:
     return short_settings(
         bootstrap,
         "chaos.",
@@ -166,5 +170,5 @@ def _settings(bootstrap: str, in_flight_max: int) -> Settings:
         session_timeout_s=SESSION_TIMEOUT_S,
         request_timeout_s=_REQUEST_S,
         drain_s=_DRAIN_S,
-        in_flight_max=in_flight_max,
+        in_flight_max=_IN_FLIGHT_MAX,
     )
