@@ -42,7 +42,8 @@ def write_all(producer: Producer, topic: str, records: list[tuple[str, bytes]], 
 
     started_s = time.monotonic()
     for number, (name, value) in enumerate(records):
-        if started_s + number / rate > time.monotonic():  # a few at a time, or this process takes a core from those measured
+        # A few at a time, or this process takes a core from those measured.
+        if started_s + number / rate > time.monotonic():
             producer.poll(0)
             time.sleep(_PACE_S)
         producer.produce(topic, value, on_delivery=partial(note, name))

@@ -99,7 +99,9 @@ class Metrics:
     def _declare_shared(self) -> None:
         self.lag = self._gauge("hookline_lag_records", "Records on the broker not yet committed", "topic")
         self.position_resets = self._counter(
-            "hookline_position_resets", "Positions that were out of range, where reading began or in its middle", "topic"
+            "hookline_position_resets",
+            "Positions that were out of range, where reading began or in its middle",
+            "topic",
         )
         self.write_retries = self._counter(
             "hookline_write_retries", "Records written again since the broker did not say yes", "topic"
