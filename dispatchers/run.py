@@ -40,49 +40,47 @@ async def run_dispatcher(settings: Settings, lifetime: Lifetime) -> None:
     """Dispatch until the lifetime ends; then finish what is in flight, and commit."""
     if not settings.master_keys:
         raise ConfigError("HOOKLINE_MASTER_KEYS is empty; a dispatcher needs the keys that seal signing secrets")
-    metrics, catalogue = Metrics(CollectorRegistry()), load_catalogue()
-    topics, codec = settings.topics(catalogue.domains), Codec(catalogue)
     async with AsyncExitStack() as stack:
-        tasks = Tasks(on_fatal=lifetime.fail)
-        session = await stack.enter_async_context(
-            open_session(
-                endpoints=settings.endpoints,
-                timeout_s=settings.request_timeout_s,
-                dns_servers=settings.dns_servers,
-                lookup_timeout_s=settings.lookup_timeout_s,
-                metrics=metrics,
-            )
-        )
-        view = await stack.enter_async_context(
-            open_view(settings, topics=topics, codec=codec, metrics=metrics, on_fatal=lifetime.fail)
-        )
-        writer = await stack.enter_async_context(
-            open_writer(settings.bootstrap_servers, linger_ms=_LINGER_MS, on_fatal=lifetime.fail)
-        )
+        parts = await _opened(stack, settings, lifetime)
         ends = EndOffsets(settings.bootstrap_servers)
         stack.push_async_callback(ends.close)
-        stack.push_async_callback(tasks.cancel)  # after the readers have drained, before the writer goes
-        parts = Parts(
-            settings=settings,
-            topics=topics,
-            codec=codec,
-            view=view,
-            session=session,
-            writer=writer,
-            clock=SystemClock(),
-            metrics=metrics,
-            tasks=tasks,
-        )
+        stack.push_async_callback(parts.tasks.cancel)  # after the readers have drained, before the writer goes
         lanes, tiers, forwarder = _readers(parts, on_fatal=lifetime.fail)
         ready = readiness(parts, lanes, tiers, forwarder=forwarder, ends=ends)
-        health = build_health_app(metrics, alive=[each.is_deaf for each in (*lanes, tiers)], ready=ready)
+        health = build_health_app(parts.metrics, alive=[each.is_deaf for each in (*lanes, tiers)], ready=ready)
         await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
-        if not await lifetime.lasts_until(view.wait_ready()):
+        if not await lifetime.lasts_until(parts.view.wait_ready()):
             return
-        await _refuse_unfit_tiers(settings, topics)
+        await _refuse_unfit_tiers(settings, parts.topics)
         await stack.enter_async_context(reading_all([tiers, *lanes]))
-        tasks.spawn(show_backlog_forever(tiers.lag, topics=topics, metrics=metrics))
+        parts.tasks.spawn(show_backlog_forever(tiers.lag, topics=parts.topics, metrics=parts.metrics))
         await lifetime.wait()
+
+
+async def _opened(stack: AsyncExitStack, settings: Settings, lifetime: Lifetime) -> Parts:
+    """What worker and forwarder share, open while the stack is."""
+    metrics, catalogue = Metrics(CollectorRegistry()), load_catalogue()
+    topics, codec = settings.topics(catalogue.domains), Codec(catalogue)
+    session = open_session(
+        endpoints=settings.endpoints,
+        timeout_s=settings.request_timeout_s,
+        dns_servers=settings.dns_servers,
+        lookup_timeout_s=settings.lookup_timeout_s,
+        metrics=metrics,
+    )
+    view = open_view(settings, topics=topics, codec=codec, metrics=metrics, on_fatal=lifetime.fail)
+    writer = open_writer(settings.bootstrap_servers, linger_ms=_LINGER_MS, on_fatal=lifetime.fail)
+    return Parts(
+        settings=settings,
+        topics=topics,
+        codec=codec,
+        session=await stack.enter_async_context(session),
+        view=await stack.enter_async_context(view),
+        writer=await stack.enter_async_context(writer),
+        clock=SystemClock(),
+        metrics=metrics,
+        tasks=Tasks(on_fatal=lifetime.fail),
+    )
 
 
 async def _refuse_unfit_tiers(settings: Settings, topics: Topics) -> None:

@@ -1,7 +1,7 @@
 """The processors' roles, put together: this is the only place that knows every concrete part."""
 
 import logging
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Protocol
@@ -19,7 +19,7 @@ from hookline.processors.writes import Writes
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.end_offsets import EndOffsets
-from hookline.runtime.health import build_health_app, serving
+from hookline.runtime.health import Check, build_health_app, serving
 from hookline.runtime.kafka_client import ReaderConfig
 from hookline.runtime.kafka_reader import KafkaReader, reading
 from hookline.runtime.kafka_writer import open_writer
@@ -69,24 +69,14 @@ async def run_fanout(settings: Settings, lifetime: Lifetime) -> None:
         composer = _composer(settings, catalogue, view, metrics)
         writes = Writes(writer, outstanding_max=settings.fanout_outstanding_max, metrics=metrics)
         pipeline = Pipeline(barrier=barrier, composer=composer, writes=writes, metrics=metrics, clock=clock)
-        app = build_app(settings, topics=topics, pipeline=pipeline, metrics=metrics)
-        fanout = Fanout(app, pipeline, settings=settings)
+        fanout = Fanout(
+            build_app(settings, topics=topics, pipeline=pipeline, metrics=metrics), pipeline, settings=settings
+        )
         pulse = Pulse(ends, topic=topics.subscriptions, clock=clock)
         watch = Watch(pulse, partial(_unfinished, pipeline, writes), clock=clock)
-        watchdog = Watchdog(
-            ends=ends,
-            reading=fanout,
-            progress=pipeline,
-            clock=clock,
-            on_stall=lifetime.fail,
-            on_lag=partial(_show_lag, metrics),
-        )
-        ready = [
-            lambda: _fanout_readiness(view, fanout, barrier),
-            pulse.complaint,
-            watch.complaint,
-            watchdog.complaint,
-        ]
+        watchdog = _watchdog(ends, fanout, pipeline, metrics, on_stall=lifetime.fail)
+        loaded: Check = partial(_fanout_readiness, view, fanout, barrier)
+        ready = [loaded, pulse.complaint, watch.complaint, watchdog.complaint]
         health = build_health_app(metrics, alive=[], ready=ready)
         tasks.spawn(pulse.beat_forever())
         await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
@@ -95,6 +85,18 @@ async def run_fanout(settings: Settings, lifetime: Lifetime) -> None:
         tasks.spawn(watch.look_forever())
         tasks.spawn(watchdog.run())
         await fanout.run(lifetime)
+
+
+def _watchdog(
+    ends: EndOffsets,
+    fanout: _Fanned,
+    pipeline: Pipeline,
+    metrics: Metrics,
+    *,
+    on_stall: Callable[[BaseException], None],
+) -> Watchdog:
+    on_lag = partial(_show_lag, metrics)
+    return Watchdog(ends=ends, reading=fanout, progress=pipeline, clock=SystemClock(), on_stall=on_stall, on_lag=on_lag)
 
 
 def _composer(settings: Settings, catalogue: Catalogue, view: View, metrics: Metrics) -> Composer:
