@@ -231,7 +231,7 @@ WRITES = (
         "forwarder.py",
         "self._spawn(waiting, record, self._written_again(waiting, record, delivery))",
         "self._close(waiting, record)",
-        _LIVES,
+        "tests/contract/test_forwarder.py",
     ),
     _shell(
         "the attempt is written before the retry",
