@@ -72,7 +72,7 @@ class Deliverer:
             await self._recorder.expired(delivery, source)
             return Closing.FINISHED
         if held is Held.BREAKER:
-            wait_ms = self._health.probe_in_ms(delivery.subscription_id)
+            wait_ms = max(wait_ms, self._health.probe_in_ms(delivery.subscription_id))
         await self._recorder.postponed(delivery, source, held, wait_ms)
         return Closing.POSTPONED
 

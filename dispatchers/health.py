@@ -17,10 +17,18 @@ from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import View
 from hookline.schemas.codec import Codec
-from hookline.schemas.records import Disabling, DisablingReason, EndpointHealth, Subscription, disabling_key
+from hookline.schemas.records import (
+    Disabling,
+    DisablingReason,
+    EndpointHealth,
+    Subscription,
+    SubscriptionStatus,
+    disabling_key,
+)
 from hookline.schemas.topics import Topics
 
 _log = logging.getLogger("hookline.dispatcher")
+_OVER = Limits(is_over=True)
 
 
 @dataclass(slots=True)
@@ -64,8 +72,10 @@ class HealthBook:
     def limits(self, subscription_id: str) -> Limits:
         """What holds for this endpoint now."""
         subscription = self._view.subscription(subscription_id)
-        if subscription is None:
-            return FREE
+        if subscription is None or self._view.disabling(subscription_id) is not None:
+            return _OVER
+        if subscription.status is SubscriptionStatus.PAUSED:
+            return _OVER
         known = self._of(subscription)
         if known is None:
             return FREE if subscription.rate_limit is None else Limits(subscription.rate_limit)

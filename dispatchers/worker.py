@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from math import inf
@@ -34,6 +35,9 @@ _VIEW_WAIT_S = 5.0
 _WAKE_S = 0.001
 _TICK_S = 0.1  # how soon an endpoint that hangs is noticed, at most, beyond its patience
 _STALL_MS = 300.0
+# Postponements being written at a time: thousands come at once when a slow endpoint has a backlog, and all of them in one
+# turn of the loop would hold everybody's requests for seconds (docs/performance.md).
+_POSTPONING_MAX = 64
 # Three quarters of what is in flight and in memory are for first attempts, so retries never delay them.
 _QUARTERS = {FRESH: 3, SECOND: 1}
 
@@ -71,10 +75,13 @@ class Worker:
             budgets={lane: max(1, settings.in_flight_max * part // 4) for lane, part in _QUARTERS.items()},
             endpoint_in_flight_max=settings.endpoint_in_flight_max,
             held_max=settings.window_records_max * 3 // 4,
+            doubt_held_ms=settings.doubt_held_s * 1_000,
             limits_of=health.limits,
         )
         self._bytes = _Bytes({lane: settings.window_bytes_max * part // 4 for lane, part in _QUARTERS.items()})
         self._full: set[TopicPartition] = set()
+        self._to_postpone: deque[Postponed] = deque()  # open records all of them, so no more than the windows hold
+        self._postponing = 0
         self._finished = 0
         self._stalled_ms = 0.0
         self._wake: asyncio.TimerHandle | None = None
@@ -269,14 +276,25 @@ class Worker:
         self._isolation.answered(slot, succeeded=succeeded, now_ms=self._now_ms())
 
     def _postpone_all(self, postponed: Iterable[Postponed]) -> None:
-        for each in postponed:
-            self._run(each.slot.window, self._postpone(each))
+        self._to_postpone.extend(postponed)
+        self._postpone_some()
+
+    def _postpone_some(self) -> None:
+        while self._to_postpone and self._postponing < _POSTPONING_MAX:
+            postponed = self._to_postpone.popleft()
+            if postponed.slot.window.hold is Hold.OURS:
+                self._postponing += 1
+                self._run(postponed.slot.window, self._postpone(postponed))
 
     async def _postpone(self, postponed: Postponed) -> None:
         slot, held, wait_ms = postponed
-        if await self._may_start(slot.window):
-            self._done(slot, await self._deliverer.postpone(slot, held, wait_ms))
-            self._start_ready()
+        try:
+            if await self._may_start(slot.window):
+                self._done(slot, await self._deliverer.postpone(slot, held, wait_ms))
+                self._start_ready()
+        finally:
+            self._postponing -= 1
+        self._postpone_some()
 
     async def _may_start(self, window: Window) -> bool:
         """Not while the group may have given our partitions away behind our back, and never once it has."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -35,13 +36,38 @@ async def test_many_hanging_endpoints_leave_room_for_one_that_is_new() -> None:
         assert len(hung) == 16
 
 
-async def test_what_a_hanging_endpoint_can_not_take_soon_is_parked() -> None:
-    async with endpoint(hang) as (bad, hung), dispatching() as running:
-        stuck = replace(subscription(bad), timeout_s=1)
+async def test_what_a_hanging_endpoint_does_not_take_in_time_is_parked() -> None:
+    settings = short_settings("memory", "t.", commit_interval_ms=10, doubt_held_s=1)
+    async with endpoint(hang) as (bad, hung), dispatching(settings) as running:
+        stuck = subscription(bad)
         running.configure(stuck)
         running.deliver(*(delivery(stuck) for _ in range(200)))
-        await until(lambda: [each.error for each in running.attempts()].count("doubtful") >= 100)
-    assert len(hung) <= 10
+        await until(lambda: running.gauge("hookline_doubtful_in_flight_requests") == 2)
+        assert running.parked() == []  # it may be well again in a moment
+        await until(lambda: [each.error for each in running.attempts()].count("doubtful") == 198)
+    assert len(hung) == 2
+
+
+async def test_what_waits_for_a_hanging_endpoint_is_put_on_record_soon_after_its_webhook_is_deleted() -> None:
+    async with endpoint(hang) as (bad, hung), dispatching() as running:
+        stuck = subscription(bad)
+        running.configure(stuck)
+        running.deliver(*(delivery(stuck) for _ in range(200)))
+        await until(lambda: running.gauge("hookline_doubtful_in_flight_requests") == 2)
+        running.forget(stuck)
+        await until(lambda: [each.outcome for each in running.attempts()].count(Outcome.CANCELLED) == 198)
+    assert len(hung) == 2
+
+
+async def test_thousands_to_be_parked_at_once_are_written_a_few_at_a_time() -> None:
+    async with endpoint(200) as (url, _), dispatching() as running:
+        to, counts = replace(subscription(url), rate_limit=1), [0]
+        running.configure(to)
+        running.deliver(*(delivery(to) for _ in range(3_000)))
+        while counts[-1] < 2_900:
+            await asyncio.sleep(0)
+            counts.append(running.parked_count())
+    assert 0 < max(later - earlier for earlier, later in pairwise(counts)) <= 64
 
 
 async def test_a_burst_for_a_healthy_endpoint_is_not_parked() -> None:
@@ -83,7 +109,7 @@ async def test_what_was_parked_comes_back_and_is_delivered_the_oldest_first() ->
 
 async def test_silence_opens_the_breaker_and_a_probe_closes_it() -> None:
     opened = asyncio.Event()
-    settings = short_settings("memory", "t.", commit_interval_ms=10)
+    settings = short_settings("memory", "t.", commit_interval_ms=10, doubt_held_s=3)
     async with endpoint(when(opened, 200)) as (url, seen), dispatching(settings, forwarding=True) as running:
         to = replace(subscription(url), timeout_s=1)
         running.configure(to)

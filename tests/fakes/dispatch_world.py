@@ -430,17 +430,28 @@ class World:
         self.offset += 1
 
     def _has_settled(self) -> bool:
-        return not self._unended() and self.broker.known.dead[""] >= bool(self.nonsense)
+        """Every delivery has ended, and nothing is left to be read, forwarded or committed: copies, too, were looked at."""
+        is_read = all(self._is_committed("dispatchers", topic) for topic in LANES)
+        is_forwarded = all(self._is_committed("forwarders", topic) for topic in TIERS)
+        return is_read and is_forwarded and not self._unended() and self.broker.known.dead[""] >= bool(self.nonsense)
+
+    def _is_committed(self, group: str, topic: str) -> bool:
+        commit = self.broker.committed(group, TopicPartition(topic, 0))
+        return (0 if commit is None else commit.offset) == len(self.broker.records(topic))
 
     def _unended(self) -> list[str]:
         return [f"{made.delivery_id} run {made.run}" for made in self.made if not self._ends(made)]
 
     def _ends(self, made: Delivery) -> int:
-        """How many outcomes are on record after which nothing follows; a dead letter is one if there is no other."""
+        """How many outcomes are on record after which nothing follows; a dead letter is one if there is no other.
+
+        Dead letters do not say of which run they are: each has its part of them.
+        """
         known, numbers = self.broker.known, range(1, ATTEMPTS_MAX + 1)
         found = [each for number in numbers for each in known.attempts.get((made.delivery_id, made.run, number), ())]
         last = {each.attempt_id for each in found if _is_last(each)}  # one whose write was repeated is one
-        return len(last) or known.dead[made.delivery_id]
+        runs = sum(each.delivery_id == made.delivery_id for each in self.made)
+        return len(last) or -(-known.dead[made.delivery_id] // runs)
 
 
 def _is_last(attempt: Attempt) -> bool:

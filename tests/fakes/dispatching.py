@@ -60,6 +60,11 @@ class Dispatching:
             ]
         )
 
+    def forget(self, subscription: Subscription) -> None:
+        """The view learns that it was deleted."""
+        key = subscription.subscription_id.encode()
+        self.view.received([KafkaRecord(TOPICS.subscriptions, 0, self.view.applied, 0, key, None)])
+
     def deliver(self, *deliveries: Delivery) -> None:
         for each in deliveries:
             self.broker.append(TOPICS.deliveries, each.subscription_id.encode(), CODEC.encode(each))
@@ -77,6 +82,9 @@ class Dispatching:
         """What was postponed, as often as it was."""
         topics = [TOPICS.postponed(tier) for tier in TOPICS.postponed_tiers_ms]
         return [CODEC.decode(record.value, Delivery) for topic in topics for record in self.broker.records(topic)]
+
+    def parked_count(self) -> int:
+        return sum(len(self.broker.records(TOPICS.postponed(tier))) for tier in TOPICS.postponed_tiers_ms)
 
     def judgements(self) -> Sequence[Record]:
         """What was judged of endpoints, in order."""

@@ -72,6 +72,7 @@ class Isolated:
             budgets=self.budgets,
             endpoint_in_flight_max=self.most,
             held_max=self.held_max,
+            doubt_held_ms=picks.one_of((300.0, 1_000.0, 30_000.0)),
             limits_of=self.limits.__getitem__,
         )
         self.now_ms = 1_000.0
@@ -97,7 +98,7 @@ class Isolated:
             DELIVERY,
             delivery_id=f"delivery_{lane}_{window.partition}_{offset}",
             subscription_id=name,
-            created_at_ms=picks.below(50),
+            created_at_ms=1 + picks.below(50),
             postponed=picks.below(3) if lane == SECOND else 0,
             is_test=picks.below(10) == 9,
         )
@@ -145,7 +146,8 @@ class Isolated:
 
     def limit(self, picks: Picks) -> bool:
         name = picks.one_of(ENDPOINTS)
-        self.limits[name] = replace(self.limits[name], rate=picks.one_of((None, 1, 7, 100)))
+        rate, is_over = picks.one_of((None, 1, 7, 100)), picks.below(8) == 7
+        self.limits[name] = replace(self.limits[name], rate=rate, is_over=is_over)
         return True
 
     def break_or_mend(self, picks: Picks) -> bool:
@@ -212,13 +214,13 @@ class Isolated:
 
     def check_what_waits_is_what_was_offered_and_nothing_else_became_of(self, lane: str) -> None:
         waiting = self._in(lane, Where.WAITING)
-        held = {id(entry[2]) for share in self.rules._shares.values() for entry in share.sides[lane].waiting}
+        held = {id(entry.slot) for share in self.rules._shares.values() for entry in share.sides[lane].waiting}
         ours = {id(slot) for slot in waiting if slot.window.hold is Hold.OURS}
         assert ours <= held <= {id(slot) for slot in waiting}
         assert self.rules.waiting(lane) == len(held)
         for share in self.rules._shares.values():
             entries = share.sides[lane].waiting
-            assert share.sides[lane].parked == sum(slot.delivery.postponed > 0 for _, _, slot in entries)
+            assert share.sides[lane].parked == sum(each.slot.delivery.postponed > 0 for each in entries)
 
     # -- what must hold when one starts -------------------------------------------------------------------------------
 
@@ -226,6 +228,7 @@ class Isolated:
         share = self._share(slot)
         assert slot.window.hold is Hold.OURS
         assert self.where[id(slot)] is Where.WAITING
+        assert share.limits.breaker is not Breaker.OPEN or share.limits.is_over or slot.delivery.is_test
         self._check_budget_of_standing(slot, share)
         self._check_caps(slot, share, before[share.name])
         self._check_oldest_first(slot)
@@ -256,12 +259,12 @@ class Isolated:
             assert in_flight[lane] <= part  # the other lane wants its part
 
     def _check_oldest_first(self, slot: Slot) -> None:
-        ages = [
-            each.delivery.created_at_ms
+        turns = [
+            _turn(each)
             for each in self._in(slot.window.lane, Where.WAITING)
             if each.window.hold is Hold.OURS and each.delivery.subscription_id == slot.delivery.subscription_id
         ]
-        assert slot.delivery.created_at_ms <= min(ages)
+        assert _turn(slot) <= min(turns)
 
     def _check_spacing(self, slot: Slot, share: Share) -> None:
         """Of a rate limited endpoint's requests any k + 1 take k times the spacing, less what a late timer may make up."""
@@ -382,6 +385,10 @@ class Isolated:
 
     def _both_here(self, share: Share) -> bool:
         return all((lane, share.partition) in self.windows for lane in (FRESH, SECOND))
+
+
+def _turn(slot: Slot) -> int:
+    return 0 if slot.delivery.is_test else slot.delivery.created_at_ms
 
 
 def _partition(name: str) -> int:

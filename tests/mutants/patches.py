@@ -196,6 +196,13 @@ REPEATS = (
         _PARTITION,
     ),
     _shell(
+        "all that is to be parked is written at once",
+        "worker.py",
+        "self._postponing < _POSTPONING_MAX",
+        "self._postponing < 1_000_000",
+        "tests/contract/test_isolation.py",
+    ),
+    _shell(
         "what lies before the commit is not remembered",
         "worker.py",
         "window.remember(delivery)",

@@ -79,6 +79,10 @@ def test_a_copy_of_what_an_earlier_process_did_is_not_sent(shared: Place) -> Non
     )
 
 
+def test_two_runs_that_end_in_dead_letters_have_one_each(shared: Place) -> None:
+    shared.runner.run(shared.play([("deliver", 2), ("lower_a_limit", 4), ("wait", 3), ("wait", 3), ("resend", 0)]))
+
+
 def test_what_comes_back_before_its_postponement_is_acknowledged_is_not_lost(shared: Place) -> None:
     late = [("pause", 0), ("hold_up_what_is_postponed_again", 0), ("deliver", 0)]
     shared.runner.run(shared.play([*late, *[("wait", 3)] * 12]))

@@ -23,6 +23,7 @@ class Scene:
     second: int = 100
     most: int = 16
     held_max: int = 1_000
+    doubt_held_ms: float = 30_000.0
     limits: dict[str, Limits] = field(default_factory=dict)
     lanes: Sequence[str] = (FRESH, SECOND)
     now_ms: float = 1_000.0
@@ -35,14 +36,21 @@ class Scene:
             budgets={FRESH: self.fresh, SECOND: self.second},
             endpoint_in_flight_max=self.most,
             held_max=self.held_max,
+            doubt_held_ms=self.doubt_held_ms,
             limits_of=lambda name: self.limits.get(name, Limits()),
         )
         self.windows = {lane: _window(lane) for lane in self.lanes}
         for window in self.windows.values():
             self.rules.assigned(window)
 
-    def offer(self, name: str, count: int = 1, *, lane: str = FRESH, postponed: int = 0) -> list[Postponed]:
-        return [each for _ in range(count) if (each := self._offer(name, lane, postponed)) is not None]
+    def offer(
+        self, name: str, count: int = 1, *, lane: str = FRESH, postponed: int = 0, is_test: bool = False
+    ) -> list[Postponed]:
+        return [each for _ in range(count) if (each := self._offer(name, lane, postponed, is_test)) is not None]
+
+    def tick(self, later_ms: float = 0.0) -> list[Postponed]:
+        self.now_ms += later_ms
+        return list(self.rules.tick(self.now_ms))
 
     def start(self) -> list[Slot]:
         return list(self.rules.start(self.now_ms))
@@ -64,7 +72,14 @@ class Scene:
             self.now_ms += 10
             self.end(slots)
 
-    def _offer(self, name: str, lane: str, postponed: int) -> Postponed | None:
+    def hang(self, name: str) -> None:
+        """Two requests get no answer, and it is in doubt."""
+        self.offer(name, 2)
+        self.start()
+        self.now_ms += 1_000
+        self.rules.tick(self.now_ms)
+
+    def _offer(self, name: str, lane: str, postponed: int, is_test: bool) -> Postponed | None:
         self.offered += 1
         delivery = replace(
             DELIVERY,
@@ -72,6 +87,7 @@ class Scene:
             subscription_id=name,
             created_at_ms=self.offered,
             postponed=postponed,
+            is_test=is_test,
         )
         window = self.windows[lane]
         assert window.arrive(delivery, self.offered, 1) is Arrival.START
@@ -97,16 +113,35 @@ def test_a_proven_endpoint_has_as_many_as_its_cap(most: int, started: int) -> No
     assert len(scene.start()) == started
 
 
-@pytest.mark.parametrize(("breaker", "started", "postponed"), [(Breaker.PROBE, 1, 0), (Breaker.OPEN, 0, 8)])
-def test_an_endpoint_whose_breaker_is_not_closed_gets_a_probe_at_most(
-    breaker: Breaker, started: int, postponed: int
-) -> None:
+@pytest.mark.parametrize(("breaker", "started"), [(Breaker.PROBE, 1), (Breaker.OPEN, 0)])
+def test_an_endpoint_whose_breaker_is_not_closed_gets_a_probe_at_most(breaker: Breaker, started: int) -> None:
     scene = Scene()
     scene.prove("a")
     scene.limits["a"] = Limits(breaker=breaker)
-    held = scene.offer("a", 8)
-    assert [each.held for each in held] == [Held.BREAKER] * postponed
+    assert scene.offer("a", 8) == []
     assert len(scene.start()) == started
+
+
+def test_a_test_goes_to_an_endpoint_whose_breaker_is_open_before_what_waits() -> None:
+    scene = Scene()
+    scene.prove("a")
+    scene.limits["a"] = Limits(breaker=Breaker.OPEN)
+    scene.offer("a", 8)
+    scene.offer("a", is_test=True)
+    assert [slot.delivery.is_test for slot in scene.start()] == [True]
+
+
+@pytest.mark.parametrize("lane", [FRESH, SECOND])
+def test_what_is_over_is_looked_at_whoever_hangs(lane: str) -> None:
+    scene = Scene()
+    scene.prove("a")
+    scene.offer("a", 16)
+    assert len(scene.start()) == 16
+    scene.offer("a", 8, lane=lane)
+    scene.tick(60_000)
+    scene.limits["a"] = Limits(is_over=True)
+    scene.tick()
+    assert len(scene.start()) == 8
 
 
 @pytest.mark.parametrize(
@@ -208,18 +243,42 @@ def test_a_rate_limited_endpoint_has_its_turn_in_a_lane_that_is_never_empty() ->
 
 
 @pytest.mark.parametrize(
-    ("lane", "cramped", "kept"), [(FRESH, False, 8), (FRESH, True, 8), (SECOND, False, 20), (SECOND, True, 8)]
+    ("lane", "cramped", "kept"), [(FRESH, False, 1_000), (FRESH, True, 8), (SECOND, False, 20), (SECOND, True, 8)]
 )
 def test_what_waits_for_one_endpoint_is_bounded_and_the_rest_postponed(lane: str, cramped: bool, kept: int) -> None:
     scene = Scene(held_max=20)
-    scene.offer("a", 2)
-    scene.start()
-    scene.now_ms += 60_000  # both hang
-    scene.rules.tick(scene.now_ms)
+    scene.hang("a")
+    scene.tick(5_000)
     scene.rules.lanes[lane].cramped = cramped
-    postponed = scene.offer("a", 50, lane=lane)
+    postponed = scene.offer("a", 1_050, lane=lane)
     assert scene.rules.waiting(lane) == kept
-    assert [(each.held, each.wait_ms) for each in postponed] == [(Held.DOUBTFUL, 0.0)] * (50 - kept)
+    assert [(each.held, each.wait_ms) for each in postponed] == [(Held.DOUBTFUL, 5_000.0)] * (1_050 - kept)
+
+
+@pytest.mark.parametrize("lane", [FRESH, SECOND])
+def test_what_waited_for_one_in_doubt_in_vain_is_postponed_the_oldest_first(lane: str) -> None:
+    scene = Scene()
+    scene.hang("a")
+    scene.offer("a", 4, lane=lane)
+    assert scene.tick(29_000) == []
+    scene.offer("a", 4, lane=lane)
+    scene.offer("a", is_test=True)
+    early, late = scene.tick(1_000), scene.tick(29_000)
+    assert [len(early), len(late)] == [4, 4]
+    for moved in (early, late):
+        assert [each.slot.offset for each in moved] == sorted(each.slot.offset for each in moved)
+    assert {(each.held, each.wait_ms) for each in early} == {(Held.DOUBTFUL, 30_000.0)}
+
+
+def test_what_waited_long_for_one_that_is_in_doubt_for_a_moment_waits_on() -> None:
+    scene = Scene(limits={"a": Limits(1)})
+    scene.prove("a")
+    scene.offer("a", 10, lane=SECOND, postponed=1)
+    scene.tick(60_000)
+    scene.limits["a"] = Limits(1, breaker=Breaker.OPEN)
+    assert scene.tick() == []
+    scene.limits["a"] = Limits(1)
+    assert (scene.tick(29_000), scene.tick(60_000)) == ([], [])
 
 
 def test_what_waits_for_a_lane_and_for_no_endpoint_is_not_postponed() -> None:
@@ -231,12 +290,13 @@ def test_what_waits_for_a_lane_and_for_no_endpoint_is_not_postponed() -> None:
     assert list(scene.rules.tick(scene.now_ms)) == []
 
 
-def test_a_breaker_that_opens_postpones_what_waits() -> None:
+def test_an_open_breaker_is_why_what_waits_is_postponed() -> None:
     scene = Scene()
-    scene.offer("a", 8)
-    scene.start()
+    scene.prove("a")
     scene.limits["a"] = Limits(breaker=Breaker.OPEN)
-    assert [each.held for each in scene.rules.tick(scene.now_ms)] == [Held.BREAKER] * 6
+    scene.offer("a", 6)
+    assert (scene.tick(), scene.start()) == ([], [])
+    assert [(each.held, each.wait_ms) for each in scene.tick(30_000)] == [(Held.BREAKER, 30_000.0)] * 6
 
 
 def test_the_older_half_makes_room_with_the_oldest_first_in_turn() -> None:

@@ -1,7 +1,8 @@
 """Which open deliveries may start now: lanes have their budgets, endpoints their caps, and none can take another's.
 
 Invariants: a lane's requests in flight never exceed its budget; one to an endpoint in doubt never starts while those hold half
-of it; an endpoint's never exceed its cap; a rate limited endpoint's requests are spaced; what waits is bounded, and what exceeds is postponed.
+of it; an endpoint's never exceed its cap; a rate limited endpoint's requests are spaced; what waits is bounded, and what exceeds
+is postponed; nothing but tests starts while a breaker is open.
 """
 
 from collections import deque
@@ -11,8 +12,7 @@ from heapq import heappop, heappush
 from itertools import count
 from math import inf
 
-from hookline.core.breaker import Breaker
-from hookline.core.limits import FRESH, SECOND, Held, Limits, budget_of
+from hookline.core.limits import FRESH, SECOND, Limits, budget_of
 from hookline.core.pace import Standing
 from hookline.core.share import HELD_MIN, Postponed, Share
 from hookline.core.window import Hold, Slot, Window
@@ -62,11 +62,18 @@ class Isolation:
     """Takes turns among endpoints; never awaits, and has no clock: `now_ms` only runs forward."""
 
     def __init__(
-        self, *, budgets: Mapping[str, int], endpoint_in_flight_max: int, held_max: int, limits_of: LimitsOf
+        self,
+        *,
+        budgets: Mapping[str, int],
+        endpoint_in_flight_max: int,
+        held_max: int,
+        doubt_held_ms: float,
+        limits_of: LimitsOf,
     ) -> None:
         self.lanes = {name: Lane(budget) for name, budget in budgets.items()}
         self._most = endpoint_in_flight_max
         self._held_max = held_max
+        self._doubt_held_ms = doubt_held_ms
         self._limits_of = limits_of
         self._shares: dict[str, Share] = {}
         self._busy: dict[str, Share] = {}  # of these, the ones with something waiting or in flight, or that had lately
@@ -95,13 +102,11 @@ class Isolation:
     def offer(self, slot: Slot, now_ms: float) -> Postponed | None:
         """It waits for its turn; or, if too many do, or none may start for long, it is to be postponed."""
         share, lane = self._share(slot), slot.window.lane
-        share.limits = self._limits_of(share.name)
-        if share.limits.breaker is Breaker.OPEN and not slot.delivery.is_test:
-            return Postponed(slot, Held.BREAKER, 0.0)
+        share.look(self._limits_of(share.name), now_ms)
         waiting = len(share.sides[lane].waiting)
         if waiting >= HELD_MIN and self._is_limited(share, lane) and waiting >= self._bound(share, lane, now_ms):
             return share.park(slot, now_ms)
-        share.put(slot, lane, next(self._order))
+        share.put(slot, lane, next(self._order), now_ms)
         self._busy[share.name] = share
         self._queue(share, lane)
         return None
@@ -129,7 +134,7 @@ class Isolation:
         share.sides[name].in_flight -= 1
         share.pace.ended(id(slot))
         self._judge(share, now_ms)
-        share.limits = self._limits_of(share.name)
+        share.look(self._limits_of(share.name), now_ms)
         self._queue(share, FRESH)
         self._queue(share, SECOND)
 
@@ -141,7 +146,7 @@ class Isolation:
                 del self._busy[share.name]
                 continue
             self._judge(share, now_ms)
-            share.limits = self._limits_of(share.name)
+            share.look(self._limits_of(share.name), now_ms)
             for lane in (FRESH, SECOND):
                 excess.extend(self._excess(share, lane, now_ms))
                 self._queue(share, lane)
@@ -244,16 +249,13 @@ class Isolation:
     # -- bounds -------------------------------------------------------------------------------------------------------
 
     def _excess(self, share: Share, lane: str, now_ms: float) -> Iterable[Postponed]:
-        side = share.sides[lane]
-        if share.limits.breaker is Breaker.OPEN:
-            slots = list(share.take(lane, lambda slot: not slot.delivery.is_test, len(side.waiting)))
-            return [Postponed(slot, Held.BREAKER, 0.0) for slot in slots]
-        over = len(side.waiting) - self._bound(share, lane, now_ms)
+        yield from (share.park(slot, now_ms) for slot in share.held_in_vain(lane, now_ms, self._doubt_held_ms))
+        over = len(share.sides[lane].waiting) - self._bound(share, lane, now_ms)
         if over <= 0 or not self._is_limited(share, lane):
-            return []
+            return
         slots = list(share.take(lane, _is_ours, int(over)))
         slots.reverse()  # the older of them has its turn before
-        return [share.park(slot, now_ms) for slot in slots]
+        yield from (share.park(slot, now_ms) for slot in slots)
 
     def _bound(self, share: Share, lane: str, now_ms: float) -> float:
         if self.lanes[lane].cramped:

@@ -33,10 +33,11 @@ class Held(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`rate` is in requests a second; None: not limited."""
+    """`rate` is in requests a second; None: not limited. `is_over`: it is paused, disabled or gone, and nothing is requested."""
 
     rate: int | None = None
     breaker: Breaker = Breaker.CLOSED
+    is_over: bool = False
 
 
 FREE = Limits()
@@ -49,6 +50,8 @@ def share_of(lane: str, *, parked: bool) -> float:
 
 def in_flight_max(limits: Limits, standing: Standing, *, most: int) -> int:
     """Requests in flight to one endpoint, both lanes together."""
+    if limits.is_over:
+        return 2 * most  # what waits is only put on record, beside the requests that may still be open
     if limits.breaker is not Breaker.CLOSED:
         return 1
     return most if standing is Standing.PROVEN else min(UNPROVEN_MAX, most)

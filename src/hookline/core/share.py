@@ -6,6 +6,7 @@ from heapq import heapify, heappop, heappush
 from math import inf
 from typing import NamedTuple
 
+from hookline.core.breaker import Breaker
 from hookline.core.limits import FREE, FRESH, OTHER, SECOND, Held, Limits, Tokens, in_flight_max, share_of
 from hookline.core.pace import Pace, Standing
 from hookline.core.window import Hold, Slot
@@ -14,7 +15,17 @@ from hookline.core.window import Hold, Slot
 # A window of 16,000 spans a partition's 125 records a second for two minutes: enough for this and for attempts of 30 s.
 _FRESH_HELD_S = 20.0
 HELD_MIN = 8  # held for one endpoint, however slow it is and however short memory
-Waiting = tuple[int, int, Slot]
+# Held for one in doubt, for as long as `doubt_held_ms`: eight such endpoints leave half of a partition's window.
+DOUBT_HELD_MAX = 1_000
+
+
+class Waiting(NamedTuple):
+    """One that waits, in the order of its turn."""
+
+    turn: int  # when its delivery was made; a test is looked at before all others
+    order: int
+    slot: Slot
+    since_ms: float
 
 
 class Postponed(NamedTuple):
@@ -50,6 +61,7 @@ class Share:
     standing: Standing = Standing.UNKNOWN
     timed: bool = False  # whether it stands in the queue of the rate limited
     turn_ms: float = 0.0  # when the last of what was parked will have its turn
+    doubt_since_ms: float | None = None
 
     def in_flight(self) -> int:
         return self.sides[FRESH].in_flight + self.sides[SECOND].in_flight
@@ -67,32 +79,54 @@ class Share:
         side.queued = None
         return True
 
-    def put(self, slot: Slot, lane: str, order: int) -> None:
+    def look(self, limits: Limits, now_ms: float) -> None:
+        """What holds for it now; and since when it is in doubt."""
+        self.limits = limits
+        if limits.breaker is Breaker.CLOSED and self.standing is not Standing.DOUBTFUL:
+            self.doubt_since_ms = None
+        elif self.doubt_since_ms is None:
+            self.doubt_since_ms = now_ms
+
+    def put(self, slot: Slot, lane: str, order: int, now_ms: float) -> None:
         """It waits for its turn."""
         side, other = self.sides[lane], self.sides[OTHER[lane]]
         if not side.waiting:
             side.took = max(side.took, other.took) if other.waiting else side.took  # no credit for idle time
         side.parked += slot.delivery.postponed > 0
-        heappush(side.waiting, (slot.delivery.created_at_ms, order, slot))
+        turn = 0 if slot.delivery.is_test else slot.delivery.created_at_ms
+        heappush(side.waiting, Waiting(turn, order, slot, now_ms))
 
     def pop(self, lane: str) -> Slot | None:
         """The oldest that is still ours; None if there is none."""
         side = self.sides[lane]
         while side.waiting:
-            slot = heappop(side.waiting)[2]
-            side.parked -= slot.delivery.postponed > 0
+            slot = self._popped(side)
             if slot.window.hold is Hold.OURS:
                 return slot
         return None
+
+    def held_in_vain(self, lane: str, now_ms: float, held_ms: float) -> Iterator[Slot]:
+        """Remove those that waited for so long while it was in doubt, the oldest first. Tests wait on."""
+        if self.doubt_since_ms is None or now_ms - self.doubt_since_ms < held_ms:
+            return
+        side, tests = self.sides[lane], []
+        while side.waiting and not side.waiting[0].turn:
+            tests.append(heappop(side.waiting))
+        while side.waiting and now_ms - side.waiting[0].since_ms >= held_ms:
+            slot = self._popped(side)
+            if slot.window.hold is Hold.OURS:
+                yield slot
+        for each in tests:
+            heappush(side.waiting, each)
 
     def take(self, lane: str, wanted: Callable[[Slot], bool], most: int) -> Iterator[Slot]:
         """Remove waiting ones that are wanted, the youngest first, at most so many."""
         side, kept, taken = self.sides[lane], [], 0
         for entry in sorted(side.waiting, reverse=True):
-            if taken < most and wanted(entry[2]):
+            if taken < most and wanted(entry.slot):
                 taken += 1
-                side.parked -= entry[2].delivery.postponed > 0
-                yield entry[2]
+                side.parked -= entry.slot.delivery.postponed > 0
+                yield entry.slot
             else:
                 kept.append(entry)
         heapify(kept)
@@ -102,6 +136,8 @@ class Share:
         """Whether the caps let one more request of this lane start."""
         total = in_flight_max(self.limits, self.standing, most=self.most)
         side, other = self.sides[lane], self.sides[OTHER[lane]]
+        if self.limits.breaker is Breaker.OPEN and not self.limits.is_over and side.waiting and side.waiting[0].turn:
+            return False  # only tests go
         if not both_here:
             return side.in_flight < max(1, int(total * self._share(lane)))
         if side.in_flight + other.in_flight >= total:
@@ -137,16 +173,21 @@ class Share:
 
     def held_max(self, lane: str, now_ms: float) -> float:
         """How many fresh ones may wait in memory for this endpoint."""
+        if self.doubt_since_ms is not None:
+            return DOUBT_HELD_MAX
         return max(HELD_MIN, _FRESH_HELD_S * self.per_s(now_ms) * self._share(lane))
 
     def park(self, slot: Slot, now_ms: float) -> Postponed:
         """One that is not held any longer: why, and how long until its turn.
 
         First time: after all that were parked before it. Again: after those that are held now, for it was counted before.
-        Of an endpoint in doubt, or one that nobody knows, no turn can be foretold.
+        Of an endpoint in doubt, or one that nobody knows, no turn can be foretold: as long as it lasted, it may last on.
         """
+        in_doubt_ms = 0.0 if self.doubt_since_ms is None else now_ms - self.doubt_since_ms
+        if self.limits.breaker is not Breaker.CLOSED:
+            return Postponed(slot, Held.BREAKER, in_doubt_ms)
         if self.limits.rate is None and self.standing is not Standing.PROVEN:
-            return Postponed(slot, Held.DOUBTFUL, 0.0)
+            return Postponed(slot, Held.DOUBTFUL, in_doubt_ms)
         held = Held.BACKLOG if self.limits.rate is None else Held.RATE
         each_ms = self._turn_each_ms()
         held_ms = each_ms * sum(len(side.waiting) for side in self.sides.values())
@@ -154,6 +195,12 @@ class Share:
             return Postponed(slot, held, held_ms)
         self.turn_ms = max(self.turn_ms, now_ms) + each_ms
         return Postponed(slot, held, self.turn_ms - now_ms + held_ms)
+
+    @staticmethod
+    def _popped(side: Side) -> Slot:
+        slot = heappop(side.waiting).slot
+        side.parked -= slot.delivery.postponed > 0
+        return slot
 
     def _turn_each_ms(self) -> float:
         """How long one takes at the endpoint's best, so that what is parked comes back too early rather than too late."""

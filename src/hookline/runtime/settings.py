@@ -112,6 +112,12 @@ class Settings:
     endpoint_in_flight_max: int = _setting(
         16, "of these, to one endpoint (three quarters first attempts)", at_least=2, at_most=1_000
     )
+    doubt_held_s: int = _setting(
+        30,
+        "how long a delivery waits in memory for an endpoint in doubt before it is postponed",
+        at_least=1,
+        at_most=300,
+    )
     disable_after_s: int = _setting(
         5 * 86_400,
         "a webhook whose every attempt failed for this long is disabled; 0: never",
