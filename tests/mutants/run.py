@@ -15,7 +15,8 @@ from pathlib import Path
 from queue import Queue
 from tempfile import TemporaryDirectory
 
-from mutants.patches import MUTANTS, Mutant
+from mutants.mutant import Mutant
+from mutants.patches import MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 _COPIED = ("pyproject.toml", "src", "producers", "processors", "dispatchers", "schemas", "api", "infra", "tests")

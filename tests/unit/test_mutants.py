@@ -1,6 +1,7 @@
 import pytest
 
-from mutants.patches import MUTANTS, Mutant
+from mutants.mutant import Mutant
+from mutants.patches import MUTANTS
 from mutants.run import ROOT, patched
 
 

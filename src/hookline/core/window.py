@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from hookline.core.offsets import Progress, read_bitmap, written_bitmap
+from hookline.core.offsets import Progress, bits_of, read_bitmap, written_bitmap
 from hookline.core.repeats import Copy, Repeats
 from hookline.schemas.records import Delivery
 
@@ -81,7 +81,8 @@ class Window:
     @property
     def metadata(self) -> str:
         """What travels with the commit: which offsets beyond `position` are done, this assignment's and earlier ones'."""
-        return written_bitmap(self.position, (*self._progress.beyond(), *self._done_before))
+        position = self.position
+        return written_bitmap(self._progress.beyond(position) | bits_of(position, self._done_before))
 
     def arrive(self, delivery: Delivery, offset: int, size_bytes: int) -> Arrival:
         """A record of the partition was read, in order."""
