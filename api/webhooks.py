@@ -114,10 +114,12 @@ class Webhooks:
         _check_unchangeable(current, wanted)
         if wanted.status == "disabled" and not is_disabled:
             raise invalid([FieldError("status", _NOT_DISABLED)])
-        enables = is_disabled and given.get("status") is SubscriptionStatus.ACTIVE
+        was_off = is_disabled or current.status is SubscriptionStatus.PAUSED
+        enables = was_off and given.get("status") is SubscriptionStatus.ACTIVE
         changed = replace(current, **given)
         if enables or changed.url != current.url:
-            # What was judged before, or is being judged now, is of an endpoint that its owner has changed or mended.
+            # What was judged before, or is being judged now, is of an endpoint that its owner has changed or mended; and the
+            # time for which it was paused is none in which it failed.
             changed = replace(changed, judged_from=current.version + 1)
         return current if changed == current else self._next(changed)
 

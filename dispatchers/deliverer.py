@@ -5,7 +5,7 @@ from enum import Enum, auto
 
 from hookline.core.breaker import Breaker
 from hookline.core.limits import Held
-from hookline.core.verdict import Delivered, judge
+from hookline.core.verdict import Delivered, NoAnswer, Trouble, judge
 from hookline.core.window import Hold, Slot
 from hookline.dispatchers.entries import Source
 from hookline.dispatchers.health import HealthBook
@@ -16,6 +16,8 @@ from hookline.runtime.settings import Settings
 from hookline.runtime.view import View
 from hookline.schemas.records import Subscription, SubscriptionStatus
 from hookline.schemas.topics import Topics
+
+_OUR_FAULT = NoAnswer(Trouble.SECRET)  # no request was made: it says nothing of the endpoint
 
 
 class Closing(Enum):
@@ -84,7 +86,7 @@ class Deliverer:
         sent = await self._sender.send(slot.delivery, subscription)
         verdict = judge(sent.reply, attempt=slot.delivery.attempt, tiers_ms=self._tiers_ms)
         answered(isinstance(verdict, Delivered))
-        if not slot.delivery.is_test:
+        if not slot.delivery.is_test and sent.reply != _OUR_FAULT:
             await self._health.attempted(subscription, sent, verdict)
         if slot.window.hold is Hold.GONE:
             await self._recorder.attempted_late(slot.delivery, source_of(slot), sent, verdict)

@@ -4,6 +4,8 @@ The judgement is shared through `webhooks.endpoint-state`, written when it chang
 """
 
 import logging
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from hookline.core.breaker import WELL, Health, after_failure, breaker, is_hopeless, is_news
@@ -11,12 +13,13 @@ from hookline.core.limits import FREE, Limits
 from hookline.core.verdict import Answer, Delivered, Ending, GiveUp, Verdict
 from hookline.dispatchers.sender import Sent
 from hookline.runtime.clock import Clock
-from hookline.runtime.log import Writer, persisted
+from hookline.runtime.log import Writer, Written, persisted
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import View
 from hookline.schemas.codec import Codec
+from hookline.schemas.errors import NotYet
 from hookline.schemas.records import (
     Disabling,
     DisablingReason,
@@ -29,6 +32,7 @@ from hookline.schemas.topics import Topics
 
 _log = logging.getLogger("hookline.dispatcher")
 _OVER = Limits(is_over=True)
+_VIEW_WAIT_S = 10.0
 
 
 @dataclass(slots=True)
@@ -39,6 +43,7 @@ class _Known:
     health: Health
     recorded: Health
     at_ms: int
+    heard: EndpointHealth | None  # what another process, or we, had put on record when this was judged
     writing: bool = False
 
 
@@ -66,13 +71,16 @@ class HealthBook:
         self._metrics = metrics
         self._tasks = tasks
         self._known: dict[str, _Known] = {}
-        metrics.endpoints_failing.set_function(lambda: len(self._known))
-        metrics.breakers_open.set_function(lambda: sum(known.health.opened > 0 for known in self._known.values()))
+        metrics.endpoints_failing.set_function(lambda: len(self._swept()))
+        metrics.breakers_open.set_function(lambda: sum(known.health.opened > 0 for known in self._swept()))
 
     def limits(self, subscription_id: str) -> Limits:
         """What holds for this endpoint now."""
         subscription = self._view.subscription(subscription_id)
-        if subscription is None or self._view.disabling(subscription_id) is not None:
+        if subscription is None:
+            self._known.pop(subscription_id, None)
+            return _OVER
+        if self._view.disabling(subscription_id) is not None:
             return _OVER
         if subscription.status is SubscriptionStatus.PAUSED:
             return _OVER
@@ -117,14 +125,15 @@ class HealthBook:
             known = None
             del self._known[subscription.subscription_id]
         record = self._view.health(subscription.subscription_id)
-        if record is None or (known is not None and record.at_ms <= known.at_ms):
+        # Clocks differ: a record from the future is news only once.
+        if record is None or (known is not None and (record.at_ms <= known.at_ms or record == known.heard)):
             return known
         recorded = _health(record)
         weight = 0 if known is None else known.health.weight
         if recorded == WELL:
             self._known.pop(subscription.subscription_id, None)
             return None
-        found = _Known(subscription.judged_from, replace(recorded, weight=weight), recorded, record.at_ms)
+        found = _Known(subscription.judged_from, replace(recorded, weight=weight), recorded, record.at_ms, record)
         self._known[subscription.subscription_id] = found
         return found
 
@@ -133,9 +142,10 @@ class HealthBook:
         if known is None:
             if health is WELL:
                 return
-            known = _Known(subscription.judged_from, WELL, WELL, self._clock.now_ms())
+            known = _Known(subscription.judged_from, WELL, WELL, self._clock.now_ms(), None)
             self._known[subscription.subscription_id] = known
         before, known.health, known.at_ms = known.health, health, self._clock.now_ms()
+        known.heard = self._view.health(subscription.subscription_id)
         self._tell(subscription, before, health)
         if is_news(known.recorded, health, now_ms=known.at_ms):
             known.recorded = health
@@ -154,10 +164,18 @@ class HealthBook:
         while written != known.recorded:
             written = known.recorded
             record = _record(subscription, written, known.at_ms)
-            await self._put(subscription, subscription.subscription_id.encode(), self._codec.encode(record))
+            place = await self._put(subscription, subscription.subscription_id.encode(), self._codec.encode(record))
         known.writing = False
-        if known.health == WELL and self._known.get(subscription.subscription_id) is known:
-            del self._known[subscription.subscription_id]
+        if (
+            known.health == WELL
+        ):  # forgotten once the view says the same: until then it would bring the old judgement back
+            with suppress(NotYet):
+                await self._view.wait_applied(self._topic, place.offset, timeout_s=_VIEW_WAIT_S)
+                self._forget_if_well(subscription.subscription_id, known)
+
+    def _forget_if_well(self, subscription_id: str, known: _Known) -> None:
+        if known.health == WELL and not known.writing and self._known.get(subscription_id) is known:
+            del self._known[subscription_id]
 
     async def _disable(self, subscription: Subscription, reason: DisablingReason) -> None:
         if self._view.disabling(subscription.subscription_id) is not None:
@@ -173,11 +191,18 @@ class HealthBook:
         self._metrics.disabled.labels(reason.value).inc()
         _log.info("subscription.disabled", extra=_facts(subscription) | {"reason": reason.value})
 
-    async def _put(self, subscription: Subscription, key: bytes, value: bytes) -> None:
+    async def _put(self, subscription: Subscription, key: bytes, value: bytes) -> Written:
         """Write it; and take it back if the subscription was deleted meanwhile, for nobody would remove it later."""
-        await persisted(self._writer, self._topic, key=key, value=value)
+        written = await persisted(self._writer, self._topic, key=key, value=value)
         if self._view.subscription(subscription.subscription_id) is None:
-            await persisted(self._writer, self._topic, key=key, value=None)
+            return await persisted(self._writer, self._topic, key=key, value=None)
+        return written
+
+    def _swept(self) -> Collection[_Known]:
+        """What is known, without what was deleted, judged anew by others or changed by its owner since."""
+        for subscription_id in list(self._known):
+            self.limits(subscription_id)
+        return self._known.values()
 
     def _tell(self, subscription: Subscription, before: Health, after: Health) -> None:
         if after.opened > before.opened:

@@ -15,6 +15,7 @@ from hookline.core.window import Arrival, Hold, Slot, Window
 from hookline.dispatchers.deliverer import Closing, Deliverer
 from hookline.dispatchers.health import HealthBook
 from hookline.dispatchers.recorder import Recorder
+from hookline.dispatchers.steady import SteadyClock
 from hookline.runtime.clock import Clock
 from hookline.runtime.log import Commit, KafkaRecord, Position, Reader, TopicPartition
 from hookline.runtime.metrics import Metrics
@@ -34,7 +35,6 @@ _MEMBER_CHECK_S = 0.05
 _VIEW_WAIT_S = 5.0
 _WAKE_S = 0.001
 _TICK_S = 0.1  # how soon an endpoint that hangs is noticed, at most, beyond its patience
-_STALL_MS = 300.0
 # Postponements being written at a time: thousands come at once when a slow endpoint has a backlog, and all of them in one
 # turn of the loop would hold everybody's requests for seconds (docs/performance.md).
 _POSTPONING_MAX = 64
@@ -83,7 +83,7 @@ class Worker:
         self._to_postpone: deque[Postponed] = deque()  # open records all of them, so no more than the windows hold
         self._postponing = 0
         self._finished = 0
-        self._stalled_ms = 0.0
+        self._steady = SteadyClock(clock, looked_at_every_s=_TICK_S)
         self._wake: asyncio.TimerHandle | None = None
         self._show()
 
@@ -100,10 +100,8 @@ class Worker:
     async def tick_forever(self) -> None:
         """Look at every endpoint anew, ten times a second: what hangs by now, and what waits too long."""
         while True:
-            before_ms = self._now_ms()
             await asyncio.sleep(_TICK_S)
-            self._stalled_ms += max(0.0, self._now_ms() - before_ms - _STALL_MS)
-            now_ms = self._now_ms()
+            now_ms = self._steady.now_ms()
             self._postpone_all(self._isolation.tick(now_ms))
             for window in [window for window in self._windows.values() if window.is_tight()]:
                 self._postpone_all(self._isolation.make_room(window, now_ms))
@@ -112,6 +110,9 @@ class Worker:
     # -- Handler ------------------------------------------------------------------------------------------------------
 
     def assigned(self, positions: Sequence[Position]) -> None:
+        again = {each.partition: self._windows[each.partition] for each in positions if each.partition in self._windows}
+        if again:  # a loop that was stuck for longer than the drain may get them back before it has given them up
+            self._forget(again)
         for position in positions:
             lane = FRESH if position.partition.topic == self._topics.deliveries else SECOND
             window = Window(
@@ -201,7 +202,7 @@ class Worker:
         if slot.delivery.config_offset > self._view.applied:
             self._tasks.spawn(self._offer_when_seen(slot))
             return
-        postponed = self._isolation.offer(slot, self._now_ms())
+        postponed = self._isolation.offer(slot, self._steady.now_ms())
         if postponed is not None:
             self._postpone_all([postponed])
 
@@ -241,7 +242,9 @@ class Worker:
     def _start_ready(self) -> None:
         for lane, held in self._isolation.lanes.items():
             held.cramped = self._bytes.are_cramped(lane)
-        for slot in self._isolation.start(self._now_ms()):
+        if not self._the_reader().is_member():
+            return  # what starts now would wait, and that is no endpoint's fault; the next tick looks again
+        for slot in self._isolation.start(self._steady.now_ms()):
             self._run(slot.window, self._deliver(slot))
         self._wake_when_due()
 
@@ -252,7 +255,7 @@ class Worker:
             self._wake = None
         due_ms = self._isolation.wake_ms()
         if due_ms != inf:
-            wait_s = max(_WAKE_S, (due_ms - self._now_ms()) / 1_000)
+            wait_s = max(_WAKE_S, (due_ms - self._steady.now_ms()) / 1_000)
             self._wake = asyncio.get_running_loop().call_later(wait_s, self._start_ready)
 
     def _run(self, window: Window, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -267,13 +270,13 @@ class Worker:
             if await self._may_start(slot.window):
                 closing = await self._deliverer.carry_out(slot, partial(self._answered, slot))
         finally:
-            self._isolation.finish(slot, self._now_ms())
+            self._isolation.finish(slot, self._steady.now_ms())
         if closing is not None:
             self._done(slot, closing)
         self._start_ready()
 
     def _answered(self, slot: Slot, succeeded: bool) -> None:
-        self._isolation.answered(slot, succeeded=succeeded, now_ms=self._now_ms())
+        self._isolation.answered(slot, succeeded=succeeded, now_ms=self._steady.now_ms())
 
     def _postpone_all(self, postponed: Iterable[Postponed]) -> None:
         self._to_postpone.extend(postponed)
@@ -347,10 +350,6 @@ class Worker:
 
     def _open_records(self, lane: str) -> int:
         return sum(window.open_count() for window in self._windows.values() if window.lane == lane)
-
-    def _now_ms(self) -> float:
-        """Of a clock that only runs forward, and stands still while this process does: its own stalls are no endpoint's fault."""
-        return self._clock.monotonic_s() * 1_000 - self._stalled_ms
 
     def _the_reader(self) -> Reader:
         if self._reader is None:

@@ -90,11 +90,11 @@ class Publisher:
 
         NotYet after `timeout_s` (at most the publisher's own): the event may or may not have arrived.
         """
-        future = self._write(event)
+        future, wait_s = self._write(event), self._wait_s(timeout_s)
         try:
-            return future.result(self._producer.answer_timeout_s if timeout_s is None else timeout_s)
+            return future.result(wait_s)
         except TimeoutError:
-            raise NotYet(f"event {event.event_id}: no answer from the broker in {timeout_s} s") from None
+            raise NotYet(f"event {event.event_id}: no answer from the broker in {wait_s:g} s") from None
 
     def submit(self, event: Event) -> Future[Published]:
         """Publish one event without waiting for the broker: the future does.

@@ -123,6 +123,14 @@ async def test_asking_for_active_enables(api: Api) -> None:
     assert (kept(api, made).version, kept(api, made).judged_from) == (2, 2)
 
 
+async def test_the_time_for_which_it_was_paused_is_none_in_which_it_failed(api: Api) -> None:
+    made = await api.call.made(secret="given")
+    await api.call("PUT", f"/webhooks/{made['id']}", {"status": "paused"})
+    assert kept(api, made).judged_from == 1
+    await api.call("PUT", f"/webhooks/{made['id']}", {"status": "active"})
+    assert (kept(api, made).version, kept(api, made).judged_from) == (3, 3)
+
+
 async def test_another_url_is_not_judged_by_what_the_old_one_did(api: Api) -> None:
     made = await disabled(api)
     await judge(api, health(kept(api, made), opened=3, failing_since_ms=SINCE_MS))

@@ -114,8 +114,8 @@ ISOLATION = (
     rule(
         "what waits in vain is never postponed",
         "share.py",
-        "if self.doubt_since_ms is None or now_ms - self.doubt_since_ms < held_ms:",
-        "if self.doubt_since_ms is None or now_ms - self.doubt_since_ms < 1e12:",
+        "if each.turn and now_ms - each.since_ms >= held_ms",
+        "if each.turn and now_ms - each.since_ms >= 1e12",
         f"{UNIT}/test_isolation_rules.py",
     ),
     rule(
@@ -146,9 +146,30 @@ ENDPOINTS = (
     rule(
         "a probe is never let through",
         "breaker.py",
-        "return Breaker.PROBE if now_ms >= health.probe_at_ms else Breaker.OPEN",
+        "return Breaker.OPEN if 0 < wait_ms <= _COOL_DOWN_MAX_MS else Breaker.PROBE",
         "return Breaker.OPEN",
         f"{UNIT}/test_breaker.py",
+    ),
+    rule(
+        "a clock that is set back keeps a breaker open",
+        "breaker.py",
+        "if 0 < wait_ms <= _COOL_DOWN_MAX_MS else",
+        "if 0 < wait_ms else",
+        f"{UNIT}/test_breaker.py",
+    ),
+    shell(
+        "a stall is taken for silence",
+        "steady.py",
+        "return now_ms - self._stalled_ms",
+        "return now_ms",
+        f"{UNIT}/test_steady_clock.py",
+    ),
+    shell(
+        "a judgement that was overruled comes back",
+        "health.py",
+        "or record == known.heard",
+        "",
+        f"{CONTRACT}/test_health_book.py",
     ),
     rule(
         "results that come while it is open move the probe",

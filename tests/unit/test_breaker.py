@@ -25,6 +25,12 @@ def test_a_breaker_opens_after_failures_in_a_row(count: int, answered: bool, fou
     assert breaker(failed(count, answered=answered), 0) is found
 
 
+@pytest.mark.parametrize(("back_ms", "found"), [(0, Breaker.OPEN), (55_001, Breaker.PROBE), (DAY_MS, Breaker.PROBE)])
+def test_a_clock_that_is_set_back_keeps_no_breaker_open(back_ms: int, found: Breaker) -> None:
+    health = failed(5, answered=False, now_ms=2 * DAY_MS)
+    assert breaker(health, 2 * DAY_MS - back_ms) is found
+
+
 def test_failures_without_an_answer_weigh_as_four_with_one() -> None:
     almost = failed(16, answered=True)
     assert breaker(almost, 0) is Breaker.CLOSED

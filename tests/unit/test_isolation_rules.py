@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -71,6 +72,14 @@ class Scene:
             slots = self.start()
             self.now_ms += 10
             self.end(slots)
+
+    def late_slot(self, name: str, made_at: int) -> Slot:
+        """A delivery that is older than all others, on its way in the second lane."""
+        delivery = replace(DELIVERY, delivery_id=f"late_{made_at}", subscription_id=name, created_at_ms=2_000 + made_at)
+        window = self.windows[SECOND]
+        offset = 100_000 + made_at
+        assert window.arrive(delivery, offset, 1) is Arrival.START
+        return Slot(window, offset, 1, delivery)
 
     def hang(self, name: str) -> None:
         """Two requests get no answer, and it is in doubt."""
@@ -243,7 +252,7 @@ def test_a_rate_limited_endpoint_has_its_turn_in_a_lane_that_is_never_empty() ->
 
 
 @pytest.mark.parametrize(
-    ("lane", "cramped", "kept"), [(FRESH, False, 1_000), (FRESH, True, 8), (SECOND, False, 20), (SECOND, True, 8)]
+    ("lane", "cramped", "kept"), [(FRESH, False, 1_000), (FRESH, True, 1), (SECOND, False, 20), (SECOND, True, 1)]
 )
 def test_what_waits_for_one_endpoint_is_bounded_and_the_rest_postponed(lane: str, cramped: bool, kept: int) -> None:
     scene = Scene(held_max=20)
@@ -279,6 +288,60 @@ def test_what_waited_long_for_one_that_is_in_doubt_for_a_moment_waits_on() -> No
     assert scene.tick() == []
     scene.limits["a"] = Limits(1)
     assert (scene.tick(29_000), scene.tick(60_000)) == ([], [])
+
+
+def test_what_a_proven_endpoint_held_is_not_parked_for_a_moment_of_silence() -> None:
+    scene = Scene()
+    scene.prove("a")
+    assert scene.offer("a", 3_000) == []
+    assert len(scene.start()) == 16
+    assert scene.tick(2_000) == []
+    assert scene.rules.lanes[FRESH].doubtful() == 16
+
+
+def test_older_ones_that_come_later_do_not_hide_what_waits_in_vain() -> None:
+    scene = Scene()
+    scene.hang("a")
+    scene.offer("a", 10, lane=SECOND)
+    moved, scene.offered = [], -1_000
+    for _ in range(20):
+        scene.offered += 1
+        scene.rules.offer(scene.late_slot("a", scene.offered), scene.now_ms)
+        moved += scene.tick(2_000)
+    assert len(moved) >= 10
+
+
+def test_what_is_over_is_looked_at_while_the_doubtful_half_is_full() -> None:
+    scene = Scene(fresh=8)
+    for name in ("a", "b"):
+        scene.hang(name)
+    assert scene.rules.lanes[FRESH].doubtful() == 4
+    scene.offer("a", 4)
+    assert scene.start() == []
+    scene.limits["a"] = Limits(is_over=True)
+    scene.tick()
+    scene.tick(100)
+    assert len(scene.start()) == 4
+
+
+def _limits_noted(looked: list[str], name: str) -> Limits:
+    looked.append(name)
+    return Limits()
+
+
+def test_of_very_many_endpoints_a_part_is_looked_at_in_each_tick_and_all_in_turn() -> None:
+    scene = Scene(fresh=10_000)
+    names = [f"wh_{number}" for number in range(2_500)]
+    looked: list[str] = []
+    for name in names:
+        scene.offer(name)
+    scene.rules._limits_of = partial(_limits_noted, looked)
+    counts = []
+    for _ in range(3):
+        scene.tick(100)
+        counts.append(len(looked))
+    assert counts == [1_000, 2_000, 3_000]
+    assert set(looked) == set(names)
 
 
 def test_what_waits_for_a_lane_and_for_no_endpoint_is_not_postponed() -> None:

@@ -6,22 +6,10 @@ from functools import partial
 
 import pytest
 
+from fakes.clock import SetClock
 from hookline.runtime.log import TopicPartition
 from hookline.runtime.pulse import Pulse, Watch, unread
 from hookline.schemas.errors import NotYet
-
-
-class SetClock:
-    """Stands still until the test moves it."""
-
-    def __init__(self) -> None:
-        self.s = 1_000.0
-
-    def now_ms(self) -> int:
-        return int(self.s * 1_000)
-
-    def monotonic_s(self) -> float:
-        return self.s
 
 
 class Broker:

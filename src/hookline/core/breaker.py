@@ -42,7 +42,9 @@ def breaker(health: Health, now_ms: int) -> Breaker:
     """Whether requests may go now."""
     if health.opened == 0 or health.probe_at_ms is None:
         return Breaker.CLOSED
-    return Breaker.PROBE if now_ms >= health.probe_at_ms else Breaker.OPEN
+    wait_ms = health.probe_at_ms - now_ms
+    # Further away than any breaker is ever open: the clock was set back since, here or where it was judged.
+    return Breaker.OPEN if 0 < wait_ms <= _COOL_DOWN_MAX_MS else Breaker.PROBE
 
 
 def after_failure(health: Health, *, answered: bool, now_ms: int, disable_after_ms: int) -> Health:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from itertools import count
+from itertools import count, islice
 from math import inf
 
 from hookline.core.limits import FRESH, SECOND, Limits, budget_of
@@ -20,6 +20,7 @@ from hookline.core.window import Hold, Slot, Window
 LimitsOf = Callable[[str], Limits]
 _WORST_FIRST = (Standing.DOUBTFUL, Standing.UNKNOWN, Standing.PROVEN)
 _KEPT_MAX = 10_000  # idle endpoints whose pace is remembered
+_LOOKED_AT_MAX = 1_000  # in one tick; ten thousand would take longer than the time between two
 
 
 def _queues() -> dict[Standing, deque[Share]]:
@@ -91,11 +92,8 @@ class Isolation:
         """It went to another process: what waits of it is dropped, what is in flight is still finished."""
         self._here.discard((window.lane, window.partition))
         for share in self._busy.values():
-            if share.partition == window.partition:
-                for _ in share.take(
-                    window.lane, lambda slot: slot.window is window, len(share.sides[window.lane].waiting)
-                ):
-                    pass
+            for _ in share.take(window.lane, lambda slot: slot.window is window, len(share.sides[window.lane].waiting)):
+                pass
 
     # -- waiting and starting -----------------------------------------------------------------------------------------
 
@@ -104,7 +102,8 @@ class Isolation:
         share, lane = self._share(slot), slot.window.lane
         share.look(self._limits_of(share.name), now_ms)
         waiting = len(share.sides[lane].waiting)
-        if waiting >= HELD_MIN and self._is_limited(share, lane) and waiting >= self._bound(share, lane, now_ms):
+        may_be_many = waiting >= HELD_MIN or self.lanes[lane].cramped
+        if may_be_many and self._is_limited(share, lane) and waiting >= self._bound(share, lane, now_ms):
             return share.park(slot, now_ms)
         share.put(slot, lane, next(self._order), now_ms)
         self._busy[share.name] = share
@@ -139,12 +138,16 @@ class Isolation:
         self._queue(share, SECOND)
 
     def tick(self, now_ms: float) -> Iterable[Postponed]:
-        """Look at all anew, several times a second: who is in doubt by now, and who holds more than has its turn soon."""
+        """Look at all anew, several times a second: who is in doubt by now, and who holds more than has its turn soon.
+
+        Of very many a part at a time, in turn.
+        """
         excess: list[Postponed] = []
-        for share in list(self._busy.values()):
+        for share in list(islice(self._busy.values(), _LOOKED_AT_MAX)):
+            del self._busy[share.name]
             if share.is_idle():
-                del self._busy[share.name]
                 continue
+            self._busy[share.name] = share
             self._judge(share, now_ms)
             share.look(self._limits_of(share.name), now_ms)
             for lane in (FRESH, SECOND):
@@ -237,6 +240,8 @@ class Isolation:
     def _judge(self, share: Share, now_ms: float) -> None:
         """Look at its standing anew; what it holds of the lanes' budgets is counted by that."""
         before, share.standing = share.standing, share.pace.standing(now_ms)
+        if share.limits.is_over:
+            share.standing = Standing.PROVEN  # nothing is requested, so nobody's slots are at risk
         if share.standing is before:
             return
         for name, side in share.sides.items():
@@ -250,6 +255,8 @@ class Isolation:
 
     def _excess(self, share: Share, lane: str, now_ms: float) -> Iterable[Postponed]:
         yield from (share.park(slot, now_ms) for slot in share.held_in_vain(lane, now_ms, self._doubt_held_ms))
+        if lane == FRESH and share.doubt_since_ms is not None and not self.lanes[lane].cramped:
+            return  # what it held while it was well may wait as long as what comes now
         over = len(share.sides[lane].waiting) - self._bound(share, lane, now_ms)
         if over <= 0 or not self._is_limited(share, lane):
             return
@@ -259,7 +266,8 @@ class Isolation:
 
     def _bound(self, share: Share, lane: str, now_ms: float) -> float:
         if self.lanes[lane].cramped:
-            return HELD_MIN
+            # Bodies may be large: of 40 endpoints that hang, eight each would fill the lane's memory.
+            return HELD_MIN if share.doubt_since_ms is None else 1
         return share.held_max(lane, now_ms) if lane == FRESH else self._held_max
 
     def _is_limited(self, share: Share, lane: str) -> bool:
@@ -273,6 +281,7 @@ class Isolation:
         share = self._shares.get(name)
         if share is None:
             share = self._shares[name] = Share(name, slot.window.partition, self._most)
+        share.partition = slot.window.partition  # another one, once partitions were added
         return share
 
     def _both_here(self, share: Share) -> bool:

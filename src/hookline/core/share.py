@@ -17,6 +17,7 @@ _FRESH_HELD_S = 20.0
 HELD_MIN = 8  # held for one endpoint, however slow it is and however short memory
 # Held for one in doubt, for as long as `doubt_held_ms`: eight such endpoints leave half of a partition's window.
 DOUBT_HELD_MAX = 1_000
+_LOOK_MS = 1_000.0  # how often what waits is looked through for what waits in vain
 
 
 class Waiting(NamedTuple):
@@ -45,6 +46,7 @@ class Side:
     queued: Standing | None = None  # where it stands in its lane's turns
     parked: int = 0  # of the waiting, those that were postponed before
     took: float = 0.0  # of the rate limit, in proportion to its share
+    looked_ms: float = 0.0  # when it was last looked for what waits in vain
 
 
 @dataclass(slots=True)
@@ -100,24 +102,28 @@ class Share:
         """The oldest that is still ours; None if there is none."""
         side = self.sides[lane]
         while side.waiting:
-            slot = self._popped(side)
+            slot = heappop(side.waiting).slot
+            side.parked -= slot.delivery.postponed > 0
             if slot.window.hold is Hold.OURS:
                 return slot
         return None
 
     def held_in_vain(self, lane: str, now_ms: float, held_ms: float) -> Iterator[Slot]:
         """Remove those that waited for so long while it was in doubt, the oldest first. Tests wait on."""
-        if self.doubt_since_ms is None or now_ms - self.doubt_since_ms < held_ms:
+        side = self.sides[lane]
+        if self.doubt_since_ms is None or now_ms - max(self.doubt_since_ms, side.looked_ms) < min(held_ms, _LOOK_MS):
             return
-        side, tests = self.sides[lane], []
-        while side.waiting and not side.waiting[0].turn:
-            tests.append(heappop(side.waiting))
-        while side.waiting and now_ms - side.waiting[0].since_ms >= held_ms:
-            slot = self._popped(side)
-            if slot.window.hold is Hold.OURS:
-                yield slot
-        for each in tests:
-            heappush(side.waiting, each)
+        side.looked_ms = now_ms
+        if now_ms - self.doubt_since_ms < held_ms:
+            return
+        kept, vain = list[Waiting](), list[Waiting]()
+        for each in side.waiting:
+            (vain if each.turn and now_ms - each.since_ms >= held_ms else kept).append(each)
+        if vain:
+            heapify(kept)
+            side.waiting = kept
+            side.parked -= sum(each.slot.delivery.postponed > 0 for each in vain)
+            yield from (each.slot for each in sorted(vain) if each.slot.window.hold is Hold.OURS)
 
     def take(self, lane: str, wanted: Callable[[Slot], bool], most: int) -> Iterator[Slot]:
         """Remove waiting ones that are wanted, the youngest first, at most so many."""
@@ -195,12 +201,6 @@ class Share:
             return Postponed(slot, held, held_ms)
         self.turn_ms = max(self.turn_ms, now_ms) + each_ms
         return Postponed(slot, held, self.turn_ms - now_ms + held_ms)
-
-    @staticmethod
-    def _popped(side: Side) -> Slot:
-        slot = heappop(side.waiting).slot
-        side.parked -= slot.delivery.postponed > 0
-        return slot
 
     def _turn_each_ms(self) -> float:
         """How long one takes at the endpoint's best, so that what is parked comes back too early rather than too late."""

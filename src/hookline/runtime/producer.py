@@ -21,7 +21,7 @@ _log = logging.getLogger("hookline.kafka")
 _QUEUE_KIB_MAX = 128 * 1024  # what one publisher may hold in memory while the broker is away
 _POLL_S = 0.1
 _ROOM_LOOK_S = 0.05  # how often a full queue is looked at again, should the wake-up have come too early
-_ANSWER_MARGIN_S = 1.0  # librdkafka looks for timed-out records once a second
+_ANSWER_MARGIN_S = 2.0  # librdkafka looks for timed-out records once a second, and on a busy machine a little later
 
 # What a caller may not change: the promises rest on these.
 _PROMISED: Mapping[str, str | int | bool] = MappingProxyType(
