@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
+from hookline.core.address import Reach
 from hookline.core.endpoints import complaint_about_url
 from hookline.core.matching import complaint_about_events
 
@@ -32,7 +33,7 @@ class Rules:
     """What the checks of a body must know of this installation."""
 
     event_types: Collection[str]
-    loopback_allowed: bool
+    reach: Reach
 
 
 class _Request(BaseModel):
@@ -47,7 +48,7 @@ class _Answer(BaseModel):
 
 
 def _checked_url(url: str, info: ValidationInfo) -> str:
-    complaint = complaint_about_url(url, loopback_allowed=_rules(info).loopback_allowed)
+    complaint = complaint_about_url(url, _rules(info).reach)
     if complaint is not None:
         raise ValueError(complaint)
     return url

@@ -14,7 +14,7 @@ from hookline.api.models import NewWebhook, Rules, WebhookChange
 from hookline.api.ports import Directory, Parts
 from hookline.api.problems import FieldError, invalid, no_webhook, too_many_webhooks
 from hookline.core.sealing import seal
-from hookline.runtime.settings import Endpoints, Settings
+from hookline.runtime.settings import Settings
 from hookline.schemas.catalogue import Catalogue
 from hookline.schemas.records import Subscription, SubscriptionStatus
 
@@ -145,7 +145,7 @@ class Webhooks:
 
 def rules(catalogue: Catalogue, settings: Settings) -> Rules:
     """What the checks of request bodies must know of this installation."""
-    return Rules(event_types=tuple(catalogue.event_types), loopback_allowed=settings.endpoints is Endpoints.LOOPBACK)
+    return Rules(event_types=tuple(catalogue.event_types), reach=settings.reach())
 
 
 def subscription_of(request: web.Request, view: Directory) -> Subscription:

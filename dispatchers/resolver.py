@@ -1,6 +1,7 @@
 """Addresses of endpoints' names. A name whose servers never answer costs its own domain time, and nobody else.
 
-Lookups are c-ares's: one that hangs holds no thread. Which address may be called is judged at the connect.
+Lookups are c-ares's: one that hangs holds no thread. A name with one address that may not be called has none; the guard
+looks at each once more when it is connected to.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ import pycares
 from aiohttp.abc import AbstractResolver, ResolveResult
 from publicsuffixlist import PublicSuffixList
 
+from hookline.dispatchers.guard import AddressRefusedError, Guard
 from hookline.runtime.clock import Clock
 from hookline.runtime.metrics import Metrics
 from hookline.schemas.errors import ConfigError
@@ -66,8 +68,9 @@ class _Domain:
 class Resolver(AbstractResolver):
     """Looks each name up once at a time, and keeps what it found for as long as its TTL says, from 5 s to 60 s."""
 
-    def __init__(self, *, servers: str, timeout_s: float, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, *, servers: str, timeout_s: float, guard: Guard, clock: Clock, metrics: Metrics) -> None:
         """`servers`: addresses, or address:port, separated by commas; empty: the system's."""
+        self._guard = guard
         self._timeout_s = timeout_s
         self._clock = clock
         self._metrics = metrics
@@ -150,6 +153,8 @@ class Resolver(AbstractResolver):
 
     def _found(self, found: pycares.AddrInfoResult) -> _Known:
         addresses = [(node.addr[0].decode(), socket.AddressFamily(node.family)) for node in found.nodes]
+        if not self._guard.lets_all(address for address, _ in addresses):
+            return self._failed(AddressRefusedError)
         ttl_s = min(max(_TTL_MIN_S, min(node.ttl for node in found.nodes)), _TTL_MAX_S)
         return _Known(addresses[:_ADDRESSES_MAX], None, self._clock.monotonic_s() + ttl_s)
 

@@ -11,7 +11,7 @@ from hookline.dispatchers.assembly import Parts, build_forwarder, build_worker
 from hookline.dispatchers.backlog import show_backlog_forever
 from hookline.dispatchers.forwarder import Forwarder
 from hookline.dispatchers.readiness import readiness
-from hookline.dispatchers.session import open_session
+from hookline.dispatchers.session import open_session, trusting
 from hookline.runtime.admin import Size, TopicAdmin
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
@@ -62,11 +62,12 @@ async def _opened(stack: AsyncExitStack, settings: Settings, lifetime: Lifetime)
     metrics, catalogue = Metrics(CollectorRegistry()), load_catalogue()
     topics, codec = settings.topics(catalogue.domains), Codec(catalogue)
     session = open_session(
-        endpoints=settings.endpoints,
+        reach=settings.reach(),
         timeout_s=settings.request_timeout_s,
         dns_servers=settings.dns_servers,
         lookup_timeout_s=settings.lookup_timeout_s,
         metrics=metrics,
+        tls=trusting(settings.endpoint_ca_file),
     )
     view = open_view(settings, topics=topics, codec=codec, metrics=metrics, on_fatal=lifetime.fail)
     writer = open_writer(settings.bootstrap_servers, linger_ms=_LINGER_MS, on_fatal=lifetime.fail)

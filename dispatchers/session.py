@@ -2,25 +2,26 @@
 
 import asyncio
 import math
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractCookieJar
-from aiohttp.connector import AddrInfoType, Connection
+from aiohttp.connector import Connection
 from prometheus_client import CollectorRegistry
 
 from hookline import __version__
-from hookline.core.address import may_be_called
+from hookline.core.address import Reach
 from hookline.dispatchers.connection import HEAD_BYTES_MAX, BoundedConnection
+from hookline.dispatchers.guard import Guard
 from hookline.dispatchers.resolver import Resolver
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.metrics import Metrics
-from hookline.runtime.settings import Endpoints
+from hookline.schemas.errors import ConfigError
 
 USER_AGENT = f"Hookline/{__version__}"
 # Common servers close idle connections after 5 s (Node) or more: a request on a connection that is just being closed
@@ -28,10 +29,6 @@ USER_AGENT = f"Hookline/{__version__}"
 _KEEP_ALIVE_S = 4.0
 _READ_BUFFER_BYTES = 16 * 1024
 CONNECTING = "connecting"
-
-
-class AddressRefusedError(OSError):
-    """The address may not be called. The message names none: what a name resolves to is not the customer's business."""
 
 
 def time_limits(timeout_s: float) -> aiohttp.ClientTimeout:
@@ -53,7 +50,7 @@ class _Connector(aiohttp.TCPConnector):
 @asynccontextmanager
 async def open_session(
     *,
-    endpoints: Endpoints,
+    reach: Reach,
     timeout_s: float,
     dns_servers: str = "",
     lookup_timeout_s: float = 5,
@@ -63,19 +60,14 @@ async def open_session(
     """A session without limits, cookies, decompression or proxies: a request starts only with a slot in hand.
 
     With a connector's limits, waiting for a connection would count as the endpoint's time. aiohttp's default cookie jar
-    would hand one tenant's cookies to the next on the same host. Without `tls`, the system's authorities are trusted.
+    would hand one tenant's cookies to the next on the same host. Without `tls`, the system's authorities are trusted;
+    `trusting` makes one that trusts more.
     """
-
-    def guarded_socket(address: AddrInfoType) -> socket.socket:
-        # Sees every address of every connect, also IP literals, which never reach a resolver.
-        family, kind, protocol, _, place = address
-        if not may_be_called(str(place[0]), loopback=endpoints is Endpoints.LOOPBACK):
-            raise AddressRefusedError("this address may not be called")
-        return socket.socket(family, kind, protocol)
-
+    guard = Guard(reach)
     resolver = Resolver(
         servers=dns_servers,
         timeout_s=lookup_timeout_s,
+        guard=guard,
         clock=SystemClock(),
         metrics=metrics or Metrics(CollectorRegistry()),
     )
@@ -86,7 +78,7 @@ async def open_session(
         ssl=tls or True,
         use_dns_cache=False,  # the resolver has one, with bounds
         resolver=resolver,
-        socket_factory=guarded_socket,
+        socket_factory=guard.socket,
     )
     # There is no public door to the connection's class.
     connector._factory = partial(BoundedConnection, loop=asyncio.get_running_loop())  # type: ignore[assignment]  # noqa: SLF001
@@ -105,6 +97,20 @@ async def open_session(
             yield session
     finally:
         await resolver.close()
+
+
+def trusting(ca_file: Path | None) -> ssl.SSLContext | None:
+    """Who may vouch for endpoints: the system's authorities, and those of this PEM file; ConfigError if it can't be read."""
+    if ca_file is None:
+        return None
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"HOOKLINE_ENDPOINT_CA_FILE is {ca_file}; it must be a PEM file of certificates: {error}"
+        ) from error
+    return context
 
 
 def _no_cookies() -> AbstractCookieJar:

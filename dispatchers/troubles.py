@@ -11,8 +11,9 @@ from aiohttp.http_exceptions import HttpProcessingError, PayloadEncodingError
 
 from hookline.core.verdict import Trouble
 from hookline.dispatchers.connection import HeadTooLargeError
+from hookline.dispatchers.guard import AddressRefusedError
 from hookline.dispatchers.resolver import NameServersSilentError
-from hookline.dispatchers.session import CONNECTING, AddressRefusedError
+from hookline.dispatchers.session import CONNECTING
 
 _log = logging.getLogger("hookline.dispatcher")
 # The first row that fits counts: aiohttp's errors are each other's subclasses.

@@ -33,9 +33,9 @@ from fakes.hostile import (
     reset_at_once,
     saying,
 )
+from hookline.core.address import Reach
 from hookline.core.verdict import Answer, NoAnswer, Trouble
 from hookline.dispatchers.session import time_limits
-from hookline.runtime.settings import Endpoints
 
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 KNOWN = {"good.example.com": ["127.0.0.1"], "inside.example.com": ["10.0.0.1"], "here.example.com": ["127.0.0.1"]}
@@ -146,7 +146,7 @@ async def test_an_address_that_may_not_be_called_is_not(host: str) -> None:
     async with (
         name_server(KNOWN) as names,
         endpoint() as (url, seen),
-        attempting(endpoints=Endpoints.PUBLIC, dns_servers=names.address) as attempt,
+        attempting(reach=Reach(plain_http=True), dns_servers=names.address) as attempt,
     ):
         port = url.rpartition(":")[2]
         assert (await attempt.to(f"http://{host}:{port}/")).reply == NoAnswer(Trouble.ADDRESS)

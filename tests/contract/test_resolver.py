@@ -12,6 +12,8 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from fakes.dns import Names, name_server
+from hookline.core.address import Reach
+from hookline.dispatchers.guard import Guard
 from hookline.dispatchers.resolver import NameServersSilentError, NameUnknownError, Resolver
 from hookline.runtime.metrics import Metrics, reading
 from hookline.schemas.errors import ConfigError
@@ -56,7 +58,13 @@ class Looking:
 async def looking(*, timeout_s: float = 5, ttl_s: int = 300) -> AsyncIterator[Looking]:
     registry, clock = CollectorRegistry(), Hands()
     async with name_server(KNOWN, ttl_s=ttl_s) as names:
-        resolver = Resolver(servers=names.address, timeout_s=timeout_s, clock=clock, metrics=Metrics(registry))
+        resolver = Resolver(
+            servers=names.address,
+            timeout_s=timeout_s,
+            guard=Guard(Reach(loopback=True)),
+            clock=clock,
+            metrics=Metrics(registry),
+        )
         try:
             yield Looking(resolver, names, clock, registry)
         finally:
@@ -185,7 +193,13 @@ async def test_a_name_server_that_is_not_there_is_silent() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    resolver = Resolver(servers=f"127.0.0.1:{port}", timeout_s=1, clock=Hands(), metrics=Metrics(CollectorRegistry()))
+    resolver = Resolver(
+        servers=f"127.0.0.1:{port}",
+        timeout_s=1,
+        guard=Guard(Reach()),
+        clock=Hands(),
+        metrics=Metrics(CollectorRegistry()),
+    )
     with pytest.raises(NameServersSilentError):
         await resolver.resolve("good.example.com", 443)
     await resolver.close()
@@ -214,4 +228,6 @@ async def test_closing_ends_what_is_being_looked_up() -> None:
 @pytest.mark.parametrize("servers", ["nonsense", "1.2.3.4:99999", "1.2.3.4.5", "\u00fc"])
 async def test_servers_that_are_no_addresses_are_refused(servers: str) -> None:
     with pytest.raises(ConfigError, match="HOOKLINE_DNS_SERVERS"):
-        Resolver(servers=servers, timeout_s=1, clock=Hands(), metrics=Metrics(CollectorRegistry()))
+        Resolver(
+            servers=servers, timeout_s=1, guard=Guard(Reach()), clock=Hands(), metrics=Metrics(CollectorRegistry())
+        )

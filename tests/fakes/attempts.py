@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from fakes.configuration import MASTER_KEY, delivery, subscription
+from hookline.core.address import Reach
 from hookline.core.verdict import error_of
 from hookline.dispatchers.sender import Sender, Sent
 from hookline.dispatchers.session import open_session
 from hookline.runtime.clock import SystemClock
-from hookline.runtime.settings import Endpoints
+
+LOOPBACK = Reach(loopback=True)
 
 
 @dataclass(slots=True)
@@ -32,13 +34,13 @@ class Attempting:
 async def attempting(
     *,
     timeout_s: float = 5,
-    endpoints: Endpoints = Endpoints.LOOPBACK,
+    reach: Reach = LOOPBACK,
     dns_servers: str = "",
     lookup_timeout_s: float = 5,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Attempting]:
     """A sender whose session lasts as long as the block."""
     async with open_session(
-        endpoints=endpoints, timeout_s=timeout_s, dns_servers=dns_servers, lookup_timeout_s=lookup_timeout_s, tls=tls
+        reach=reach, timeout_s=timeout_s, dns_servers=dns_servers, lookup_timeout_s=lookup_timeout_s, tls=tls
     ) as session:
         yield Attempting(Sender(session=session, master_keys=(MASTER_KEY,), clock=SystemClock()))

@@ -126,7 +126,7 @@ async def dispatching(settings: Settings = SETTINGS, *, forwarding: bool = False
     failed: list[BaseException] = []
     async with AsyncExitStack() as stack:
         tasks = Tasks(on_fatal=failed.append)
-        session = await stack.enter_async_context(open_session(endpoints=settings.endpoints, timeout_s=5))
+        session = await stack.enter_async_context(open_session(reach=settings.reach(), timeout_s=5))
         stack.push_async_callback(tasks.cancel)
         view = View(topics=TOPICS, codec=CODEC, metrics=metrics)
         writer = MemoryWriter(broker, fails=failures.fails)

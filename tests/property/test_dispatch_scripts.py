@@ -39,7 +39,7 @@ class Place:
 async def place(runner: asyncio.Runner) -> AsyncIterator[Place]:
     async with (
         endpoint(answer) as (url, seen),
-        open_session(endpoints=SETTINGS.endpoints, timeout_s=5) as session,
+        open_session(reach=SETTINGS.reach(), timeout_s=5) as session,
     ):
         yield Place(runner, url, seen, session)
 

@@ -1,47 +1,146 @@
+import ast
+import csv
+import ipaddress
+import re
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import pytest
 
-from hookline.core.address import may_be_called
+from fakes.documents import ROOT
+from hookline.core.address import Reach, may_be_called, may_use_port
+from hookline.core.endpoints import complaint_about_url
+from hookline.runtime.settings import Settings
 
-REFUSED = [
-    "10.0.0.1",
-    "172.16.0.1",
-    "192.168.0.1",
-    "100.64.0.1",
-    "169.254.169.254",
-    "0.0.0.1",
-    "255.255.255.255",
-    "224.0.0.1",
-    "192.0.0.192",
-    "192.0.2.1",
-    "198.18.0.1",
-    "203.0.113.6",
-    "240.0.0.1",
-    "::",
-    "fe80::1",
-    "fc00::1",
-    "ff02::2",
-    "2001:db8::1",
-    "64:ff9b::a00:1",
-    "2002:7f00:1::",
-    "::ffff:10.0.0.1",
-    "::ffff:169.254.169.254",
-    "nonsense",
-    "1.2.3",
-]
+CASES = ROOT / "tests" / "cases" / "ssrf.tsv"
+PUBLIC = Reach()
+ALLOWED = ("10.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10", "fd00::/8", "168.63.129.0/24")
 
 
-@pytest.mark.parametrize("address", REFUSED)
-@pytest.mark.parametrize("loopback", [True, False])
-def test_special_addresses_are_refused_always(address: str, loopback: bool) -> None:
-    assert not may_be_called(address, loopback=loopback)
+class Case(NamedTuple):
+    """One line of the table."""
+
+    name: str
+    written: str
+    resolved: str
+    expected: str
+
+
+def cases(*kinds: str) -> Sequence[Case]:
+    """Id, input, what it resolves to, and the verdict of each case of these kinds."""
+    with CASES.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return [
+        Case(row["id"], _written(row["input"]), row["resolves_to"], row["expected"])
+        for row in rows
+        if row["kind"] in kinds
+    ]
+
+
+def _written(text: str) -> str:
+    """The table writes what can't be seen as in Python, and nothing else with a backslash but URLs that have one."""
+    return re.sub(r"\\(u[0-9a-f]{4}|x[0-9a-f]{2}|r|n)", lambda found: ast.literal_eval(f'"{found[0]}"'), text)
+
+
+def test_no_case_is_of_a_kind_that_no_test_reads() -> None:
+    """`dns` is in tests/contract/test_guard.py, `redirect` and `proxy` in test_replies.py, `self` below, `header` is to come."""
+    with CASES.open(encoding="utf-8") as lines:
+        kinds = [line.split("\t")[1] for line in lines][1:]
+    assert (len(kinds), set(kinds)) == (198, {"ip", "url", "dns", "redirect", "header", "proxy", "self"})
+
+
+@pytest.mark.parametrize(("name", "address", "_resolved", "expected"), cases("ip"))
+def test_an_address_is_judged_as_its_case_says(name: str, address: str, _resolved: str, expected: str) -> None:
+    assert ("allow" if may_be_called(address, PUBLIC) else "deny") == expected, name
+
+
+@pytest.mark.parametrize(("name", "url", "resolved", "expected"), cases("url"))
+def test_a_url_is_judged_as_its_case_says(name: str, url: str, resolved: str, expected: str) -> None:
+    is_right = complaint_about_url(url, PUBLIC) is None
+    is_right = is_right and all(may_be_called(address, PUBLIC) for address in resolved.split(",") if address)
+    assert ("allow" if is_right else "deny") == expected, name
+
+
+@pytest.mark.parametrize(("name", "url", "_resolved", "_expected"), cases("dns"))
+def test_a_name_is_judged_by_its_addresses_and_not_by_its_url(
+    name: str, url: str, _resolved: str, _expected: str
+) -> None:
+    assert complaint_about_url(url.replace(".test/", ".example/"), PUBLIC) is None, name
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
 def test_loopback_is_called_only_where_the_operator_says_so(address: str) -> None:
-    assert may_be_called(address, loopback=True)
-    assert not may_be_called(address, loopback=False)
+    assert may_be_called(address, Reach(loopback=True))
+    assert not may_be_called(address, PUBLIC)
+    assert not may_be_called(
+        address, Reach(networks=(ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::/0")))
+    )
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111"])
-def test_public_addresses_may_be_called(address: str) -> None:
-    assert may_be_called(address, loopback=False)
+@pytest.mark.parametrize(
+    ("address", "may"),
+    [
+        ("10.1.2.3", True),
+        ("::ffff:10.1.2.3", True),
+        ("fd12::1", True),
+        ("192.168.0.1", False),
+        ("169.254.1.1", True),
+        ("169.254.169.254", False),
+        ("::ffff:169.254.169.254", False),
+        ("169.254.170.2", False),
+        ("100.100.100.200", False),
+        ("168.63.129.16", False),
+        ("fd00:ec2::254", False),
+        ("1.1.1.1", True),
+    ],
+)
+def test_an_operator_can_allow_networks_but_never_a_clouds_metadata(address: str, may: bool) -> None:
+    reach = Settings.from_env({"HOOKLINE_ENDPOINT_NETWORKS": ", ".join(ALLOWED)}).reach()
+    assert may_be_called(address, reach) is may
+
+
+@pytest.mark.parametrize("address", ["nonsense", "", "1.2.3", "fe80::1%eth0", "2606:4700::1%1", "0x7f.1"])
+def test_what_is_no_address_is_not_called(address: str) -> None:
+    assert not may_be_called(address, Reach(loopback=True, networks=(ipaddress.ip_network("::/0"),)))
+
+
+@pytest.mark.parametrize(
+    ("port", "ports", "may"),
+    [
+        (443, (), True),
+        (80, (), True),
+        (65_535, (), True),
+        (25, (), False),
+        (6_667, (), False),
+        (443, (443,), True),
+        (8_443, (443,), False),
+        (25, (25,), True),
+    ],
+)
+def test_ports_of_other_protocols_are_not_called_or_only_those_that_are_allowed(
+    port: int, ports: tuple[int, ...], may: bool
+) -> None:
+    assert may_use_port(port, Reach(ports=frozenset(ports))) is may
+
+
+@pytest.mark.parametrize(
+    ("api_host", "address", "port", "own"),
+    [
+        ("127.0.0.1", "127.0.0.1", 8_080, True),
+        ("127.0.0.1", "127.0.0.1", 8_081, False),
+        ("127.0.0.1", "127.0.0.2", 8_080, False),
+        ("0.0.0.0", "127.0.0.2", 8_080, True),  # noqa: S104 - what an operator may write
+        ("::", "::1", 8_080, True),
+        ("localhost", "::ffff:127.0.0.1", 8_080, True),
+        ("api.example.com", "127.0.0.1", 8_080, False),
+    ],
+)
+def test_our_own_api_is_no_endpoint(api_host: str, address: str, port: int, own: bool) -> None:
+    assert Settings(api_host=api_host, api_port=8_080).reach().is_own(address, port) is own
+
+
+def test_these_tables_refuse_more_than_python_does() -> None:
+    """Why not `ipaddress.is_global`: it differs by version, and lets through much of what must not be called."""
+    refused = [address for _, address, _, expected in cases("ip") if expected == "deny"]
+    assert any(ipaddress.ip_address(address).is_global for address in refused), sys.version

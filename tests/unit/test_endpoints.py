@@ -1,6 +1,9 @@
+from ipaddress import ip_network
+
 import pytest
 from yarl import URL
 
+from hookline.core.address import Reach
 from hookline.core.endpoints import URL_CHARACTERS_MAX, complaint_about_url
 
 
@@ -22,7 +25,7 @@ from hookline.core.endpoints import URL_CHARACTERS_MAX, complaint_about_url
     ],
 )
 def test_a_public_https_url_is_right_and_the_http_client_reads_it_alike(url: str) -> None:
-    assert complaint_about_url(url, loopback_allowed=False) is None
+    assert complaint_about_url(url, Reach()) is None
     assert URL(url).scheme == "https"
     assert URL(url).host
     assert URL(url).user is None
@@ -99,7 +102,7 @@ def test_a_public_https_url_is_right_and_the_http_client_reads_it_alike(url: str
     ],
 )
 def test_any_other_url_is_complained_about(url: str, said: str) -> None:
-    complaint = complaint_about_url(url, loopback_allowed=False)
+    complaint = complaint_about_url(url, Reach())
     assert complaint is not None
     assert said in complaint
 
@@ -108,22 +111,43 @@ def test_any_other_url_is_complained_about(url: str, said: str) -> None:
     "url", ["http://127.0.0.1:9000/hook", "http://localhost:9000", "http://[::1]:9000/", "https://127.5.5.5/"]
 )
 def test_this_machine_may_be_called_where_the_operator_says_so(url: str) -> None:
-    assert complaint_about_url(url, loopback_allowed=True) is None
-    assert complaint_about_url(url, loopback_allowed=False) is not None
+    assert complaint_about_url(url, Reach(loopback=True)) is None
+    assert complaint_about_url(url, Reach()) is not None
 
 
 @pytest.mark.parametrize(
     "url", ["http://example.com/", "http://10.0.0.1/", "https://10.0.0.1/", "http://foo.localhost/"]
 )
 def test_nothing_else_may_be_called_for_that(url: str) -> None:
-    assert complaint_about_url(url, loopback_allowed=True) is not None
+    assert complaint_about_url(url, Reach(loopback=True)) is not None
 
 
-@pytest.mark.parametrize("loopback_allowed", [True, False])
-def test_the_http_client_can_read_whatever_is_accepted(loopback_allowed: bool) -> None:
+@pytest.mark.parametrize("reach", [Reach(), Reach(loopback=True), Reach(plain_http=True)])
+def test_the_http_client_can_read_whatever_is_accepted(reach: Reach) -> None:
     heads = ("https://[2606:4700::1111]", "http://[::1]", "https://[::1", "http://localhost", "https://example.com")
     tails = ("", "foo", ";", ":443", ":", "]", "[", "%25eth0]", "\u00e9", ".", "@", "\uff10", "\u3002a", "/[", "?]")
     urls = [head + first + second for head in heads for first in tails for second in tails]
-    accepted = [url for url in urls if complaint_about_url(url, loopback_allowed=loopback_allowed) is None]
+    accepted = [url for url in urls if complaint_about_url(url, reach) is None]
     assert accepted
     assert all(URL(url).host for url in accepted)
+
+
+@pytest.mark.parametrize(
+    ("url", "reach", "said"),
+    [
+        ("https://example.com:25/", Reach(), "port 25, which is another protocol's"),
+        ("http://example.com:22/", Reach(plain_http=True), "port 22"),
+        ("https://example.com:8443/", Reach(ports=frozenset((443, 80))), "port 8443; allowed are 80, 443"),
+        ("http://example.com/", Reach(plain_http=True, ports=frozenset((443,))), "port 80"),
+        ("https://10.0.0.1/", Reach(networks=(ip_network("10.0.0.0/24"),)), None),
+        ("https://10.0.1.1/", Reach(networks=(ip_network("10.0.0.0/24"),)), "public address"),
+        ("http://10.0.0.1/", Reach(networks=(ip_network("10.0.0.0/24"),)), "https://"),
+        ("https://hooks.shop.svc.cluster.local/", Reach(networks=(ip_network("10.0.0.0/24"),)), None),
+        ("https://hooks/", Reach(networks=(ip_network("10.0.0.0/24"),)), None),
+        ("https://localhost/", Reach(networks=(ip_network("10.0.0.0/24"),)), "public host name"),
+        ("http://example.com/", Reach(plain_http=True), None),
+    ],
+)
+def test_what_an_operator_allows_or_forbids(url: str, reach: Reach, said: str | None) -> None:
+    complaint = complaint_about_url(url, reach)
+    assert complaint is said if said is None or complaint is None else said in complaint

@@ -22,6 +22,13 @@ ApiPort = Annotated[
     typer.Option("--api-port", min=0, max=65_535, help="Port of the API; 0: one that is free.", show_default=False),
 ]
 Demo = Annotated[bool, typer.Option("--demo/--no-demo", help="With a demo source and receiver.")]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Endpoints as in production: https on public addresses. Without the demo, whose receiver is here.",
+    ),
+]
 Rate = Annotated[float, typer.Option("--rate", help="Events a second of the demo source.")]
 Seed = Annotated[int, typer.Option("--seed", help="The same seed tells the same histories.")]
 
@@ -37,6 +44,7 @@ def up(
     fresh: Fresh = False,
     api_port: ApiPort = None,
     demo: Demo = True,
+    strict: Strict = False,
     rate: Rate = RATE,
     seed: Seed = SEED,
 ) -> None:
@@ -59,7 +67,7 @@ def up(
     if api_port is not None:
         settings = replace(settings, api_port=api_port)
     try_this = _command("trigger", "order.created", data_dir=data_dir)
-    wish = Wish(demo=demo, rate=_checked(rate), seed=seed, fresh=fresh, try_this=try_this)
+    wish = Wish(demo=demo and not strict, strict=strict, rate=_checked(rate), seed=seed, fresh=fresh, try_this=try_this)
     raise typer.Exit(run_up(settings, wish, screen=Screen(Console(highlight=False)), started_s=started_s))
 
 

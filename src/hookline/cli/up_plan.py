@@ -32,6 +32,7 @@ class Wish:
     """What the person asked for. `rate` is the demo source's, in events a second; `try_this` a command to go on with."""
 
     demo: bool
+    strict: bool
     rate: float
     seed: int
     fresh: bool
@@ -52,9 +53,10 @@ def parts(*, demo: bool) -> tuple[Part, ...]:
     return (*ROLES, Part.RECEIVER, Part.SOURCE) if demo else ROLES
 
 
-def road_settings(settings: Settings, *, bootstrap_servers: str, ports: Ports) -> Settings:
-    """What all processes share: the broker that runs, and endpoints on this machine allowed."""
-    return replace(settings, bootstrap_servers=bootstrap_servers, endpoints=Endpoints.LOOPBACK, api_port=ports.api)
+def road_settings(settings: Settings, *, bootstrap_servers: str, ports: Ports, strict: bool = False) -> Settings:
+    """What all processes share: the broker that runs, and endpoints on this machine allowed unless it is `strict`."""
+    endpoints = settings.endpoints if strict else Endpoints.LOOPBACK
+    return replace(settings, bootstrap_servers=bootstrap_servers, endpoints=endpoints, api_port=ports.api)
 
 
 def environment(

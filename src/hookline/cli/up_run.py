@@ -82,7 +82,7 @@ def _ground(
     keys = settings.master_keys or (kept_master_key(folder.master_key),)
     shared = replace(settings, master_keys=keys)
     return Ground(
-        settings=road_settings(shared, bootstrap_servers=broker.bootstrap_servers, ports=ports),
+        settings=road_settings(shared, bootstrap_servers=broker.bootstrap_servers, ports=ports, strict=wish.strict),
         catalogue=catalogue,
         folder=folder,
         identity=identity,

@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import idna
 
-from hookline.core.address import may_be_called
+from hookline.core.address import Reach, may_be_called, may_use_port
 
 URL_CHARACTERS_MAX = 2_048
 _HOST_CHARACTERS_MAX = 253  # RFC 1035, without the final dot
@@ -17,10 +17,11 @@ _BRACKETED = re.compile(r"\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _LOCAL_NAMES = ("localhost", "local", "internal", "home.arpa")  # RFC 6761, 6762, 9476 (draft), 8375
 
 
-def complaint_about_url(url: str, *, loopback_allowed: bool) -> str | None:
+def complaint_about_url(url: str, reach: Reach) -> str | None:
     """What is wrong with an endpoint's URL, as a sentence without the URL; None if nothing is.
 
-    `loopback_allowed`: this machine may be called too, by http or https, as 127.0.0.1, [::1] or localhost.
+    Where this machine may be called, it may be as 127.0.0.1, [::1] or localhost. Where networks were allowed, names that
+    only they know may stand in URLs as well.
     """
     complaint = _about_text(url)
     if complaint is not None:
@@ -30,7 +31,7 @@ def complaint_about_url(url: str, *, loopback_allowed: bool) -> str | None:
         port = parts.port
     except ValueError:
         return "is no URL: its host or port can't be read"
-    return _about_parts(parts, port) or _about_host(parts, loopback_allowed=loopback_allowed)
+    return _about_parts(parts, port) or _about_host(parts, reach) or _about_port(parts, port, reach)
 
 
 def _about_text(url: str) -> str | None:
@@ -59,18 +60,27 @@ def _about_parts(parts: SplitResult, port: int | None) -> str | None:
     return None
 
 
-def _about_host(parts: SplitResult, *, loopback_allowed: bool) -> str | None:
+def _about_host(parts: SplitResult, reach: Reach) -> str | None:
     host = _ascii_host(parts.hostname or "")
     if host is None:
         return "has a host that is no valid name; write it in its ASCII form (xn--...)"
     is_address = _is_address(host, is_bracketed="[" in parts.netloc)
-    if loopback_allowed and (host == "localhost" or (is_address and _is_loopback(host))):
+    if reach.loopback and (host == "localhost" or (is_address and _is_loopback(host))):
         return None
-    if parts.scheme != "https":
+    if parts.scheme != "https" and not reach.plain_http:
         return "must begin with https://"
     if not is_address:
-        return _about_name(host)
-    return None if may_be_called(host, loopback=False) else "must have a public address as host"
+        return _about_name(host, reach)
+    return None if may_be_called(host, reach) else "must have a public address as host"
+
+
+def _about_port(parts: SplitResult, port: int | None, reach: Reach) -> str | None:
+    number = port or (443 if parts.scheme == "https" else 80)
+    if may_use_port(number, reach):
+        return None
+    if reach.ports:
+        return f"must not have port {number}; allowed are {', '.join(map(str, sorted(reach.ports)))}"
+    return f"must not have port {number}, which is another protocol's"
 
 
 def _ascii_host(host: str) -> str | None:
@@ -94,10 +104,10 @@ def _is_address(host: str, *, is_bracketed: bool) -> bool:
 
 
 def _is_loopback(address: str) -> bool:
-    return may_be_called(address, loopback=True) and not may_be_called(address, loopback=False)
+    return may_be_called(address, Reach(loopback=True)) and not may_be_called(address, Reach())
 
 
-def _about_name(host: str) -> str | None:
+def _about_name(host: str, reach: Reach) -> str | None:
     name = host.removesuffix(".")
     labels = name.split(".")
     if len(name) > _HOST_CHARACTERS_MAX or not all(_LABEL.fullmatch(label) for label in labels):
@@ -105,6 +115,7 @@ def _about_name(host: str) -> str | None:
     if _NUMBER.fullmatch(labels[-1]):
         # Resolvers read 127.1, 0x7f.1 and 2130706433 as addresses, each in its own way.
         return "has an address as host that is not written as four decimal numbers or as [IPv6]"
-    if len(labels) == 1 or any(f".{name}".endswith(f".{local}") for local in _LOCAL_NAMES):
+    if labels[-1] == "localhost":
         return "must have a public host name"
-    return None
+    is_local = len(labels) == 1 or any(f".{name}".endswith(f".{local}") for local in _LOCAL_NAMES)
+    return "must have a public host name" if is_local and not reach.networks else None

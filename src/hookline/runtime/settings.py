@@ -6,18 +6,21 @@ A setting `in_flight_max` is read from `HOOKLINE_IN_FLIGHT_MAX`.
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Self
 
+from hookline.core.address import Network, Reach
 from hookline.schemas.errors import ConfigError
 from hookline.schemas.tiers import tier_ms, tier_name
 from hookline.schemas.topics import POSTPONED_TIERS_MS, RETRY_TIERS_MS, Topics
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _DAY_MS = 86_400_000
+_PORT_MAX = 65_535
 
 
 class Endpoints(StrEnum):
@@ -25,6 +28,13 @@ class Endpoints(StrEnum):
 
     PUBLIC = "public"  # https to public addresses
     LOOPBACK = "loopback"  # also http to this machine: for `hookline up` and tests
+
+
+class Schemes(StrEnum):
+    """How endpoints may be called."""
+
+    HTTPS = "https"
+    HTTP = "http"  # or https: for networks of one's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,28 @@ def _show_tiers(tiers: tuple[int, ...]) -> str:
     return ",".join(tier_name(tier) for tier in tiers)
 
 
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise ConfigError(f"{error}; wanted networks such as 10.1.0.0/16, separated by commas") from error
+
+
+def _ports(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isascii() and part.isdecimal() and 1 <= int(part) <= _PORT_MAX for part in parts):
+        raise ConfigError("it must be ports from 1 to 65535, separated by commas")
+    return tuple(int(part) for part in parts)
+
+
+def _file(text: str) -> Path | None:
+    return Path(text).expanduser() if text else None
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ",".join(map(str, values))
+
+
 def _master_keys(text: str) -> tuple[MasterKey, ...]:
     keys = []
     for number, part in enumerate((part for part in text.split(",") if part.strip()), start=1):
@@ -105,6 +137,22 @@ class Settings:
     )
 
     endpoints: Endpoints = _setting(Endpoints.PUBLIC, "public, or loopback to allow http to this machine as well")
+    endpoint_networks: tuple[Network, ...] = _setting(
+        (),
+        "networks that may be called beside public addresses; never a cloud's metadata",
+        parse=_networks,
+        show=_listed,
+    )
+    endpoint_schemes: Schemes = _setting(Schemes.HTTPS, "https, or http to allow both")
+    endpoint_ports: tuple[int, ...] = _setting(
+        (), "ports that may be called; empty: all but those of other protocols", parse=_ports, show=_listed
+    )
+    endpoint_ca_file: Path | None = _setting(
+        None,
+        "PEM file of authorities that may vouch for endpoints beside the system's; empty: none",
+        parse=_file,
+        show=lambda file: "" if file is None else str(file),
+    )
     request_timeout_s: int = _setting(
         30, "one attempt, from connecting to the end of the answer", at_least=1, at_most=30
     )
@@ -188,6 +236,16 @@ class Settings:
         """The topics that these settings ask for."""
         return Topics(self.topic_prefix, self.retry_tiers, self.postponed_tiers, domains)
 
+    def reach(self) -> Reach:
+        """What endpoints may be."""
+        return Reach(
+            loopback=self.endpoints is Endpoints.LOOPBACK,
+            networks=self.endpoint_networks,
+            plain_http=self.endpoint_schemes is Schemes.HTTP,
+            ports=frozenset(self.endpoint_ports),
+            own=tuple((host, self.api_port) for host in _addresses(self.api_host)),
+        )
+
     def group(self, role: str) -> str:
         """The consumer group of a role."""
         return f"{self.topic_prefix}hookline.{role}"
@@ -195,6 +253,16 @@ class Settings:
     def history_address(self) -> str:
         """The history store's SQLAlchemy URL."""
         return self.history_url or f"sqlite+aiosqlite:///{self.data_dir.expanduser().absolute() / 'history.sqlite'}"
+
+
+def _addresses(host: str) -> tuple[str, ...]:
+    """The addresses that this name of ours is sure to have."""
+    if host == "localhost":
+        return ("127.0.0.1", "::1")
+    try:
+        return (str(ip_address(host)),)
+    except ValueError:
+        return ()
 
 
 def variable(name: str) -> str:
