@@ -35,8 +35,16 @@ class Authority:
         )
 
     def trusting(self) -> ssl.SSLContext:
-        pem = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
-        return ssl.create_default_context(cadata=pem)
+        return ssl.create_default_context(cadata=self._pem().decode())
+
+    def written(self) -> Path:
+        """Its certificate as a file."""
+        path = self._folder / "authority.pem"
+        path.write_bytes(self._pem())
+        return path
+
+    def _pem(self) -> bytes:
+        return self._certificate.public_bytes(serialization.Encoding.PEM)
 
     def serving(self, *, address: str = "127.0.0.1", days: int = 1) -> ssl.SSLContext:
         """A server's side, for an address; with `days` below zero its certificate has expired."""

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from fakes.chaos_plan import Plan
 from fakes.chaos_receiver import Manners
 from fakes.chaos_scene import Scene, Site, scene
 from fakes.chaos_sheets import receipts
-from fakes.chaos_table import Fault, Table, make_table
+from fakes.chaos_table import RECOVERY_MAX_S, Fault, Table, make_table
 from fakes.ledger import make_ledger
 from hookline.runtime.broker_process import EmbeddedKafka
 
@@ -23,7 +23,10 @@ ENDPOINTS = 50
 _FAILING, _HANGING = (5, 16, 27, 38), (9, 34)
 _PORTS = 2
 _WARM_EVENTS, _CALIBRATION_EVENTS = 1_000, 4_000
-_RATE_MIN, _RATE_MAX, _RATE_STEP = 250, 1_000, 50
+_RATE_MIN, _RATE_MAX, _RATE_STEP = 200, 1_000, 50
+# A third of a machine's rate leaves it time for a fault's backlog; but a process that starts takes its whole time on a slow
+# one. Where fewer events a second are possible, a calibrated run's recoveries may take as much longer.
+_POSSIBLE_FOR_PROMISE = 1_200.0
 _DELAY_MIN_S, _DELAY_MAX_S = 0.15, 0.65  # an endpoint that thought for a second would look as if nothing ever recovered
 _OPEN_AIM = 170  # webhooks that healthy endpoints think about at any time, so that 100 deliveries are always open
 _STEADY_S = 5.0
@@ -69,7 +72,7 @@ async def run_on(site: Site, run: Run, *, folder: Path, say: Callable[[str], Non
     )
     async with scene(site, folder, manners=manners, processes=run.processes, changes=run.changes) as running:
         await _warm(running)
-        rate = run.rate_per_s or await _calibrated(running, say)
+        rate, recovery_max_s = (run.rate_per_s, RECOVERY_MAX_S) if run.rate_per_s else await _calibrated(running, say)
         await running.receiver.tell(f"delay {min(_DELAY_MAX_S, max(_DELAY_MIN_S, _OPEN_AIM / rate)):.3f}")
         published, started_s = running.sent["published"][0], time.monotonic()
         await running.publisher.tell(f"rate {rate}")
@@ -79,7 +82,8 @@ async def run_on(site: Site, run: Run, *, folder: Path, say: Callable[[str], Non
         held = (sum(running.sent["acked"]) - published) / (time.monotonic() - started_s)
         say(f"publishing ends at {time.monotonic() - started_s:.0f} s")
         on_record = await _ended(running)
-    return _table(run.title, running, faults, started_s=started_s, rate=rate, held=held, on_record=on_record)
+    table = _table(run.title, running, faults, started_s=started_s, rate=rate, held=held, on_record=on_record)
+    return replace(table, recovery_max_s=recovery_max_s)
 
 
 @asynccontextmanager
@@ -103,15 +107,18 @@ async def _warm(running: Scene) -> None:
     await _healthy_have(running, _WARM_EVENTS)
 
 
-async def _calibrated(running: Scene, say: Callable[[str], None]) -> int:
-    """A third of the rate at which this machine works off a backlog: the rest is for working off what a fault leaves."""
+async def _calibrated(running: Scene, say: Callable[[str], None]) -> tuple[int, float]:
+    """A third of the rate at which this machine works off a backlog, and how long a recovery may take here."""
     started_s = time.monotonic()
     await running.publisher.tell(f"burst {_CALIBRATION_EVENTS}")
     await _healthy_have(running, _WARM_EVENTS + _CALIBRATION_EVENTS)
     possible = _CALIBRATION_EVENTS / (time.monotonic() - started_s)
     rate = min(_RATE_MAX, max(_RATE_MIN, int(possible / 3) // _RATE_STEP * _RATE_STEP))
-    say(f"{possible:,.0f} events/s are possible here; the run has {rate}/s")
-    return rate
+    recovery_max_s = RECOVERY_MAX_S * max(1.0, _POSSIBLE_FOR_PROMISE / possible)
+    say(
+        f"{possible:,.0f} events/s are possible here; the run has {rate}/s, and {recovery_max_s:.0f} s for each recovery"
+    )
+    return rate, recovery_max_s
 
 
 async def _healthy_have(running: Scene, published: int) -> None:

@@ -50,7 +50,7 @@ class Line:
     repeats_max: int
     beyond_attempts: int
 
-    def broken(self) -> Iterator[str]:
+    def broken(self, recovery_max_s: float) -> Iterator[str]:
         """What should not be, in words."""
         for count, what in (
             (self.lost, "lost"),
@@ -61,8 +61,8 @@ class Line:
         ):
             if count > 0:
                 yield f"{self.fault.name}: {count} {what}"
-        if self.fault.recovery_s is None or self.fault.recovery_s > RECOVERY_MAX_S:
-            yield f"{self.fault.name}: no recovery within {RECOVERY_MAX_S:.0f} s"
+        if self.fault.recovery_s is None or self.fault.recovery_s > recovery_max_s:
+            yield f"{self.fault.name}: no recovery within {recovery_max_s:.0f} s"
         if self.fault.open_count < OPEN_AT_LEAST:
             yield f"{self.fault.name}: {self.fault.open_count} deliveries open; at least {OPEN_AT_LEAST} are wanted"
 
@@ -79,6 +79,7 @@ class Table:
     refused: int
     off_record: int
     ledger: Ledger
+    recovery_max_s: float = RECOVERY_MAX_S
 
     def is_void(self) -> bool:
         """Whether the run says nothing, for the load was not what it should be."""
@@ -86,7 +87,7 @@ class Table:
 
     def broken(self) -> Sequence[str]:
         """What should not be; empty for a run that shows what it must."""
-        found = [each for line in self.lines for each in line.broken()]
+        found = [each for line in self.lines for each in line.broken(self.recovery_max_s)]
         return [*found, f"{self.off_record} deliveries without a success on record"] if self.off_record > 0 else found
 
     def text(self) -> str:

@@ -1,53 +1,21 @@
-import ast
-import csv
 import ipaddress
-import re
 import sys
-from collections.abc import Sequence
-from typing import NamedTuple
 
 import pytest
 
-from fakes.documents import ROOT
+from fakes.cases import cases, kinds
 from hookline.core.address import Reach, may_be_called, may_use_port
 from hookline.core.endpoints import complaint_about_url
 from hookline.runtime.settings import Settings
 
-CASES = ROOT / "tests" / "cases" / "ssrf.tsv"
 PUBLIC = Reach()
 ALLOWED = ("10.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10", "fd00::/8", "168.63.129.0/24")
 
 
-class Case(NamedTuple):
-    """One line of the table."""
-
-    name: str
-    written: str
-    resolved: str
-    expected: str
-
-
-def cases(*kinds: str) -> Sequence[Case]:
-    """Id, input, what it resolves to, and the verdict of each case of these kinds."""
-    with CASES.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-    return [
-        Case(row["id"], _written(row["input"]), row["resolves_to"], row["expected"])
-        for row in rows
-        if row["kind"] in kinds
-    ]
-
-
-def _written(text: str) -> str:
-    """The table writes what can't be seen as in Python, and nothing else with a backslash but URLs that have one."""
-    return re.sub(r"\\(u[0-9a-f]{4}|x[0-9a-f]{2}|r|n)", lambda found: ast.literal_eval(f'"{found[0]}"'), text)
-
-
 def test_no_case_is_of_a_kind_that_no_test_reads() -> None:
-    """`dns` is in tests/contract/test_guard.py, `redirect` and `proxy` in test_replies.py, `self` below, `header` is to come."""
-    with CASES.open(encoding="utf-8") as lines:
-        kinds = [line.split("\t")[1] for line in lines][1:]
-    assert (len(kinds), set(kinds)) == (198, {"ip", "url", "dns", "redirect", "header", "proxy", "self"})
+    """`dns` is in tests/contract/test_guard.py, so are `redirect`, `proxy` and `self`, `header` is to come."""
+    found = kinds()
+    assert (len(found), set(found)) == (198, {"ip", "url", "dns", "redirect", "header", "proxy", "self"})
 
 
 @pytest.mark.parametrize(("name", "address", "_resolved", "expected"), cases("ip"))
