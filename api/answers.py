@@ -62,13 +62,17 @@ def webhook(subscription: Subscription, standing: Standing, *, secret: str | Non
         url=subscription.url,
         events=subscription.events,
         created_at=timestamp(subscription.created_at_ms),
-        status=_status(subscription, standing.disabling),
+        status=status_of(subscription, standing.disabling),
         **{name: value for name, value in optional.items() if value is not None},
     )
 
 
-def webhook_list(webhooks: Sequence[tuple[Subscription, Disabling | None]]) -> WebhookList:
-    return WebhookList(webhooks=tuple(_listed(*each) for each in webhooks), total=len(webhooks))
+def webhook_list(
+    webhooks: Sequence[tuple[Subscription, Disabling | None]], *, total: int, next_cursor: str | None
+) -> WebhookList:
+    """A page of `total`; the last one has no cursor."""
+    more = {} if next_cursor is None else {"next_cursor": next_cursor}
+    return WebhookList(webhooks=tuple(_listed(*each) for each in webhooks), total=total, **more)
 
 
 def delivery_list(rows: Sequence[DeliveryRow], *, now_ms: int) -> DeliveryList:
@@ -79,7 +83,7 @@ def log_list(rows: Sequence[LogRow]) -> LogList:
     return LogList(logs=tuple(_log(row) for row in rows))
 
 
-def _status(subscription: Subscription, disabling: Disabling | None) -> Status:
+def status_of(subscription: Subscription, disabling: Disabling | None) -> Status:
     """Disabled before paused: of the two that is what its owner does not know, and has to act on."""
     return "disabled" if disabling is not None else subscription.status.value
 
@@ -102,7 +106,7 @@ def _listed(subscription: Subscription, disabling: Disabling | None) -> ListedWe
         id=subscription.subscription_id,
         url=subscription.url,
         events=subscription.events,
-        status=_status(subscription, disabling),
+        status=status_of(subscription, disabling),
         created_at=timestamp(subscription.created_at_ms),
     )
 

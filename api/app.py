@@ -24,6 +24,7 @@ def build_app(parts: Parts, *, answer_s: float = KAFKA_ANSWER_S) -> web.Applicat
     app.router.add_get("/webhooks", webhooks.listing)
     app.router.add_get("/webhooks/{id}", webhooks.read)
     app.router.add_put("/webhooks/{id}", webhooks.change)
+    app.router.add_patch("/webhooks/{id}", webhooks.change)
     app.router.add_delete("/webhooks/{id}", webhooks.delete)
     app.router.add_post("/webhooks/{id}/enable", webhooks.enable)
     app.router.add_get("/webhooks/{id}/deliveries", deliveries.listing)

@@ -82,7 +82,7 @@ class NewWebhook(_Request):
 
 
 class WebhookChange(_Request):
-    """The body of `PUT /webhooks/{id}`: what is left out keeps its value; a description, limit or timeout of null takes it away.
+    """The body of `PATCH` and `PUT /webhooks/{id}`: what is left out keeps its value; a description, limit or timeout of null takes it away.
 
     `id` and `created_at` may be sent back as they were read. What we judged (from `disabled_reason` on) may be sent back as well,
     and says nothing: it may have changed since. `secret` is there only to say that it may not be sent.
@@ -158,8 +158,11 @@ class ListedWebhook(_Answer):
 
 
 class WebhookList(_Answer):
+    """A page of an account's webhooks; `total` counts those of all pages, `next_cursor` leads to the next one."""
+
     webhooks: tuple[ListedWebhook, ...]
     total: int
+    next_cursor: str | None = None
 
 
 class SucceededDelivery(_Answer):

@@ -119,6 +119,19 @@ def too_many_webhooks(most: int) -> Refused:
     )
 
 
+def changed_meanwhile(current: str) -> Refused:
+    """412: the webhook is no longer what the client has read."""
+    return Refused(
+        Problem(
+            status=HTTPStatus.PRECONDITION_FAILED,
+            name="changed-meanwhile",
+            title="The webhook has changed meanwhile",
+            detail="It is not the edition that If-Match names. Read it again, and make the change to what it is now.",
+            headers=[("ETag", current)],
+        )
+    )
+
+
 def wrong_media_type(detail: str) -> Refused:
     """415: the body is something else than plain JSON."""
     return Refused(

@@ -10,6 +10,8 @@ from hookline.api.auth import account_of
 from hookline.api.bodies import read_body
 from hookline.api.configuration import Configuration
 from hookline.api.edge import FACTS
+from hookline.api.editions import check_edition, edition
+from hookline.api.listing import asked_of
 from hookline.api.models import NewWebhook, Rules, WebhookChange
 from hookline.api.ports import Directory, Parts
 from hookline.api.problems import FieldError, invalid, no_webhook, too_many_webhooks
@@ -44,23 +46,28 @@ class Webhooks:
             request[FACTS]["subscription_id"] = made.subscription_id
             await self._configuration.put(made)
         shown = webhook(made, self._standing(made), secret=None if wanted.secret else secret)
-        return answer(shown, status=201, headers={"Location": f"/webhooks/{made.subscription_id}"})
+        headers = {"Location": f"/webhooks/{made.subscription_id}", "ETag": self._edition(made)}
+        return answer(shown, status=201, headers=headers)
 
     async def listing(self, request: web.Request) -> web.Response:
         """`GET /webhooks`."""
-        listed = self._view.subscriptions_of(account_of(request, self._view))
-        return answer(webhook_list([(each, self._view.disabling(each.subscription_id)) for each in listed]))
+        account_id = account_of(request, self._view)
+        asked = asked_of(request.query, self._rules.event_types)
+        all_of_them = self._view.subscriptions_of(account_id)
+        shown, total, cursor = asked.page([(each, self._view.disabling(each.subscription_id)) for each in all_of_them])
+        return answer(webhook_list(shown, total=total, next_cursor=cursor))
 
     async def read(self, request: web.Request) -> web.Response:
         """`GET /webhooks/{id}`."""
         return self._shown(subscription_of(request, self._view))
 
     async def change(self, request: web.Request) -> web.Response:
-        """`PUT /webhooks/{id}`."""
+        """`PATCH` and `PUT /webhooks/{id}`: both change what is given and keep the rest, as the contract's PUT does."""
         subscription_of(request, self._view)  # 404 before anything is said of the body
         wanted = await read_body(request, WebhookChange, context=self._rules)
         async with self._configuration.alone(request.match_info["id"]):
             current = subscription_of(request, self._view)
+            self._check_edition(request, current)
             changed = self._changed(current, wanted)
             if changed is not current:
                 await self._configuration.put(changed)
@@ -71,6 +78,7 @@ class Webhooks:
         subscription_of(request, self._view)
         async with self._configuration.alone(request.match_info["id"]):
             shown = subscription_of(request, self._view)
+            self._check_edition(request, shown)
             if self._is_disabled(shown):
                 shown = self._enabled(shown)
                 await self._configuration.put(shown)
@@ -80,7 +88,9 @@ class Webhooks:
         """`DELETE /webhooks/{id}`."""
         subscription_of(request, self._view)  # who may not delete it does not wait for those who may
         async with self._configuration.alone(request.match_info["id"]):
-            await self._configuration.remove(subscription_of(request, self._view).subscription_id)
+            gone = subscription_of(request, self._view)
+            self._check_edition(request, gone)
+            await self._configuration.remove(gone.subscription_id)
         return web.Response(status=204)
 
     def _made(self, account_id: str, wanted: NewWebhook, secret: str) -> Subscription:
@@ -133,7 +143,14 @@ class Webhooks:
         return self._view.disabling(subscription.subscription_id) is not None
 
     def _shown(self, subscription: Subscription) -> web.Response:
-        return answer(webhook(subscription, self._standing(subscription)))
+        shown = webhook(subscription, self._standing(subscription))
+        return answer(shown, headers={"ETag": self._edition(subscription)})
+
+    def _edition(self, subscription: Subscription) -> str:
+        return edition(subscription, self._view.disabling(subscription.subscription_id))
+
+    def _check_edition(self, request: web.Request, current: Subscription) -> None:
+        check_edition(request.headers.getall("If-Match", []), self._edition(current))
 
     def _standing(self, subscription: Subscription) -> Standing:
         return Standing(

@@ -41,8 +41,8 @@ async def test_no_path_breaks_anything(api: Api, path: str) -> None:
     ("method", "path", "allowed"),
     [
         ("DELETE", "/webhooks", "GET, HEAD, POST"),
-        ("PATCH", "/webhooks/x", "DELETE, GET, HEAD, PUT"),
-        ("POST", "/webhooks/x", "DELETE, GET, HEAD, PUT"),
+        ("OPTIONS", "/webhooks/x", "DELETE, GET, HEAD, PATCH, PUT"),
+        ("POST", "/webhooks/x", "DELETE, GET, HEAD, PATCH, PUT"),
         ("POST", "/webhooks/x/deliveries", "GET, HEAD"),
         ("GET", "/webhooks/x/test", "POST"),
         ("OPTIONS", "/webhooks", "GET, HEAD, POST"),

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from hookline.core.matching import SubscriptionIndex, complaint_about_events, patterns_of
+from hookline.core.matching import SubscriptionIndex, complaint_about_events, patterns_of, wants
 from hookline.schemas.records import SealedSecret, Subscription, SubscriptionStatus
 
 EVENT_TYPES = ("order.created", "order.completed", "user.created")
@@ -129,7 +129,11 @@ def test_the_patterns_of_a_type_go_from_the_type_to_everything() -> None:
     [
         ([], "must name at least one event type of: order.created, order.completed, user.created"),
         (["order.created", "order.lost"], "has 'order.lost', which is no event type"),
-        (["order.*"], "has 'order.*', which is no event type"),
+        (["orders.*"], "has 'orders.*', which fits no event type; there are: order.created"),
+        (["order.created.*"], "fits no event type"),
+        (["or*"], "fits no event type"),
+        (["*.created"], "is no event type"),
+        (["*", "*"], "names an event type twice"),
         (["Order.created"], "has 'Order.created'"),
         (["\u00fc\n"], r"has '\xfc\n'"),
         (["user.created", "user.created"], "names an event type twice"),
@@ -139,5 +143,16 @@ def test_a_list_of_events_that_is_wrong_is_complained_about(events: list[str], s
     assert said in (complaint_about_events(events, EVENT_TYPES) or "")
 
 
-def test_a_list_of_known_events_is_right() -> None:
-    assert complaint_about_events(["user.created", "order.created"], EVENT_TYPES) is None
+@pytest.mark.parametrize(
+    "events", [["user.created", "order.created"], ["order.*", "user.created"], ["*"], ["*", "order.*"]]
+)
+def test_a_list_of_known_events_and_patterns_is_right(events: list[str]) -> None:
+    assert complaint_about_events(events, EVENT_TYPES) is None
+
+
+@pytest.mark.parametrize(
+    ("events", "wanted"),
+    [(("*",), True), (("order.*",), True), (("order.created",), True), (("user.*", "order.completed"), False)],
+)
+def test_a_webhook_wants_an_event_type_by_any_of_its_patterns(events: tuple[str, ...], wanted: bool) -> None:
+    assert wants(events, "order.created") is wanted

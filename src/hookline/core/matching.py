@@ -75,16 +75,20 @@ def patterns_of(event_type: str) -> Iterator[str]:
     yield _EVERYTHING
 
 
-def complaint_about_events(events: Sequence[str], event_types: Collection[str]) -> str | None:
-    """What is wrong with a subscription's list of events, as a sentence; None if nothing is.
+def wants(events: Collection[str], event_type: str) -> bool:
+    """Whether one of these patterns fits the event type."""
+    return any(pattern in events for pattern in patterns_of(event_type))
 
-    Only whole names so far: the index knows `order.*` and `*`, the API does not offer them yet.
-    """
+
+def complaint_about_events(events: Sequence[str], event_types: Collection[str]) -> str | None:
+    """What is wrong with a subscription's list of patterns, as a sentence; None if nothing is."""
     if not events:
         return f"must name at least one event type of: {', '.join(event_types)}"
-    unknown = next((each for each in events if each not in event_types), None)
+    known = {pattern for event_type in event_types for pattern in patterns_of(event_type)}
+    unknown = next((each for each in events if each not in known), None)
     if unknown is not None:
-        return f"has {unknown[:64]!a}, which is no event type; there are: {', '.join(event_types)}"
+        what = "fits" if unknown.endswith("*") else "is"
+        return f"has {unknown[:64]!a}, which {what} no event type; there are: {', '.join(event_types)}"
     if len(set(events)) < len(events):
         return "names an event type twice"
     return None

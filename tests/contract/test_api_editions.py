@@ -1,0 +1,64 @@
+"""Two editors of one webhook: who has not seen the other's change is told so, and changes nothing."""
+
+import asyncio
+
+import pytest
+
+from fakes.api import Api, judge
+from fakes.judgements import disabling
+
+CHANGE = {"description": "mine"}
+
+
+async def test_every_answer_with_a_webhook_names_its_edition(api: Api) -> None:
+    made = await api.call("POST", "/webhooks", {"url": "https://example.com/hook", "events": ["*"]})
+    path = f"/webhooks/{made.json['id']}"
+    changed = await api.call("PATCH", path, CHANGE)
+    again = await api.call("PUT", path, CHANGE)
+    read = await api.call("GET", path)
+    assert [each.headers["ETag"] for each in (made, changed, again, read)] == ['"1"', '"2"', '"2"', '"2"']
+
+
+@pytest.mark.parametrize("given", ['"1"', '"7", "1"', "*", '"7" , "1"'])
+async def test_a_change_of_the_edition_that_was_read_is_made(api: Api, given: str) -> None:
+    made = await api.call.made()
+    reply = await api.call("PATCH", f"/webhooks/{made['id']}", CHANGE, headers={"If-Match": given})
+    assert (reply.status, reply.json["description"]) == (200, "mine")
+
+
+@pytest.mark.parametrize("given", ['"2"', '"0"', 'W/"1"', '""', "1", '"1', "nonsense", ","])
+@pytest.mark.parametrize("method", ["PATCH", "PUT", "DELETE", "POST"])
+async def test_a_change_of_another_edition_is_refused_and_changes_nothing(api: Api, given: str, method: str) -> None:
+    made = await api.call.made(secret="given")
+    path = f"/webhooks/{made['id']}"
+    written = len(api.log.records)
+    asked = f"{path}/enable" if method == "POST" else path
+    body = CHANGE if method in {"PATCH", "PUT"} else None
+    reply = await api.call(method, asked, body, headers={"If-Match": given})
+    assert (reply.status, reply.json["type"]) == (412, "urn:hookline:problem:changed-meanwhile")
+    assert reply.headers["ETag"] == '"1"'
+    assert (await api.call("GET", path)).json == made
+    assert len(api.log.records) == written
+
+
+async def test_of_two_editors_at_once_one_is_told(api: Api) -> None:
+    made = await api.call.made()
+    path, headers = f"/webhooks/{made['id']}", {"If-Match": '"1"'}
+    replies = await asyncio.gather(
+        *(api.call("PATCH", path, {"description": name}, headers=headers) for name in ("a", "b", "c"))
+    )
+    assert sorted(reply.status for reply in replies) == [200, 412, 412]
+
+
+async def test_a_webhook_that_was_read_before_it_was_disabled_is_not_enabled_by_being_sent_back(api: Api) -> None:
+    made = await api.call.made()
+    path = f"/webhooks/{made['id']}"
+    edition = (await api.call("GET", path)).headers["ETag"]
+    subscription = api.view.subscription(made["id"])
+    assert subscription is not None
+    await judge(api, disabling(subscription))
+    reply = await api.call("PUT", path, {"status": "active"}, headers={"If-Match": edition})
+    assert (reply.status, reply.headers["ETag"]) == (412, '"1-disabled"')
+    assert (await api.call("GET", path)).json["status"] == "disabled"
+    reply = await api.call("PUT", path, {"status": "active"}, headers={"If-Match": '"1-disabled"'})
+    assert (reply.status, reply.headers["ETag"]) == (200, '"2"')
