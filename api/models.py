@@ -19,11 +19,14 @@ _SECRET_CHARACTERS_MAX = 512
 _EVENTS_MAX = 1_000
 _RATE_LIMIT_MAX = 10_000
 _TIMEOUT_MAX_S = 30
+_OVERLAP_S = 24 * 3_600
+_OVERLAP_MAX_S = 7 * 24 * 3_600
 
 Description = Annotated[str, StringConstraints(max_length=_DESCRIPTION_CHARACTERS_MAX)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=_SECRET_CHARACTERS_MAX)]
 Events = Annotated[list[str], Field(max_length=_EVENTS_MAX)]
 RateLimit = Annotated[int, Field(ge=1, le=_RATE_LIMIT_MAX)]
+OverlapS = Annotated[int, Field(ge=0, le=_OVERLAP_MAX_S)]
 TimeoutS = Annotated[int, Field(ge=1, le=_TIMEOUT_MAX_S)]
 Status = Literal["active", "paused", "disabled"]
 
@@ -108,7 +111,14 @@ class WebhookChange(_Request):
     @field_validator("secret")
     @classmethod
     def _no_secret(cls, _secret: object) -> None:
-        raise ValueError("can't be changed here: make a new webhook; rotation is an operation of its own, to come")
+        raise ValueError("can't be changed here: POST it to /webhooks/{id}/secret/rotate")
+
+
+class NewSecret(_Request):
+    """The body of `POST /webhooks/{id}/secret/rotate`; without a secret one is made."""
+
+    secret: Secret | None = None
+    overlap_s: OverlapS = _OVERLAP_S
 
 
 class TestRequest(_Request):
@@ -145,6 +155,21 @@ class Webhook(_Answer):
     failing_since: str | None = None
     disables_at: str | None = None
     secret: str | None = None
+
+
+class SecretShown(_Answer):
+    """The signing secret; while it is being changed also the new one, and when that takes over."""
+
+    secret: str
+    next_secret: str | None = None
+    next_secret_from: str | None = None
+
+
+class SecretRotated(_Answer):
+    """`secret` if it was made here; `next_secret_from` if both sign until then."""
+
+    secret: str | None = None
+    next_secret_from: str | None = None
 
 
 class ListedWebhook(_Answer):

@@ -119,6 +119,18 @@ def too_many_webhooks(most: int) -> Refused:
     )
 
 
+def rotation_under_way() -> Refused:
+    """409: a secret is being changed already."""
+    return Refused(
+        Problem(
+            status=HTTPStatus.CONFLICT,
+            name="rotation-under-way",
+            title="The secret is being changed already",
+            detail="Two secrets sign now. End that with POST /webhooks/{id}/secret/promote, or wait until it is over.",
+        )
+    )
+
+
 def changed_meanwhile(current: str) -> Refused:
     """412: the webhook is no longer what the client has read."""
     return Refused(

@@ -137,7 +137,7 @@ class Webhooks:
         return self._next(replace(current, judged_from=current.version + 1))
 
     def _next(self, changed: Subscription) -> Subscription:
-        return replace(changed, version=changed.version + 1, updated_at_ms=self._clock.now_ms())
+        return advanced(changed, now_ms=self._clock.now_ms())
 
     def _is_disabled(self, subscription: Subscription) -> bool:
         return self._view.disabling(subscription.subscription_id) is not None
@@ -163,6 +163,11 @@ class Webhooks:
 def rules(catalogue: Catalogue, settings: Settings) -> Rules:
     """What the checks of request bodies must know of this installation."""
     return Rules(event_types=tuple(catalogue.event_types), reach=settings.reach())
+
+
+def advanced(changed: Subscription, *, now_ms: int) -> Subscription:
+    """A changed subscription as its next version."""
+    return replace(changed, version=changed.version + 1, updated_at_ms=now_ms)
 
 
 def subscription_of(request: web.Request, view: Directory) -> Subscription:

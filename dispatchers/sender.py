@@ -9,14 +9,14 @@ from yarl import URL
 
 from hookline.core.retry_after import retry_after_ms
 from hookline.core.sealing import unseal
-from hookline.core.signing import Signer
+from hookline.core.signing import Signer, headers_of_two
 from hookline.core.verdict import Answer, NoAnswer, Reply, Trouble
 from hookline.dispatchers.session import time_limits
 from hookline.dispatchers.troubles import trouble_of
 from hookline.runtime.clock import Clock
 from hookline.runtime.settings import MasterKey
 from hookline.schemas.errors import ConfigError, ContractError
-from hookline.schemas.records import Delivery, Subscription
+from hookline.schemas.records import Delivery, SealedSecret, Subscription
 
 _log = logging.getLogger("hookline.dispatcher")
 _BODY_KEPT_BYTES = 4 * 1024
@@ -38,7 +38,19 @@ class _Prepared:
     subscription: Subscription  # this very one: two changes of unknown fate may bear the same version
     url: URL
     signer: Signer
+    coming: Signer | None
     limits: aiohttp.ClientTimeout
+
+    def headers(self, delivery: Delivery, started_at_ms: int) -> dict[str, str]:
+        """The signature headers of a request that starts now; of two while its secret is being changed."""
+        timestamp_s, from_ms = started_at_ms // 1_000, self.subscription.next_secret_from_ms
+        if self.coming is None or from_ms is None:
+            return self.signer.headers(delivery_id=delivery.delivery_id, timestamp_s=timestamp_s, body=delivery.body)
+        if started_at_ms >= from_ms:
+            return self.coming.headers(delivery_id=delivery.delivery_id, timestamp_s=timestamp_s, body=delivery.body)
+        return headers_of_two(
+            self.signer, self.coming, delivery_id=delivery.delivery_id, timestamp_s=timestamp_s, body=delivery.body
+        )
 
 
 class Sender:
@@ -67,7 +79,9 @@ class Sender:
                 "secret.unreadable", extra={"subscription_id": subscription.subscription_id, "error": str(error)}
             )
             return NoAnswer(Trouble.SECRET)
-        headers = _headers(delivery, prepared.signer, started_at_ms)
+        headers = prepared.headers(delivery, started_at_ms)
+        headers["X-Webhook-Event"] = delivery.event_type
+        headers["X-Webhook-Attempt"] = str(delivery.attempt)
         try:
             return await self._post(prepared, delivery.body, headers)
         except Exception as error:  # noqa: BLE001 - neither an endpoint nor its URL must be able to end the dispatcher
@@ -91,23 +105,21 @@ class Sender:
             return known
         if len(self._prepared) >= _PREPARED_MAX:
             self._prepared.clear()
+        coming = None if subscription.next_secret is None else self._signer(subscription, subscription.next_secret)
+        limits = self._session.timeout if subscription.timeout_s is None else time_limits(subscription.timeout_s)
+        signer = self._signer(subscription, subscription.secret)
+        prepared = _Prepared(subscription, URL(subscription.url), signer, coming, limits)
+        self._prepared[subscription.subscription_id] = prepared
+        return prepared
+
+    def _signer(self, subscription: Subscription, sealed: SealedSecret) -> Signer:
         secret = unseal(
-            subscription.secret,
+            sealed,
             keys=self._keys,
             account_id=subscription.account_id,
             subscription_id=subscription.subscription_id,
         )
-        limits = self._session.timeout if subscription.timeout_s is None else time_limits(subscription.timeout_s)
-        prepared = _Prepared(subscription, URL(subscription.url), Signer(secret), limits)
-        self._prepared[subscription.subscription_id] = prepared
-        return prepared
-
-
-def _headers(delivery: Delivery, signer: Signer, started_at_ms: int) -> Mapping[str, str]:
-    signed = signer.headers(delivery_id=delivery.delivery_id, timestamp_s=started_at_ms // 1_000, body=delivery.body)
-    signed["X-Webhook-Event"] = delivery.event_type
-    signed["X-Webhook-Attempt"] = str(delivery.attempt)
-    return signed
+        return Signer(secret)
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> bytes:

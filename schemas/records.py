@@ -64,7 +64,8 @@ class Subscription:
     """What the public API calls a webhook. `version` grows by one with each change.
 
     `rate_limit` is in requests a second, `timeout_s` in seconds for one attempt; None: the installation's. What dispatchers
-    judged of versions before `judged_from` counts no more.
+    judged of versions before `judged_from` counts no more. `next_secret` signs as well until `next_secret_from_ms`, and
+    from then on alone.
     """
 
     subscription_id: str
@@ -80,6 +81,8 @@ class Subscription:
     rate_limit: int | None = None
     timeout_s: int | None = None
     judged_from: int = 1
+    next_secret: SealedSecret | None = None
+    next_secret_from_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ TIMED_OUT = replace(
 
 async def test_every_example_of_the_reference_is_true() -> None:
     blocks = re.findall(r"```http\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 2 * 12
+    assert len(blocks) == 2 * 15
     async with running_api() as api:
         api.history.delivery_rows, api.history.log_rows = [SUCCEEDED, FAILED], [DELIVERED, TIMED_OUT]
         names: dict[str, str] = {}

@@ -191,8 +191,8 @@ async def test_a_webhook_sent_back_as_it_was_read_changes_nothing(api: Api) -> N
 @pytest.mark.parametrize(
     ("body", "field", "said"),
     [
-        ({"secret": "new"}, "secret", "rotation"),
-        ({"secret": None}, "secret", "rotation"),
+        ({"secret": "new"}, "secret", "/secret/rotate"),
+        ({"secret": None}, "secret", "/secret/rotate"),
         ({"id": "wh_other"}, "id", "can't be changed"),
         ({"created_at": "2023-06-20T14:15:30Z"}, "created_at", "can't be changed"),
         ({"stauts": "paused"}, "stauts", "is no field of this body"),

@@ -134,7 +134,7 @@ def test_an_enum_and_its_schema_must_agree() -> None:
         Codec(Catalogue.from_texts({"subscription/1.avsc": subscription_text().replace('"paused"', '"gone"')}))
 
 
-def subscription_text(version: int = 2) -> str:
+def subscription_text(version: int = 3) -> str:
     """A released schema's text; that of the newest version is what the class must agree with."""
     return (files("hookline.schemas") / "avro" / "subscription" / f"{version}.avsc").read_text()
 
@@ -336,8 +336,18 @@ def test_a_record_of_ours_is_read_from_an_older_version() -> None:
     assert both.decode(value, Subscription) == now
 
 
-def test_a_subscription_of_the_first_version_has_no_limits_of_its_own_and_all_of_it_is_judged() -> None:
-    known_then = Catalogue.from_texts({"subscription/1.avsc": subscription_text(1)})
+@pytest.mark.parametrize(
+    ("version", "added"),
+    [
+        (1, b"\x00\x00\x02\x00\x00"),  # 2 ends with two nulls and judged_from, which is 1; 3 with two more nulls
+        (2, b"\x00\x00"),
+    ],
+)
+def test_an_older_subscription_has_no_limits_of_its_own_all_of_it_is_judged_and_one_secret_signs(
+    version: int, added: bytes
+) -> None:
+    texts = {f"subscription/{number}.avsc": subscription_text(number) for number in range(1, version + 1)}
+    known_then = Catalogue.from_texts(texts)
     now = Subscription(
         subscription_id="wh_1",
         account_id="acct_1",
@@ -350,11 +360,10 @@ def test_a_subscription_of_the_first_version_has_no_limits_of_its_own_and_all_of
         created_at_ms=1,
         updated_at_ms=2,
     )
-    added = b"\x00\x00\x02"  # version 2 ends with two nulls and judged_from, 1
     body = CODEC.encode(now)[10:].removesuffix(added)
     value = b"\xc3\x01" + known_then.newest["subscription"].fingerprint + body
     assert CODEC.decode(value, Subscription) == now
-    assert (now.rate_limit, now.timeout_s, now.judged_from) == (None, None, 1)
+    assert (now.rate_limit, now.timeout_s, now.judged_from, now.next_secret) == (None, None, 1, None)
 
 
 class RegistryFraming:

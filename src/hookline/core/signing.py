@@ -43,6 +43,20 @@ class Signer:
         return f"v1,{base64.b64encode(digest).decode()}"
 
 
+def headers_of_two(
+    current: Signer, coming: Signer, *, delivery_id: str, timestamp_s: int, body: bytes
+) -> dict[str, str]:
+    """The signature headers while a secret is being changed: receivers find the one they know, in either scheme.
+
+    `X-Webhook-Signature` stays with the current secret, which is all that the contract's handlers look at.
+    """
+    headers = current.headers(delivery_id=delivery_id, timestamp_s=timestamp_s, body=body)
+    standard = coming.standard_signature(f"{delivery_id}.{timestamp_s}.".encode() + body)
+    headers["X-Webhook-Signature-Next"] = coming.contract_signature(body)
+    headers["webhook-signature"] = f"{headers['webhook-signature']} {standard}"
+    return headers
+
+
 def signature_headers(*, secret: str, delivery_id: str, timestamp_s: int, body: bytes) -> dict[str, str]:
     """The signature headers of one request; who signs often keeps a `Signer`."""
     return Signer(secret).headers(delivery_id=delivery_id, timestamp_s=timestamp_s, body=body)
@@ -80,8 +94,9 @@ def verify(*, secret: str, headers: Mapping[str, str], body: bytes, now_s: float
         return Authenticity.UNSIGNED
     signer = Signer(secret)
     content = _bytes(f"{delivery_id}.{timestamp}.") + body
-    expected = signer.standard_signature(content)
-    if not (_same(contract, signer.contract_signature(body)) and _any_same(standard, expected)):
+    contracts = f"{contract} {given.get('x-webhook-signature-next', '')}"  # while a secret is being changed
+    is_signed = _any_same(contracts, signer.contract_signature(body))
+    if not (is_signed and _any_same(standard, signer.standard_signature(content))):
         return Authenticity.FORGED
     return Authenticity.VERIFIED if _is_recent(timestamp, now_s) else Authenticity.STALE
 

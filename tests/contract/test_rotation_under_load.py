@@ -1,0 +1,68 @@
+"""A signing secret is changed while webhooks are on their way, and the receiver changes over when it likes: none fails to verify."""
+
+import time
+from dataclasses import dataclass, field, replace
+
+from aiohttp import web
+from standardwebhooks.webhooks import Webhook
+
+from fakes.configuration import MASTER_KEY, delivery, subscription
+from fakes.dispatching import dispatching, until
+from fakes.endpoint import endpoint
+from hookline.core.rotation import promoted, rotated
+from hookline.core.sealing import seal
+from hookline.core.signing import Authenticity, verify
+from hookline.schemas.records import SealedSecret, Subscription
+
+OLD, NEW = "whsec_b2xkIHNlY3JldCBvZiBvbGQ=", "whsec_bmV3IHNlY3JldCBvZiBuZXc="
+EACH, DAY_MS = 250, 86_400_000
+
+
+@dataclass(slots=True)
+class Receiver:
+    """Verifies each request with the one secret that it has, by both schemes."""
+
+    secret: str = OLD
+    verdicts: list[Authenticity] = field(default_factory=list)
+
+    async def receive(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        self.verdicts.append(verify(secret=self.secret, headers=request.headers, body=body, now_s=time.time()))
+        Webhook(self.secret).verify(
+            body, dict(request.headers)
+        )  # raises if it does not fit: a 500, and a second attempt
+        return web.Response()
+
+
+def sealed(secret: str, of: Subscription) -> SealedSecret:
+    ids = {"account_id": of.account_id, "subscription_id": of.subscription_id}
+    return seal(secret, key=MASTER_KEY, nonce=secret.encode()[-12:], **ids)
+
+
+async def test_no_webhook_fails_to_verify_while_a_secret_is_changed() -> None:
+    receiver = Receiver()
+    async with endpoint(receiver.receive) as (url, seen), dispatching() as running:
+        first = subscription(url, secret=OLD)
+        changing = rotated(first, sealed(NEW, first), now_ms=int(time.time() * 1_000), overlap_ms=DAY_MS)
+        changing, changed = replace(changing, version=2), replace(promoted(changing), version=3)
+        sent = 0
+        for to, secret in ((first, OLD), (changing, OLD), (changing, NEW), (changed, NEW)):
+            receiver.secret = secret
+            running.configure(to)
+            running.deliver(*(delivery(to) for _ in range(EACH)))
+            sent += EACH
+            await until(lambda wanted=sent: running.committed() == wanted)  # type: ignore[misc]  # the number of this round
+    assert receiver.verdicts == [Authenticity.VERIFIED] * sent
+    assert len(seen) == sent
+
+
+async def test_at_the_end_of_the_overlap_the_new_secret_signs_alone_without_anybody_s_doing() -> None:
+    receiver = Receiver(secret=NEW)
+    async with endpoint(receiver.receive) as (url, seen), dispatching() as running:
+        first = subscription(url, secret=OLD)
+        running.configure(rotated(first, sealed(NEW, first), now_ms=0, overlap_ms=1))
+        running.deliver(delivery(first))
+        (request,) = await seen.wait_for(1)
+    assert receiver.verdicts == [Authenticity.VERIFIED]
+    assert "X-Webhook-Signature-Next" not in request.headers
+    assert " " not in request.headers["webhook-signature"]
