@@ -1,7 +1,9 @@
 """A process that another one with the same stable name has replaced must end: it reads and commits no more."""
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
@@ -9,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from fakes.configuration import short_settings
 from fakes.kafka import make_topics
+from hookline.runtime.broker_process import EmbeddedKafka
 from hookline.runtime.kafka_client import ReaderConfig
 from hookline.runtime.kafka_reader import KafkaReader, reading
 from hookline.runtime.log import Commit, KafkaRecord, Position, TopicPartition
@@ -56,6 +59,47 @@ async def test_a_reader_whose_name_another_has_taken_says_that_it_is_over(bootst
             error = await asyncio.wait_for(ended, 30)
     assert isinstance(error, KafkaException)
     assert error.args[0].code() in {KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID}
+
+
+async def test_a_client_that_fences_itself_when_a_broker_was_away_begins_anew(tmp_path: Path, cache_dir: Path) -> None:
+    """Whoever commits all the time commits also when the session is just over: for the broker that is an impostor's commit."""
+    broker = EmbeddedKafka(data_dir=tmp_path / "kafka", cache_dir=cache_dir, env=os.environ, say=print)
+    await asyncio.to_thread(broker.start)
+    ended: list[BaseException] = []
+    try:
+        settings = short_settings(broker.bootstrap_servers, "f.")
+        topics = settings.topics()
+        await asyncio.to_thread(make_topics, broker.bootstrap_servers, topics)
+        config = ReaderConfig(
+            bootstrap_servers=broker.bootstrap_servers,
+            group=settings.group("readers"),
+            topics=(topics.deliveries,),
+            instance_id="reader-1",
+            session_timeout_s=settings.session_timeout_s,
+        )
+        handler = Idle()
+        reader = KafkaReader(config, handler, metrics=Metrics(CollectorRegistry()), on_fatal=ended.append)
+        async with reading(reader):
+            await asyncio.wait_for(handler.began.wait(), 30)
+            committing = asyncio.create_task(commit_again_and_again(reader))
+            for away_s in (1.0, 2.5):
+                await asyncio.to_thread(broker.kill)
+                await asyncio.sleep(away_s)  # and as long as it takes to start: about a session's time
+                await asyncio.to_thread(broker.start)
+                await asyncio.sleep(settings.session_timeout_s / 2)  # until it has noticed, if it does
+                async with asyncio.timeout(30):
+                    while reader.complaint() is not None or not reader.assigned():
+                        await asyncio.sleep(0.05)
+            committing.cancel()
+    finally:
+        await asyncio.to_thread(broker.stop)
+    assert ended == []
+
+
+async def commit_again_and_again(reader: KafkaReader) -> None:
+    while True:
+        reader.commit({each: Commit(0, "") for each in reader.assigned()})
+        await asyncio.sleep(0.01)
 
 
 def unexpected(error: BaseException) -> None:

@@ -7,7 +7,8 @@ from concurrent.futures import Future
 import pytest
 
 from hookline.runtime.kafka_client import ReaderConfig
-from hookline.runtime.kafka_owner import CommitAll, Owner, Pause, Resume
+from hookline.runtime.kafka_commands import CommitAll, Pause, Resume
+from hookline.runtime.kafka_owner import Owner
 from hookline.runtime.kafka_positions import said
 from hookline.runtime.log import Commit, TopicPartition
 

@@ -50,6 +50,11 @@ def is_fatal(error: KafkaError) -> bool:
     return error.fatal() or error.code() == KafkaError._FATAL  # noqa: SLF001 - its public name
 
 
+def is_outage(error: KafkaError) -> bool:
+    """Whether it says that a broker is out of reach."""
+    return error.code() in {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN}  # noqa: SLF001 - their public names
+
+
 def is_end(message: Message) -> bool:
     """Whether this is no record but the news that a partition's end was reached."""
     error = message.error()

@@ -10,10 +10,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import confluent_kafka
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message
@@ -26,12 +24,14 @@ from hookline.runtime.kafka_client import (
     is_end,
     is_fatal,
     is_out_of_range,
+    is_outage,
     offsets_of,
     partition_of,
     partitions_of,
     place_of,
     record_of,
 )
+from hookline.runtime.kafka_commands import Command, CommitAll, LoopSide, Pause, Resume, Stop
 from hookline.runtime.kafka_consumer import OwnedConsumer
 from hookline.runtime.kafka_positions import Found, checked, committed_by_group, said, watermarks
 from hookline.runtime.log import Commit, KafkaRecord, Position, TopicPartition
@@ -46,55 +46,9 @@ _HIGHS_EVERY_S = 2.0
 # At more than 500 records a second they cross to the loop a few at a time: a wake-up for each costs more than the record.
 _PACE_S = 0.002
 _STUCK_S = 5.0
+_OUTAGE_REMEMBERED_S = 60.0
 
 _T = TypeVar("_T")
-Batch = Sequence[tuple[TopicPartition, int, Sequence[KafkaRecord]]]
-
-
-# Each wish says which reading or assignment it is about: it may be overtaken by a rebalance, and then it is nobody's.
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    partition: TopicPartition
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    partition: TopicPartition
-    offset: int
-    before: int
-    generation: int  # from now on
-
-
-@dataclass(frozen=True, slots=True)
-class CommitAll:
-    commits: Mapping[TopicPartition, tuple[int, Commit]]  # with the generation that its assignment began with
-
-
-class Stop:
-    pass
-
-
-Command = Pause | Resume | CommitAll | Stop
-
-
-class LoopSide(Protocol):
-    """What the owner thread tells the loop's half. Every method may be called from the thread."""
-
-    def tell_assigned(
-        self, positions: Sequence[Position], generation: int, resets: Sequence[TopicPartition]
-    ) -> None: ...
-    def tell_batch(self, batch: Batch, done: Callable[[], None]) -> None: ...
-    def ask_revoking(self, partitions: Sequence[TopicPartition]) -> "Future[Mapping[TopicPartition, Commit]]": ...
-    def ask_starts(self, partitions: Sequence[TopicPartition]) -> "Future[Mapping[TopicPartition, int]] | None": ...
-    def tell_lost(self, partitions: Sequence[TopicPartition]) -> None: ...
-    def tell_skipped(self, partition: TopicPartition, offset: int) -> None: ...
-    def tell_end(self, partition: TopicPartition, offset: int) -> None: ...
-    def tell_highs(self, highs: Mapping[TopicPartition, int]) -> None: ...
-    def tell_committed(self, error: str | None) -> None: ...
-    def tell_fatal(self, error: BaseException) -> None: ...
 
 
 class Owner(threading.Thread):
@@ -117,16 +71,30 @@ class Owner(threading.Thread):
         self._said = ("", 0.0)
         self._highs_s = 0.0
         self._handed_s = 0.0
+        self._away_s = float("-inf")  # when the brokers were last out of reach
+        self._is_shut_out = False
 
     def run(self) -> None:
         try:
-            consumer = OwnedConsumer(configuration_of(self._config, self._on_error, self._on_commit))
-            self._subscribe(consumer)
             while not self._stopping:
-                self._turn(consumer)
-            consumer.close()  # revokes, and so drains and commits; after a failure the process just ends
+                self._read(OwnedConsumer(configuration_of(self._config, self._on_error, self._on_commit)))
         except BaseException as error:  # noqa: BLE001 - whatever it is, the role must end and not go on deaf
             self._loop_side.tell_fatal(error)
+
+    def _read(self, consumer: Consumer) -> None:
+        """Read until it is to stop; or until the group has shut this consumer out, and another has to begin anew."""
+        self._is_shut_out = False
+        self._subscribe(consumer)
+        while not (self._stopping or self._is_shut_out):
+            self._turn(consumer)
+        if not self._is_shut_out:
+            consumer.close()  # revokes, and so drains and commits; after a failure the process just ends
+            return
+        partitions = tuple(self._generation)
+        self._loop_side.tell_lost(partitions)
+        self._forget(partitions)
+        with suppress(KafkaException):
+            consumer.close()
 
     def silent_s(self) -> float:
         """For how long the thread has given no sign of life; also one that waits for a broker or a drain gives them."""
@@ -178,7 +146,9 @@ class Owner(threading.Thread):
                 self._astray[partition] = message.offset() or 0
             return
         if is_fatal(error):
-            raise KafkaException(error)
+            if not self._is_own_fault(error):
+                raise KafkaException(error)
+            return
         _log.warning("kafka.read_failed", extra={"topic": message.topic(), "error": error.str()})
 
     # -- positions that were lost in the middle of reading --------------------------------------------------------------
@@ -376,6 +346,24 @@ class Owner(threading.Thread):
 
     def _on_error(self, error: KafkaError) -> None:
         if is_fatal(error):
-            self._loop_side.tell_fatal(KafkaException(error))
-        elif error.code() != KafkaError._TRANSPORT:  # noqa: SLF001
+            if not self._is_own_fault(error):
+                self._loop_side.tell_fatal(KafkaException(error))
+            return
+        if is_outage(error):
+            self._away_s = time.monotonic()
+        if error.code() != KafkaError._TRANSPORT:  # noqa: SLF001
             _log.warning("kafka.client_error", extra={"group": self._config.group, "error": error.str()})
+
+    def _is_own_fault(self, error: KafkaError) -> bool:
+        """Whether the client has shut itself out, which a new one mends; else another process bears our name by now.
+
+        After an outage as long as a session the client sends a commit that it kept, with the member id of the session that is
+        over, and the broker takes it for an impostor's. A real one fences us whether brokers were away or not: then we are
+        shut out once more, a minute after the outage at the latest, and end.
+        """
+        if self._config.group is None or time.monotonic() - self._away_s > _OUTAGE_REMEMBERED_S:
+            return False
+        if not self._is_shut_out:
+            _log.warning("kafka.shut_out", extra={"group": self._config.group, "error": error.str()})
+        self._is_shut_out = True
+        return True

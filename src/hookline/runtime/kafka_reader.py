@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from hookline.runtime.kafka_client import ReaderConfig
-from hookline.runtime.kafka_owner import Batch, CommitAll, Owner, Pause, Resume, Stop
+from hookline.runtime.kafka_commands import Batch, CommitAll, Pause, Resume, Stop
+from hookline.runtime.kafka_owner import Owner
 from hookline.runtime.log import Commit, Handler, Position, TopicPartition
 from hookline.runtime.metrics import Metrics
 
