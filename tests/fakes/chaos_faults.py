@@ -81,8 +81,9 @@ async def _kill_broker(scene: Scene, planned: Planned, broker: EmbeddedKafka) ->
     await asyncio.to_thread(broker.kill)
     await asyncio.sleep(_AWAY_S)
     await asyncio.to_thread(broker.start)
-    fault = await _fault(scene, planned, began_s, ended_s := time.monotonic(), open_count=open_count, in_flight=in_hand)
-    return replace(fault, blind_s=ended_s - began_s)
+    fault = await _fault(scene, planned, began_s, time.monotonic(), open_count=open_count, in_flight=in_hand)
+    # A broker that listens has no groups yet: nothing can be committed until their members are back.
+    return replace(fault, blind_s=fault.recovered_s - began_s)
 
 
 async def _vanish(scene: Scene, planned: Planned) -> Fault:
