@@ -31,7 +31,7 @@ from fakes.contract import CONTRACT_WEBHOOK
         ({"events": ["user.created", "user.create"]}, "events", "'user.create', which is no event type"),
         ({"events": ["user.created"] * 2}, "events", "twice"),
         ({"events": ["a"] * 10_000}, "events", "at most 1000"),
-        ({"events": ["*"]}, "events", "no event type"),
+        ({"events": ["order*"]}, "events", "no event type"),
         ({"secret": ""}, "secret", "at least 1"),
         ({"secret": "s" * 513}, "secret", "at most 512"),
         ({"secret": 123456}, "secret", "valid string"),
