@@ -16,6 +16,7 @@ from hookline.schemas.records import (
     Account,
     ApiKey,
     Attempt,
+    AuditEntry,
     DeadLetter,
     Delivery,
     Disabling,
@@ -35,6 +36,7 @@ RECORD_KINDS: Mapping[str, type[Record]] = {
     "dead_letter": DeadLetter,
     "endpoint_health": EndpointHealth,
     "disabling": Disabling,
+    "audit_entry": AuditEntry,
 }
 
 _PLAIN: Mapping[object, type[Shape]] = {str: Text, bytes: Blob, bool: Truth, int: Whole}

@@ -26,21 +26,36 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A customer. Owns subscriptions and API keys; nothing crosses accounts."""
+    """A customer. Owns subscriptions and API keys; nothing crosses accounts. `version` grows by one with each change.
+
+    `subscriptions_max` None: as many as the installation lets an account have. `checks_ownership`: an endpoint must agree
+    before it is called. `signs_ed25519`: its deliveries bear a public-key signature as well.
+    """
 
     account_id: str
     name: str
     created_at_ms: int
+    version: int = 1
+    updated_at_ms: int = 0
+    subscriptions_max: int | None = None
+    checks_ownership: bool = False
+    signs_ed25519: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """One API key of one account. Only the SHA-256 of its secret part is kept."""
+    """One API key of one account; of none ("") if it has the scope `admin`. Only the SHA-256 of its secret part is kept.
+
+    `scopes` are separated by spaces.
+    """
 
     key_id: str
     account_id: str
     secret_sha256: bytes
     created_at_ms: int
+    name: str = ""
+    scopes: str = "read write"
+    expires_at_ms: int | None = None
 
 
 class SubscriptionStatus(StrEnum):
@@ -65,7 +80,9 @@ class Subscription:
 
     `rate_limit` is in requests a second, `timeout_s` in seconds for one attempt; None: the installation's. What dispatchers
     judged of versions before `judged_from` counts no more. `next_secret` signs as well until `next_secret_from_ms`, and
-    from then on alone.
+    from then on alone. `uid` is the customer's own id for it, `metadata` a JSON object of theirs. `headers` (a JSON object
+    of names and values) go with every request; `header_names` are theirs. A URL with a query is in `sealed_url`, and `url`
+    shows it without. `asked` is a digest of the request that made it, if that bore an Idempotency-Key.
     """
 
     subscription_id: str
@@ -83,6 +100,12 @@ class Subscription:
     judged_from: int = 1
     next_secret: SealedSecret | None = None
     next_secret_from_ms: int | None = None
+    uid: str | None = None
+    metadata: str | None = None
+    headers: SealedSecret | None = None
+    header_names: tuple[str, ...] = ()
+    sealed_url: SealedSecret | None = None
+    asked: SealedSecret | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,4 +250,22 @@ class DeadLetter:
     attempts: int | None = None
 
 
-Record = Account | ApiKey | Subscription | Delivery | Attempt | DeadLetter | EndpointHealth | Disabling
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """Who changed what. `actor` is an API key's id, `link:` and the id of the key that made a link, or `cli`.
+
+    `before` and `after` are JSON objects as the API shows the subject, without secrets; None where it was not there.
+    """
+
+    audit_id: str
+    at_ms: int
+    account_id: str
+    actor: str
+    request_id: str
+    operation: str
+    subject: str
+    before: str | None
+    after: str | None
+
+
+Record = Account | ApiKey | Subscription | Delivery | Attempt | DeadLetter | EndpointHealth | Disabling | AuditEntry

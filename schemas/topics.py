@@ -62,6 +62,7 @@ class Topics:
     replays: str = field(init=False)
     attempts: str = field(init=False)
     dead_letters: str = field(init=False)
+    audit: str = field(init=False)
 
     def __post_init__(self) -> None:
         if _PREFIX.fullmatch(self.prefix) is None:
@@ -77,6 +78,7 @@ class Topics:
             "replays",
             "attempts",
             "dead_letters",
+            "audit",
         ):
             object.__setattr__(self, name, f"{self.prefix}webhooks.{name.replace('_', '-')}")
 
@@ -148,6 +150,7 @@ class Topics:
                 1,
                 30,
             ),
+            (self.audit, "account id, so that an account's changes stay in order", "who changed what", 4, 1, 400),
         )
         for name, key, holds, partitions, embedded, days in rows:
             yield Topic(

@@ -50,7 +50,7 @@ def test_the_fingerprint_is_the_specifications() -> None:
         '{"name":"hookline.records.Account","type":"record","fields":[{"name":"account_id","type":"string"},'
         '{"name":"name","type":"string"},{"name":"created_at_ms","type":"long"}]}'
     )
-    assert load_catalogue().newest["account"].fingerprint == crc_64_avro(canonical.encode()).to_bytes(8, "little")
+    assert crc_64_avro(canonical.encode()).to_bytes(8, "little") in load_catalogue().by_fingerprint
 
 
 def crc_64_avro(data: bytes) -> int:

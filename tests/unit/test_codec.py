@@ -134,7 +134,7 @@ def test_an_enum_and_its_schema_must_agree() -> None:
         Codec(Catalogue.from_texts({"subscription/1.avsc": subscription_text().replace('"paused"', '"gone"')}))
 
 
-def subscription_text(version: int = 3) -> str:
+def subscription_text(version: int = 4) -> str:
     """A released schema's text; that of the newest version is what the class must agree with."""
     return (files("hookline.schemas") / "avro" / "subscription" / f"{version}.avsc").read_text()
 
@@ -339,8 +339,10 @@ def test_a_record_of_ours_is_read_from_an_older_version() -> None:
 @pytest.mark.parametrize(
     ("version", "added"),
     [
-        (1, b"\x00\x00\x02\x00\x00"),  # 2 ends with two nulls and judged_from, which is 1; 3 with two more nulls
-        (2, b"\x00\x00"),
+        # 2 ends with two nulls and judged_from, which is 1; 3 with two more nulls; 4 with five and an empty list
+        (1, b"\x00\x00\x02" + bytes(8)),
+        (2, bytes(8)),
+        (3, bytes(6)),
     ],
 )
 def test_an_older_subscription_has_no_limits_of_its_own_all_of_it_is_judged_and_one_secret_signs(
@@ -364,6 +366,14 @@ def test_an_older_subscription_has_no_limits_of_its_own_all_of_it_is_judged_and_
     value = b"\xc3\x01" + known_then.newest["subscription"].fingerprint + body
     assert CODEC.decode(value, Subscription) == now
     assert (now.rate_limit, now.timeout_s, now.judged_from, now.next_secret) == (None, None, 1, None)
+
+
+def test_an_older_key_reads_and_writes_and_never_expires() -> None:
+    texts = {"api_key/1.avsc": (files("hookline.schemas") / "avro" / "api_key" / "1.avsc").read_text()}
+    now = ApiKey(key_id="k", account_id="acct_1", secret_sha256=b"s", created_at_ms=1)
+    body = CODEC.encode(now)[10:].removesuffix(b"\x00\x14read write\x00")
+    value = b"\xc3\x01" + Catalogue.from_texts(texts).newest["api_key"].fingerprint + body
+    assert CODEC.decode(value, ApiKey) == now
 
 
 class RegistryFraming:

@@ -13,6 +13,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Self
 
+from hookline.core import apikeys
 from hookline.core.address import Network, Reach
 from hookline.schemas.errors import ConfigError
 from hookline.schemas.tiers import tier_ms, tier_name
@@ -97,6 +98,16 @@ def _file(text: str) -> Path | None:
 
 def _listed(values: Iterable[object]) -> str:
     return ",".join(map(str, values))
+
+
+def _admin_key(text: str) -> str:
+    if text and apikeys.parse(text) is None:
+        raise ConfigError("it must be an API key as `hookline accounts admin-key` makes one: hl_...")
+    return text
+
+
+def _show_secret(value: object) -> str:
+    return "***" if value else ""
 
 
 def _master_keys(text: str) -> tuple[MasterKey, ...]:
@@ -197,13 +208,29 @@ class Settings:
         (),
         "keys that seal signing secrets: id:base64 of 32 bytes, the newest first",
         parse=_master_keys,
-        show=lambda keys: "***" if keys else "",
+        show=_show_secret,
+    )
+    asymmetric_keys: tuple[MasterKey, ...] = _setting(
+        (),
+        "keys that accounts' Ed25519 keys are derived from: id:base64 of 32 bytes, the newest first; empty: no such signatures",
+        parse=_master_keys,
+        show=_show_secret,
     )
     history_url: str = _setting("", "SQLAlchemy URL of the history store; empty: history.sqlite in the data folder")
 
     api_host: str = _setting("127.0.0.1", "address that the API listens on")
     api_port: int = _setting(8080, "port of the API; 0: one that is free", at_least=0, at_most=65_535)
+    admin_key: str = _setting(
+        "",
+        "an API key for administration, beside those that were made through the API",
+        parse=_admin_key,
+        show=_show_secret,
+    )
     request_bytes_max: int = _setting(64 * 1024, "body of one API request", at_least=1_024)
+    requests_per_minute: int = _setting(
+        6_000, "requests with one API key that one API process answers in a minute; 0: any number", at_least=0
+    )
+    origin: str = _setting("hookline", "the name under which endpoints are asked whether they may be called")
     subscriptions_max: int = _setting(100, "webhooks of one account", at_least=1)
     health_host: str = _setting("127.0.0.1", "address that /metrics, /healthz and /readyz listen on")
     health_port: int = _setting(
@@ -287,12 +314,15 @@ def table() -> Iterator[Row]:
 
 
 def as_env(settings: Settings) -> Mapping[str, str]:
-    """The variables that make these settings again, for a process that is started with them; holds the master keys."""
+    """The variables that make these settings again, for a process that is started with them; holds all keys."""
     given = {each.name: each.metadata["show"](getattr(settings, each.name)) for each in fields(settings)}
-    given["master_keys"] = ",".join(
-        f"{key.key_id}:{base64.b64encode(key.key).decode()}" for key in settings.master_keys
-    )
+    given |= {"master_keys": _written(settings.master_keys), "asymmetric_keys": _written(settings.asymmetric_keys)}
+    given["admin_key"] = settings.admin_key
     return {variable(name): text for name, text in given.items()}
+
+
+def _written(keys: Iterable[MasterKey]) -> str:
+    return ",".join(f"{key.key_id}:{base64.b64encode(key.key).decode()}" for key in keys)
 
 
 def _parsed(setting: Field[Any], text: str) -> Any:
