@@ -8,18 +8,20 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
-from hookline.api.models import (
+from hookline.api.requests import Status, without_nulls
+from hookline.api.responses import (
     DeliveredLog,
     DeliveryList,
     FailedDelivery,
     FailedLog,
     ListedWebhook,
     LogList,
-    Status,
     SucceededDelivery,
     Webhook,
     WebhookList,
 )
+from hookline.core.masking import MASK, masked_url
+from hookline.core.metadata import read_metadata
 from hookline.runtime.history_questions import DeliveryRow, LogRow
 from hookline.schemas.records import Disabling, EndpointHealth, Subscription
 
@@ -54,16 +56,19 @@ def webhook(subscription: Subscription, standing: Standing, *, secret: str | Non
         "description": subscription.description,
         "rate_limit": subscription.rate_limit,
         "timeout_s": subscription.timeout_s,
+        "uid": subscription.uid,
+        "metadata": None if subscription.metadata is None else read_metadata(subscription.metadata),
+        "headers": dict.fromkeys(subscription.header_names, MASK) or None,
         **_judged(standing),
         "secret": secret,
     }
     return Webhook(
         id=subscription.subscription_id,
-        url=subscription.url,
+        url=masked_url(subscription.url),
         events=subscription.events,
         created_at=timestamp(subscription.created_at_ms),
         status=status_of(subscription, standing.disabling),
-        **{name: value for name, value in optional.items() if value is not None},
+        **without_nulls(optional),
     )
 
 
@@ -104,10 +109,11 @@ def _judged(standing: Standing) -> dict[str, str]:
 def _listed(subscription: Subscription, disabling: Disabling | None) -> ListedWebhook:
     return ListedWebhook(
         id=subscription.subscription_id,
-        url=subscription.url,
+        url=masked_url(subscription.url),
         events=subscription.events,
         status=status_of(subscription, disabling),
         created_at=timestamp(subscription.created_at_ms),
+        **without_nulls({"uid": subscription.uid}),
     )
 
 
@@ -128,7 +134,7 @@ def _delivery(row: DeliveryRow, now_ms: int) -> SucceededDelivery | FailedDelive
         status="failed",
         response_code=row.response_code,
         attempts=row.attempts,
-        **{name: timestamp(at_ms) for name, at_ms in times.items() if at_ms is not None},
+        **{name: timestamp(at_ms) for name, at_ms in without_nulls(times).items()},
     )
 
 
@@ -157,5 +163,5 @@ def _log(row: LogRow) -> DeliveredLog | FailedLog:
         response_code=row.response_code,
         response_time=row.response_time_ms,
         attempted_at=timestamp(row.at_ms),
-        **{name: text for name, text in reasons.items() if text is not None},
+        **without_nulls(reasons),
     )

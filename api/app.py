@@ -1,38 +1,50 @@
-"""The API: its operations, and how the role is run."""
+"""The API: its parts put together."""
 
 from aiohttp import web
 
+from hookline.api.accounts import Accounts
+from hookline.api.audit import Audit
+from hookline.api.auth import Gate
 from hookline.api.configuration import KAFKA_ANSWER_S, Configuration
 from hookline.api.deliveries import Deliveries
 from hookline.api.edge import build_edge
+from hookline.api.keys import Keys
+from hookline.api.openapi import document
+from hookline.api.operations import add_routes
 from hookline.api.ports import Parts
+from hookline.api.public import Public
+from hookline.api.rates import Rates
 from hookline.api.secrets import Secrets
+from hookline.api.table import Handlers, operations
+from hookline.api.vault import Vault
 from hookline.api.webhooks import Webhooks
 from hookline.schemas.errors import ConfigError
 
 
 def build_app(parts: Parts, *, answer_s: float = KAFKA_ANSWER_S) -> web.Application:
-    """The application; `answer_s` is how long a write waits for Kafka. ConfigError if it has no key to seal secrets with."""
+    """The application; `answer_s` is how long a test delivery waits for Kafka. ConfigError if it has no key to seal secrets with."""
     if not parts.settings.master_keys:
         raise ConfigError("HOOKLINE_MASTER_KEYS is empty; it must have a key to seal signing secrets with")
     app = web.Application(middlewares=[build_edge(parts)], client_max_size=parts.settings.request_bytes_max)
-    configuration = Configuration(
-        view=parts.view, writer=parts.writer, codec=parts.codec, topics=parts.topics, answer_s=answer_s
-    )
-    webhooks = Webhooks(parts, configuration)
-    secrets = Secrets(parts, configuration)
-    deliveries = Deliveries(parts, answer_s=answer_s)
-    app.router.add_post("/webhooks", webhooks.create)
-    app.router.add_get("/webhooks", webhooks.listing)
-    app.router.add_get("/webhooks/{id}", webhooks.read)
-    app.router.add_put("/webhooks/{id}", webhooks.change)
-    app.router.add_patch("/webhooks/{id}", webhooks.change)
-    app.router.add_delete("/webhooks/{id}", webhooks.delete)
-    app.router.add_post("/webhooks/{id}/enable", webhooks.enable)
-    app.router.add_get("/webhooks/{id}/secret", secrets.read)
-    app.router.add_post("/webhooks/{id}/secret/rotate", secrets.rotate)
-    app.router.add_post("/webhooks/{id}/secret/promote", secrets.promote)
-    app.router.add_get("/webhooks/{id}/deliveries", deliveries.listing)
-    app.router.add_get("/webhooks/{id}/logs", deliveries.logs)
-    app.router.add_post("/webhooks/{id}/test", deliveries.test)
+    handlers = _handlers(parts, answer_s)
+    table = operations(handlers)
+    handlers.public.describe(document(table, parts.catalogue))
+    add_routes(app, table, gate=Gate(parts), rates=Rates(parts.settings.requests_per_minute))
     return app
+
+
+def _handlers(parts: Parts, answer_s: float) -> Handlers:
+    configuration = Configuration(
+        changes=parts.changes, codec=parts.codec, topics=parts.topics, clock=parts.clock, draw=parts.draw
+    )
+    vault = Vault(parts.settings, parts.draw)
+    webhooks = Webhooks(parts, configuration, vault)
+    return Handlers(
+        webhooks=webhooks,
+        secrets=Secrets(parts, webhooks, vault),
+        deliveries=Deliveries(parts, answer_s=answer_s),
+        accounts=Accounts(parts, configuration),
+        keys=Keys(parts, configuration),
+        audit=Audit(parts),
+        public=Public(parts),
+    )

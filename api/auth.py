@@ -1,37 +1,116 @@
-"""Who asks: a Bearer API key, each of one account."""
+"""Who asks, and what for: a Bearer API key or a console link's token, each with scopes, each of one account or of none."""
+
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from hookline.api.edge import FACTS
-from hookline.api.ports import Directory
-from hookline.api.problems import unauthorized, unavailable
-from hookline.core import apikeys
-from hookline.runtime import draw
-from hookline.schemas.records import ApiKey
+from hookline.api.ports import Parts
+from hookline.api.problems import account_needed, forbidden, no_account, unauthorized, unavailable
+from hookline.core import apikeys, links
+from hookline.core.scopes import Scope, allows
+from hookline.schemas.records import Account, ApiKey
 
 _REALM = 'Bearer realm="hookline"'
 _STARTING_S = 1
+ACCOUNT_HEADER = "Hookline-Account"
 
 
-def account_of(request: web.Request, view: Directory) -> str:
-    """The account whose key the request bears; Refused if it bears none that is right."""
-    if not view.ready:
-        raise unavailable("The API is still reading its configuration. Nothing was changed.", retry_after_s=_STARTING_S)
-    presented = apikeys.parse(_bearer(request))
-    record = view.api_key(presented.key_id) if presented else None
-    if presented is None or not apikeys.proves(presented, record) or record is None:
-        raise unauthorized("The API key is not one that is known here.", challenge=f'{_REALM}, error="invalid_token"')
-    request[FACTS]["account_id"] = record.account_id
-    return record.account_id
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks. `account_id` is "" for an administrator who named none; `actor` is what the audit calls them."""
+
+    account_id: str
+    actor: str
+    key_id: str
+    scopes: str
 
 
-def new_api_key(account_id: str, now_ms: int) -> tuple[str, ApiKey]:
-    """A new key: the text for its owner, to be shown once and kept nowhere, and the record for `webhooks.accounts`."""
-    key_id, secret = draw.api_key()
-    record = ApiKey(
-        key_id=key_id, account_id=account_id, secret_sha256=apikeys.secret_sha256(secret), created_at_ms=now_ms
+CALLER = web.RequestKey("caller", Caller)
+
+
+class Gate:
+    """Lets in who may."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._view = parts.view
+        self._clock = parts.clock
+        self._master_keys = parts.settings.master_keys
+        self._bootstrap = _bootstrap_key(parts.settings.admin_key)
+
+    def admit(self, request: web.Request, wanted: Scope, *, needs_account: bool) -> Caller:
+        """The caller, who may do what wants this scope; Refused otherwise. What it answers may be another thing a moment later."""
+        if not self._view.ready:
+            raise unavailable(
+                "The API is still reading its configuration. Nothing was changed.", retry_after_s=_STARTING_S
+            )
+        caller = self._caller(_bearer(request))
+        request[FACTS] |= {"actor": caller.actor}
+        if not allows(caller.scopes, wanted):
+            raise forbidden(wanted.value, challenge=f'{_REALM}, error="insufficient_scope", scope="{wanted.value}"')
+        caller = self._in_account(request, caller)
+        if caller.account_id:
+            request[FACTS] |= {"account_id": caller.account_id}
+        if needs_account and not caller.account_id:
+            raise account_needed(ACCOUNT_HEADER)
+        return caller
+
+    def _caller(self, text: str) -> Caller:
+        record = self._of_link(text) if links.is_link(text) else self._of_key(text)
+        if record is None:
+            raise unauthorized(
+                "The API key is not one that is known here.", challenge=f'{_REALM}, error="invalid_token"'
+            )
+        return record
+
+    def _of_key(self, text: str) -> Caller | None:
+        presented = apikeys.parse(text)
+        record = None if presented is None else self._key(presented.key_id)
+        if presented is None or not apikeys.proves(presented, record) or record is None:
+            return None
+        return Caller(account_id=record.account_id, actor=record.key_id, key_id=record.key_id, scopes=record.scopes)
+
+    def _of_link(self, text: str) -> Caller | None:
+        link = links.read(text, keys=self._master_keys, now_ms=self._clock.now_ms())
+        if link is None or self._key(link.made_by) is None:  # a link ends with the key that made it
+            return None
+        actor = f"link:{link.made_by}"
+        return Caller(account_id=link.account_id, actor=actor, key_id=actor, scopes=link.scopes)
+
+    def _key(self, key_id: str) -> ApiKey | None:
+        if self._bootstrap is not None and key_id == self._bootstrap.key_id:
+            return self._bootstrap
+        record = self._view.api_key(key_id)
+        is_over = record is not None and record.expires_at_ms is not None
+        return None if is_over and self._clock.now_ms() >= (record.expires_at_ms or 0) else record
+
+    def _in_account(self, request: web.Request, caller: Caller) -> Caller:
+        """The caller in the account that the request names. Of another one than their own nobody hears whether it is there."""
+        named = request.headers.get(ACCOUNT_HEADER)
+        if named is None or named == caller.account_id:
+            return caller
+        if not allows(caller.scopes, Scope.ADMIN) or self._view.account(named) is None:
+            raise no_account()
+        return Caller(account_id=named, actor=caller.actor, key_id=caller.key_id, scopes=caller.scopes)
+
+
+def account_or_defaults(account: Account | None, account_id: str) -> Account:
+    """The account's record; one with defaults for keys whose account was never written."""
+    return account or Account(account_id=account_id, name="", created_at_ms=0)
+
+
+def _bootstrap_key(text: str) -> ApiKey | None:
+    presented = apikeys.parse(text)
+    if presented is None:
+        return None
+    return ApiKey(
+        key_id=presented.key_id,
+        account_id="",
+        secret_sha256=apikeys.secret_sha256(presented.secret),
+        created_at_ms=0,
+        name="HOOKLINE_ADMIN_KEY",
+        scopes=Scope.ADMIN.value,
     )
-    return apikeys.write(key_id, secret), record
 
 
 def _bearer(request: web.Request) -> str:

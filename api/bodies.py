@@ -1,4 +1,4 @@
-"""Reading a request's JSON body, whatever a client may send, into a model."""
+"""Reading a request's JSON body or its query, whatever a client may send, into a model."""
 
 import asyncio
 import json
@@ -17,6 +17,8 @@ _ERRORS_MAX = 20
 _NAME_CHARACTERS_MAX = 64
 _DEPTH_MAX = 32  # our deepest body has a depth of 2
 
+_UNKNOWN = {"body": "is no field of this body", "query": "is no parameter here"}
+
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -25,6 +27,15 @@ async def read_body(request: web.Request, model: type[_Model], *, context: objec
     _check_media_type(request)
     parsed = _parsed(await _read(request))
     return validated(parsed, model, context=context, what="body")
+
+
+def read_query(request: web.Request, model: type[_Model], *, context: object = None) -> _Model:
+    """The query as a model; Refused if it is not one."""
+    names = list(request.query)
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise invalid([FieldError(name[:_NAME_CHARACTERS_MAX], "is there twice") for name in twice], what="query")
+    return validated(dict(request.query), model, context=context, what="query")
 
 
 def validated(value: object, model: type[_Model], *, context: object, what: str) -> _Model:
@@ -118,7 +129,7 @@ def _inside(value: object) -> Sequence[object]:
 def _field_error(error: ErrorDetails, what: str) -> FieldError:
     name = _path(error["loc"]) or what
     if error["type"] == "extra_forbidden":
-        return FieldError(name, f"is no field of this {what}")
+        return FieldError(name, _UNKNOWN[what])
     if error["type"] == "model_type":  # its own words name a class of ours
         return FieldError(name, "must be a JSON object")
     return FieldError(name, error["msg"].removeprefix("Value error, "))

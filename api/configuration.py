@@ -1,99 +1,129 @@
-"""Changing subscriptions: a record to the compacted topic, read back through the live view, and only then an answer."""
+"""Changing the configuration for a request: decided on what every process has confirmed, written whole or not at all."""
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from weakref import WeakValueDictionary
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from hookline.api.ports import Directory
+from aiohttp import web
+
+from hookline.api.auth import Caller
+from hookline.api.edge import FACTS
+from hookline.api.ports import Draw
 from hookline.api.problems import unavailable
+from hookline.core.audit import shown
+from hookline.runtime.changes import Changes, Decision, Unapplied, Unchanged, Unknown, Write
+from hookline.runtime.clock import Clock
 from hookline.runtime.log import Writer, Written
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import NotYet
-from hookline.schemas.records import Subscription, disabling_key
+from hookline.schemas.records import Account, ApiKey, AuditEntry, Subscription, disabling_key
 from hookline.schemas.topics import Topics
 
-_log = logging.getLogger("hookline.api")
 KAFKA_ANSWER_S = 10.0  # a broker that elects a new leader needs a few seconds; a client waits no longer than this
 RETRY_AFTER_S = 5
 
+_Result = TypeVar("_Result")
+
+# Whether whoever asked still may: looked at again when their change is decided, for a body can take its time.
+AGAIN = web.RequestKey("again", Callable[[], Caller])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """What the audit will say was done; `before` and `after` as the API shows the subject, without secrets."""
+
+    operation: str
+    subject: str
+    account_id: str
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+
 
 class Configuration:
-    """Writes subscriptions. What it has returned from holds for every event produced afterwards."""
+    """Makes changes. What it has returned from holds for every event produced afterwards."""
 
-    def __init__(
-        self, *, view: Directory, writer: Writer, codec: Codec, topics: Topics, answer_s: float = KAFKA_ANSWER_S
-    ) -> None:
-        self._view = view
-        self._writer = writer
+    def __init__(self, *, changes: Changes, codec: Codec, topics: Topics, clock: Clock, draw: Draw) -> None:
+        self._changes = changes
         self._codec = codec
-        self._topic = topics.subscriptions
-        self._judgements_topic = topics.endpoint_state
-        self._answer_s = answer_s
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._topics = topics
+        self._clock = clock
+        self._draw = draw
 
-    @asynccontextmanager
-    async def alone(self, owner_id: str) -> AsyncIterator[None]:
-        """Read, judge and write without another change of the same account or subscription in between.
+    async def change(self, request: web.Request, decide: Callable[[Caller], Decision[_Result]]) -> _Result:
+        """Have `decide` look at the view and write what it decided; Refused with 503 when Kafka does not confirm it.
 
-        Refused with 503 when those before take too long. This holds within the process. What fences replicas off each other (a transaction around the block, read to the
-        end first) belongs here and nowhere else.
+        `decide` gets the caller as they are known at that moment, and may be called more than once.
         """
-        lock = self._locks.setdefault(owner_id, asyncio.Lock())
-        await self._acquired(lock)
         try:
-            yield
-        finally:
-            lock.release()
-
-    async def put(self, subscription: Subscription) -> None:
-        """Write a new or changed subscription; Refused with 503 when Kafka does not confirm it."""
-        await self._confirmed(subscription.subscription_id, self._codec.encode(subscription))
-
-    async def remove(self, subscription_id: str) -> None:
-        """Delete a subscription; Refused with 503 when Kafka does not confirm it.
-
-        What was judged of it is deleted as well, without waiting: nobody heeds the judgements of what is gone.
-        """
-        await self._confirmed(subscription_id, None)
-        for key in (subscription_id.encode(), disabling_key(subscription_id)):
-            self._writer.write(self._judgements_topic, key=key, value=None).add_done_callback(_tell_failed)
-
-    async def _acquired(self, lock: asyncio.Lock) -> None:
-        try:
-            async with asyncio.timeout(self._answer_s):
-                await lock.acquire()
-        except TimeoutError as error:
+            return await self._changes.make(lambda: decide(request[AGAIN]()))
+        except Unapplied as error:
             raise unavailable(
-                "Other changes are still waiting for Kafka. Nothing was changed.", retry_after_s=RETRY_AFTER_S
-            ) from error
-
-    async def _confirmed(self, subscription_id: str, value: bytes | None) -> None:
-        written = await confirmed(
-            self._writer, self._topic, key=subscription_id.encode(), value=value, answer_s=self._answer_s
-        )
-        try:
-            await self._view.wait_applied(self._topic, written.offset, timeout_s=self._answer_s)
-        except NotYet as error:
-            raise unavailable(
-                "Kafka has the change, but could not be read back in time. It will take effect.",
+                "Kafka has the change, but it could not be read back in time. It will take effect.",
                 retry_after_s=RETRY_AFTER_S,
             ) from error
+        except Unknown as error:
+            raise _unknown() from error
+        except Unchanged as error:
+            raise unavailable(
+                "Kafka does not answer now. Nothing was changed.", retry_after_s=RETRY_AFTER_S
+            ) from error
+
+    def subscription(self, subscription: Subscription) -> Write:
+        """The record of a new or changed subscription."""
+        return self._put(self._topics.subscriptions, subscription.subscription_id, self._codec.encode(subscription))
+
+    def no_subscription(self, subscription_id: str) -> tuple[Write, ...]:
+        """The tombstones of a deleted subscription, and of all that was judged of it."""
+        judged = (subscription_id.encode(), disabling_key(subscription_id))
+        return (
+            self._put(self._topics.subscriptions, subscription_id, None),
+            *(Write(topic=self._topics.endpoint_state, key=key, value=None) for key in judged),
+        )
+
+    def account(self, account: Account) -> Write:
+        """The record of a new or changed account."""
+        return self._put(self._topics.accounts, account.account_id, self._codec.encode(account))
+
+    def api_key(self, key: ApiKey) -> Write:
+        """The record of a new API key."""
+        return self._put(self._topics.accounts, key.key_id, self._codec.encode(key))
+
+    def no_api_key(self, key_id: str) -> Write:
+        """The tombstone of a revoked API key."""
+        return self._put(self._topics.accounts, key_id, None)
+
+    def audit(self, request: web.Request, caller: Caller, deed: Deed) -> Write:
+        """The record that says who did what."""
+        entry = AuditEntry(
+            audit_id=self._draw.audit_id(),
+            at_ms=self._clock.now_ms(),
+            account_id=deed.account_id,
+            actor=caller.actor,
+            request_id=request[FACTS]["request_id"],
+            operation=deed.operation,
+            subject=deed.subject,
+            before=None if deed.before is None else shown(deed.before),
+            after=None if deed.after is None else shown(deed.after),
+        )
+        return self._put(self._topics.audit, deed.account_id, self._codec.encode(entry))
+
+    @staticmethod
+    def _put(topic: str, key: str, value: bytes | None) -> Write:
+        return Write(topic=topic, key=key.encode(), value=value)
 
 
-def _tell_failed(deleted: "asyncio.Future[Written]") -> None:
-    if not deleted.cancelled() and (error := deleted.exception()) is not None:
-        _log.warning("judgement.not_deleted", extra={"error": str(error)})
-
-
-async def confirmed(writer: Writer, topic: str, *, key: bytes, value: bytes | None, answer_s: float) -> Written:
-    """Write one record; Refused with 503 when the broker does not say yes in time."""
+async def confirmed(writer: Writer, write: Write, *, answer_s: float) -> Written:
+    """Write one record beside the configuration; Refused with 503 when the broker does not say yes in time."""
     try:
         async with asyncio.timeout(answer_s):
-            return await writer.write(topic, key=key, value=value)
+            return await writer.write(write.topic, key=write.key, value=write.value)
     except (NotYet, TimeoutError) as error:
-        raise unavailable(
-            "Kafka did not confirm the write in time. Whether it took effect is not known: look before you try again.",
-            retry_after_s=RETRY_AFTER_S,
-        ) from error
+        raise _unknown() from error
+
+
+def _unknown() -> Exception:
+    return unavailable(
+        "Kafka did not confirm the write in time. Whether it took effect is not known: look before you try again.",
+        retry_after_s=RETRY_AFTER_S,
+    )

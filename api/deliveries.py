@@ -1,25 +1,22 @@
 """What became of a webhook's deliveries, and test deliveries: `/webhooks/{id}/deliveries`, `/logs` and `/test`."""
 
-import re
 from datetime import UTC, datetime
 
 from aiohttp import web
 
 from hookline.api.answers import answer, delivery_list, log_list
-from hookline.api.bodies import read_body
+from hookline.api.bodies import read_body, read_query
 from hookline.api.configuration import KAFKA_ANSWER_S, RETRY_AFTER_S, confirmed
-from hookline.api.models import TestAccepted, TestRequest
 from hookline.api.ports import Parts
-from hookline.api.problems import FieldError, invalid, unavailable
+from hookline.api.problems import unavailable
+from hookline.api.requests import LimitQuery, TestRequest
+from hookline.api.responses import TestAccepted
 from hookline.api.webhooks import rules, subscription_of
 from hookline.core.ids import delivery_id
+from hookline.runtime.changes import Write
 from hookline.schemas.codec import sample_event
 from hookline.schemas.errors import NotYet
 from hookline.schemas.records import Delivery, Subscription
-
-_LISTED_DEFAULT = 100
-_LISTED_MAX = 1_000
-_NUMBER = re.compile(r"[0-9]{1,6}")
 
 
 class Deliveries:
@@ -35,10 +32,10 @@ class Deliveries:
         asked = subscription_of(request, self._parts.view)
         try:
             rows = await self._parts.history.deliveries(
-                account_id=asked.account_id, subscription_id=asked.subscription_id, limit=_limit(request)
+                account_id=asked.account_id, subscription_id=asked.subscription_id, limit=read_query(request, LimitQuery).limit
             )
         except NotYet as error:
-            raise _no_history() from error
+            raise no_history() from error
         return answer(delivery_list(rows, now_ms=self._parts.clock.now_ms()))
 
     async def logs(self, request: web.Request) -> web.Response:
@@ -46,10 +43,10 @@ class Deliveries:
         asked = subscription_of(request, self._parts.view)
         try:
             rows = await self._parts.history.logs(
-                account_id=asked.account_id, subscription_id=asked.subscription_id, limit=_limit(request)
+                account_id=asked.account_id, subscription_id=asked.subscription_id, limit=read_query(request, LimitQuery).limit
             )
         except NotYet as error:
-            raise _no_history() from error
+            raise no_history() from error
         return answer(log_list(rows))
 
     async def test(self, request: web.Request) -> web.Response:
@@ -57,13 +54,12 @@ class Deliveries:
         asked = subscription_of(request, self._parts.view)
         wanted = await read_body(request, TestRequest, context=self._rules)
         delivery = self._test_delivery(asked, wanted.event)
-        await confirmed(
-            self._parts.writer,
-            self._parts.topics.deliveries,
+        write = Write(
+            topic=self._parts.topics.deliveries,
             key=asked.subscription_id.encode(),
             value=self._parts.codec.encode(delivery),
-            answer_s=self._answer_s,
         )
+        await confirmed(self._parts.writer, write, answer_s=self._answer_s)
         return answer(TestAccepted(delivery_id=delivery.delivery_id), status=202)
 
     def _test_delivery(self, subscription: Subscription, event_type: str) -> Delivery:
@@ -89,13 +85,6 @@ class Deliveries:
         )
 
 
-def _limit(request: web.Request) -> int:
-    text = request.query.get("limit", str(_LISTED_DEFAULT))
-    number = int(text) if _NUMBER.fullmatch(text) else 0
-    if not 1 <= number <= _LISTED_MAX:
-        raise invalid([FieldError("limit", f"must be a whole number from 1 to {_LISTED_MAX}")], what="query")
-    return number
-
-
-def _no_history() -> Exception:
+def no_history() -> Exception:
+    """503: the history store is away."""
     return unavailable("The history store does not answer now. Deliveries go on.", retry_after_s=RETRY_AFTER_S)

@@ -40,7 +40,7 @@ def dress(headers: MutableMultiMapping[str], request_id: str) -> None:
     headers["Server"] = "hookline"
     headers["Cache-Control"] = "no-store"
     headers["X-Content-Type-Options"] = "nosniff"
-    headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+    headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
     headers["Referrer-Policy"] = "no-referrer"
 
 

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hookline.core.rendering import Renderer
+from hookline.runtime.changes import Changes
 from hookline.runtime.clock import Clock
+from hookline.runtime.handshake import Agreement
 from hookline.runtime.history_questions import History
 from hookline.runtime.log import Writer
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.schemas.catalogue import Catalogue
 from hookline.schemas.codec import Codec
-from hookline.schemas.records import ApiKey, Disabling, EndpointHealth, Subscription
+from hookline.schemas.records import Account, ApiKey, Disabling, EndpointHealth, Subscription
 from hookline.schemas.topics import Topics
 
 
@@ -25,8 +27,6 @@ class Directory(Protocol):
     @property
     def applied(self) -> int: ...
 
-    async def wait_applied(self, topic: str, offset: int, *, timeout_s: float) -> None: ...
-
     def subscription(self, subscription_id: str) -> Subscription | None: ...
 
     def subscriptions_of(self, account_id: str) -> Sequence[Subscription]: ...
@@ -36,6 +36,14 @@ class Directory(Protocol):
     def disabling(self, subscription_id: str) -> Disabling | None: ...
 
     def api_key(self, key_id: str) -> ApiKey | None: ...
+
+    def account(self, account_id: str) -> Account | None: ...
+
+    def accounts(self) -> Sequence[Account]: ...
+
+    def keys_of(self, account_id: str) -> Sequence[ApiKey]: ...
+
+    def subscription_by_uid(self, account_id: str, uid: str) -> Subscription | None: ...
 
 
 class Draw(Protocol):
@@ -51,13 +59,27 @@ class Draw(Protocol):
 
     def request_id(self) -> str: ...
 
+    def audit_id(self) -> str: ...
+
+    def account_id(self) -> str: ...
+
+
+class Endpoints(Protocol):
+    """Asks endpoints (`hookline.runtime.handshake`)."""
+
+    async def agreed(self, url: str) -> Agreement:
+        """Whether the endpoint says that it may be called; what it does is a value, never an exception."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """Everything that the API's handlers work with."""
 
     view: Directory
+    changes: Changes
     writer: Writer
+    endpoints: Endpoints
     history: History
     codec: Codec
     catalogue: Catalogue

@@ -63,124 +63,134 @@ def answer(problem: Problem, *, request_id: str) -> web.Response:
 
 def unreadable(detail: str) -> Refused:
     """400: the body is not JSON."""
-    return Refused(
-        Problem(status=HTTPStatus.BAD_REQUEST, name="bad-json", title="The body is not valid JSON", detail=detail)
-    )
+    return _refused(HTTPStatus.BAD_REQUEST, "bad-json", "The body is not valid JSON", detail)
+
+
+def account_needed(header: str) -> Refused:
+    """400: an administrator has not said whose webhooks are meant."""
+    detail = f"This API key is of no account. Name the one that is meant: `{header}: acct_...`."
+    return _refused(HTTPStatus.BAD_REQUEST, "account-needed", "An account must be named", detail)
+
+
+def unauthorized(detail: str, *, challenge: str) -> Refused:
+    """401: no API key, or one that is not right; which of the two is all that is said."""
+    title, headers = "An API key is needed", [("WWW-Authenticate", challenge)]
+    return _refused(HTTPStatus.UNAUTHORIZED, "unauthorized", title, detail, headers=headers)
+
+
+def forbidden(scope: str, *, challenge: str) -> Refused:
+    """403: the key is right, but may not do this."""
+    title, headers = "This API key may not do this", [("WWW-Authenticate", challenge)]
+    detail = f"It needs the scope {scope}."
+    return _refused(HTTPStatus.FORBIDDEN, "forbidden", title, detail, headers=headers)
+
+
+def no_webhook() -> Refused:
+    """404: there is no such webhook, or it is another account's; nobody can tell which."""
+    detail = "The account of this API key has no webhook with this id."
+    return _refused(HTTPStatus.NOT_FOUND, "unknown-webhook", "There is no such webhook", detail)
+
+
+def no_account() -> Refused:
+    """404: there is no such account, or the key is not of it; nobody can tell which."""
+    detail = "There is no account with this id, or this API key is not of it."
+    return _refused(HTTPStatus.NOT_FOUND, "unknown-account", "There is no such account", detail)
+
+
+def no_key() -> Refused:
+    """404: the account has no such key."""
+    detail = "There is no API key with this id here."
+    return _refused(HTTPStatus.NOT_FOUND, "unknown-key", "There is no such API key", detail)
+
+
+def too_slow() -> Refused:
+    """408: the body did not arrive in time."""
+    detail = "The connection was open, but the rest of the body did not come. Nothing was changed."
+    title, headers = "The body did not arrive in time", [("Connection", "close")]
+    return _refused(HTTPStatus.REQUEST_TIMEOUT, "too-slow", title, detail, headers=headers)
+
+
+def too_many_webhooks(most: int) -> Refused:
+    """409: the account has as many webhooks as it may."""
+    detail = f"This account may have {most} webhooks, and it has them. Delete one first."
+    return _refused(HTTPStatus.CONFLICT, "too-many-webhooks", "The account has too many webhooks", detail)
+
+
+def too_many_keys(most: int) -> Refused:
+    """409: the account has as many API keys as it may."""
+    detail = f"An account may have {most} API keys, and this one has them. Revoke one first."
+    return _refused(HTTPStatus.CONFLICT, "too-many-keys", "The account has too many API keys", detail)
+
+
+def taken_uid() -> Refused:
+    """409: another webhook of the account has this uid."""
+    detail = "Another webhook of this account has this uid."
+    return _refused(HTTPStatus.CONFLICT, "uid-taken", "The uid is taken", detail)
+
+
+def rotation_under_way() -> Refused:
+    """409: a secret is being changed already."""
+    detail = "Two secrets sign now. End that with POST /webhooks/{id}/secret/promote, or wait until it is over."
+    return _refused(HTTPStatus.CONFLICT, "rotation-under-way", "The secret is being changed already", detail)
+
+
+def changed_meanwhile(current: str) -> Refused:
+    """412: it is no longer what the client has read."""
+    detail = "It is not the edition that If-Match names. Read it again, and make the change to what it is now."
+    title, headers = "It has changed meanwhile", [("ETag", current)]
+    return _refused(HTTPStatus.PRECONDITION_FAILED, "changed-meanwhile", title, detail, headers=headers)
+
+
+def wrong_media_type(detail: str) -> Refused:
+    """415: the body is something else than plain JSON."""
+    title, headers = "The body must be application/json", [("Accept-Post", "application/json")]
+    return _refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "wrong-media-type", title, detail, headers=headers)
 
 
 def invalid(errors: Sequence[FieldError], *, what: str = "body") -> Refused:
     """422: fields of the body or the query are wrong, each named."""
     fields = ", ".join(dict.fromkeys(error.field for error in errors))
-    return Refused(
-        Problem(
-            status=HTTPStatus.UNPROCESSABLE_ENTITY,
-            name="invalid-field",
-            title="A field is not valid",
-            detail=f"The {what} has fields that are not valid: {fields}.",
-            errors=errors,
-        )
+    detail = f"The {what} has fields that are not valid: {fields}."
+    return _refused(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", "A field is not valid", detail, errors=errors
     )
 
 
-def unauthorized(detail: str, *, challenge: str) -> Refused:
-    """401: no API key, or one that is not right; which of the two is all that is said."""
-    return Refused(
-        Problem(
-            status=HTTPStatus.UNAUTHORIZED,
-            name="unauthorized",
-            title="An API key is needed",
-            detail=detail,
-            headers=[("WWW-Authenticate", challenge)],
-        )
-    )
+def other_request() -> Refused:
+    """422: the Idempotency-Key came with another request before."""
+    detail = "This Idempotency-Key made a webhook from another request. Send that request again, or draw a new key."
+    return _refused(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The key was used already", detail)
 
 
-def no_webhook() -> Refused:
-    """404: there is no such webhook, or it is another account's; nobody can tell which."""
-    return Refused(
-        Problem(
-            status=HTTPStatus.NOT_FOUND,
-            name="unknown-webhook",
-            title="There is no such webhook",
-            detail="The account of this API key has no webhook with this id.",
-        )
-    )
+def not_agreed(detail: str) -> Refused:
+    """422: the endpoint does not say that it may be called."""
+    title = "The endpoint does not agree"
+    return _refused(HTTPStatus.UNPROCESSABLE_ENTITY, "ownership-not-shown", title, detail)
 
 
-def too_many_webhooks(most: int) -> Refused:
-    """409: the account has as many webhooks as it may."""
-    return Refused(
-        Problem(
-            status=HTTPStatus.CONFLICT,
-            name="too-many-webhooks",
-            title="The account has too many webhooks",
-            detail=f"An account may have {most} webhooks, and this one has them. Delete one first.",
-        )
-    )
-
-
-def rotation_under_way() -> Refused:
-    """409: a secret is being changed already."""
-    return Refused(
-        Problem(
-            status=HTTPStatus.CONFLICT,
-            name="rotation-under-way",
-            title="The secret is being changed already",
-            detail="Two secrets sign now. End that with POST /webhooks/{id}/secret/promote, or wait until it is over.",
-        )
-    )
-
-
-def changed_meanwhile(current: str) -> Refused:
-    """412: the webhook is no longer what the client has read."""
-    return Refused(
-        Problem(
-            status=HTTPStatus.PRECONDITION_FAILED,
-            name="changed-meanwhile",
-            title="The webhook has changed meanwhile",
-            detail="It is not the edition that If-Match names. Read it again, and make the change to what it is now.",
-            headers=[("ETag", current)],
-        )
-    )
-
-
-def wrong_media_type(detail: str) -> Refused:
-    """415: the body is something else than plain JSON."""
-    return Refused(
-        Problem(
-            status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            name="wrong-media-type",
-            title="The body must be application/json",
-            detail=detail,
-            headers=[("Accept-Post", "application/json")],
-        )
-    )
+def too_many_requests(*, retry_after_s: int) -> Refused:
+    """429: more requests with one key than are answered in a minute."""
+    detail = "There were more requests with this API key than are answered in a minute. Nothing was changed."
+    title, headers = "Too many requests", [("Retry-After", str(retry_after_s))]
+    return _refused(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", title, detail, headers=headers)
 
 
 def unavailable(detail: str, *, retry_after_s: int) -> Refused:
     """503: something the API needs does not answer now; `detail` says what became of the request."""
-    return Refused(
-        Problem(
-            status=HTTPStatus.SERVICE_UNAVAILABLE,
-            name="unavailable",
-            title="Hookline can't answer now",
-            detail=detail,
-            headers=[("Retry-After", str(retry_after_s))],
-        )
-    )
+    title, headers = "Hookline can't answer now", [("Retry-After", str(retry_after_s))]
+    return _refused(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", title, detail, headers=headers)
 
 
-def too_slow() -> Refused:
-    """408: the body did not arrive in time."""
-    return Refused(
-        Problem(
-            status=HTTPStatus.REQUEST_TIMEOUT,
-            name="too-slow",
-            title="The body did not arrive in time",
-            detail="The connection was open, but the rest of the body did not come. Nothing was changed.",
-            headers=[("Connection", "close")],
-        )
-    )
+def _refused(
+    status: HTTPStatus,
+    name: str,
+    title: str,
+    detail: str,
+    *,
+    errors: Sequence[FieldError] = (),
+    headers: Sequence[tuple[str, str]] = (),
+) -> Refused:
+    return Refused(Problem(status=status, name=name, title=title, detail=detail, errors=errors, headers=headers))
 
 
 def of_http(error: web.HTTPException) -> Problem:

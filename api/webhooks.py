@@ -1,156 +1,229 @@
 """Making, reading, changing, enabling and deleting webhooks: `/webhooks` and `/webhooks/{id}`."""
 
-from dataclasses import replace
-from typing import Any
+import re
+from collections.abc import Callable
 
 from aiohttp import web
 
-from hookline.api.answers import Standing, answer, timestamp, webhook, webhook_list
-from hookline.api.auth import account_of
-from hookline.api.bodies import read_body
-from hookline.api.configuration import Configuration
+from hookline.api.answers import Standing, answer, webhook, webhook_list
+from hookline.api.auth import CALLER, Caller, account_or_defaults
+from hookline.api.bodies import read_body, read_query
+from hookline.api.configuration import Configuration, Deed
+from hookline.api.drafts import Order, changed_subscription, enabled_subscription, full_url, new_subscription
 from hookline.api.edge import FACTS
 from hookline.api.editions import check_edition, edition
-from hookline.api.listing import asked_of
-from hookline.api.models import NewWebhook, Rules, WebhookChange
+from hookline.api.listing import is_listed, page_of, paged, place_of
 from hookline.api.ports import Directory, Parts
-from hookline.api.problems import FieldError, invalid, no_webhook, too_many_webhooks
-from hookline.core.sealing import seal
+from hookline.api.problems import (
+    FieldError,
+    invalid,
+    no_webhook,
+    not_agreed,
+    other_request,
+    taken_uid,
+    too_many_webhooks,
+)
+from hookline.api.requests import NewWebhook, Rules, WebhookChange, WebhookQuery
+from hookline.api.responses import Webhook
+from hookline.api.vault import Vault, digest_of
+from hookline.core.ids import idempotent_subscription_id
+from hookline.core.rotation import secrets_at
+from hookline.core.sealing import Purpose
+from hookline.runtime.changes import Decision
+from hookline.runtime.handshake import Agreed
 from hookline.runtime.settings import Settings
 from hookline.schemas.catalogue import Catalogue
-from hookline.schemas.records import Subscription, SubscriptionStatus
+from hookline.schemas.records import Subscription
 
-_NOT_DISABLED = "can be sent back only while the webhook is disabled, and it is not; send 'active' or 'paused'"
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_NO_IDEMPOTENCY_KEY = "must be 1 to 255 printable ASCII characters without spaces"
 
 
 class Webhooks:
     """The handlers. A webhook of another account is as unknown as one that never was."""
 
-    def __init__(self, parts: Parts, configuration: Configuration) -> None:
+    def __init__(self, parts: Parts, configuration: Configuration, vault: Vault) -> None:
         self._view = parts.view
         self._settings = parts.settings
         self._clock = parts.clock
         self._draw = parts.draw
+        self._endpoints = parts.endpoints
         self._configuration = configuration
+        self._vault = vault
         self._rules = rules(parts.catalogue, parts.settings)
 
     async def create(self, request: web.Request) -> web.Response:
         """`POST /webhooks`."""
-        account_id = account_of(request, self._view)
+        account_id = request[CALLER].account_id
         wanted = await read_body(request, NewWebhook, context=self._rules)
-        secret = wanted.secret or self._draw.signing_secret()
-        async with self._configuration.alone(account_id):
-            if len(self._view.subscriptions_of(account_id)) >= self._settings.subscriptions_max:
-                raise too_many_webhooks(self._settings.subscriptions_max)
-            made = self._made(account_id, wanted, secret)
-            request[FACTS]["subscription_id"] = made.subscription_id
-            await self._configuration.put(made)
-        shown = webhook(made, self._standing(made), secret=None if wanted.secret else secret)
-        headers = {"Location": f"/webhooks/{made.subscription_id}", "ETag": self._edition(made)}
+        key = _idempotency_key(request)
+        order = Order(
+            account_id=account_id,
+            subscription_id=idempotent_subscription_id(account_id, key) if key else self._draw.subscription_id(),
+            secret=wanted.secret or self._draw.signing_secret(),
+            digest=digest_of(wanted) if key else None,
+            now_ms=self._clock.now_ms(),
+        )
+        if self._view.subscription(order.subscription_id) is None:
+            await self._check_ownership(account_id, wanted.url)
+        made = await self._configuration.change(request, self._creation(request, wanted, order))
+        request[FACTS]["subscription_id"] = made.subscription_id
+        secret = None if wanted.secret else self._secret(made)
+        shown = webhook(made, self._standing(made), secret=secret)
+        headers = {"Location": f"/webhooks/{made.subscription_id}", "ETag": self.edition(made)}
         return answer(shown, status=201, headers=headers)
+
+    def _creation(
+        self, request: web.Request, wanted: NewWebhook, order: Order
+    ) -> Callable[[Caller], Decision[Subscription]]:
+        made = new_subscription(wanted, order, self._vault)
+
+        def decide(caller: Caller) -> Decision[Subscription]:
+            there = self._view.subscription(order.subscription_id)
+            if there is not None:
+                return Decision(self._made_before(there, order))
+            self._check_room(order.account_id, made)
+            deed = self._deed("webhook.create", None, made)
+            return Decision(
+                made, (self._configuration.subscription(made), self._configuration.audit(request, caller, deed))
+            )
+
+        return decide
 
     async def listing(self, request: web.Request) -> web.Response:
         """`GET /webhooks`."""
-        account_id = account_of(request, self._view)
-        asked = asked_of(request.query, self._rules.event_types)
-        all_of_them = self._view.subscriptions_of(account_id)
-        shown, total, cursor = asked.page([(each, self._view.disabling(each.subscription_id)) for each in all_of_them])
-        return answer(webhook_list(shown, total=total, next_cursor=cursor))
+        asked = read_query(request, WebhookQuery, context=self._rules)
+        page = page_of(asked.limit, asked.cursor)
+        all_of_them = self._view.subscriptions_of(request[CALLER].account_id)
+        listed = [(each, self._view.disabling(each.subscription_id)) for each in all_of_them]
+        found = [each for each in listed if is_listed(each, asked)]
+        shown, cursor = paged(found, page, place_of)
+        return answer(webhook_list(shown, total=len(found), next_cursor=cursor))
 
     async def read(self, request: web.Request) -> web.Response:
         """`GET /webhooks/{id}`."""
-        return self._shown(subscription_of(request, self._view))
+        return self._answer(subscription_of(request, self._view))
 
     async def change(self, request: web.Request) -> web.Response:
         """`PATCH` and `PUT /webhooks/{id}`: both change what is given and keep the rest, as the contract's PUT does."""
-        subscription_of(request, self._view)  # 404 before anything is said of the body
+        before = subscription_of(request, self._view)  # 404 before anything is said of the body
         wanted = await read_body(request, WebhookChange, context=self._rules)
-        async with self._configuration.alone(request.match_info["id"]):
-            current = subscription_of(request, self._view)
-            self._check_edition(request, current)
-            changed = self._changed(current, wanted)
-            if changed is not current:
-                await self._configuration.put(changed)
-        return self._shown(changed)
+        url = full_url(before, wanted, self._vault)
+        if url is not None:
+            await self._check_ownership(before.account_id, url)
+
+        def change(current: Subscription) -> Subscription:
+            self._check_uid(current, wanted)
+            return changed_subscription(
+                current, wanted, self._vault, is_disabled=self._is_disabled(current), now_ms=self._clock.now_ms()
+            )
+
+        return self._answer(await self.changed(request, "webhook.change", change))
 
     async def enable(self, request: web.Request) -> web.Response:
         """`POST /webhooks/{id}/enable`."""
-        subscription_of(request, self._view)
-        async with self._configuration.alone(request.match_info["id"]):
-            shown = subscription_of(request, self._view)
-            self._check_edition(request, shown)
-            if self._is_disabled(shown):
-                shown = self._enabled(shown)
-                await self._configuration.put(shown)
-        return self._shown(shown)
+
+        def change(current: Subscription) -> Subscription:
+            is_on = not self._is_disabled(current)
+            return current if is_on else enabled_subscription(current, now_ms=self._clock.now_ms())
+
+        return self._answer(await self.changed(request, "webhook.enable", change))
 
     async def delete(self, request: web.Request) -> web.Response:
         """`DELETE /webhooks/{id}`."""
-        subscription_of(request, self._view)  # who may not delete it does not wait for those who may
-        async with self._configuration.alone(request.match_info["id"]):
-            gone = subscription_of(request, self._view)
-            self._check_edition(request, gone)
-            await self._configuration.remove(gone.subscription_id)
+        subscription_of(request, self._view)
+
+        def decide(caller: Caller) -> Decision[None]:
+            gone = self._current(request, caller)
+            deed = self._deed("webhook.delete", gone, None)
+            audit = self._configuration.audit(request, caller, deed)
+            return Decision(None, (*self._configuration.no_subscription(gone.subscription_id), audit))
+
+        await self._configuration.change(request, decide)
         return web.Response(status=204)
 
-    def _made(self, account_id: str, wanted: NewWebhook, secret: str) -> Subscription:
-        now_ms = self._clock.now_ms()
-        subscription_id = self._draw.subscription_id()
-        sealed = seal(
-            secret,
-            key=self._settings.master_keys[0],
-            nonce=self._draw.sealing_nonce(),
-            account_id=account_id,
-            subscription_id=subscription_id,
-        )
-        return Subscription(
-            subscription_id=subscription_id,
-            account_id=account_id,
-            version=1,
-            url=wanted.url,
-            events=tuple(wanted.events),
-            description=wanted.description,
-            status=SubscriptionStatus.ACTIVE,
-            secret=sealed,
-            created_at_ms=now_ms,
-            updated_at_ms=now_ms,
-            rate_limit=wanted.rate_limit,
-            timeout_s=wanted.timeout_s,
-        )
+    async def changed(
+        self, request: web.Request, operation: str, change: Callable[[Subscription], Subscription]
+    ) -> Subscription:
+        """The webhook that the path names, changed and confirmed, with its audit entry; nothing is written if it stays the same."""
+        subscription_of(request, self._view)  # who may not change it does not wait for those who may
 
-    def _changed(self, current: Subscription, wanted: WebhookChange) -> Subscription:
-        """The subscription as wanted; the very same one if that changes nothing."""
-        is_disabled, given = self._is_disabled(current), _given(wanted)
-        _check_unchangeable(current, wanted)
-        if wanted.status == "disabled" and not is_disabled:
-            raise invalid([FieldError("status", _NOT_DISABLED)])
-        was_off = is_disabled or current.status is SubscriptionStatus.PAUSED
-        enables = was_off and given.get("status") is SubscriptionStatus.ACTIVE
-        changed = replace(current, **given)
-        if enables or changed.url != current.url:
-            # What was judged before, or is being judged now, is of an endpoint that its owner has changed or mended; and the
-            # time for which it was paused is none in which it failed.
-            changed = replace(changed, judged_from=current.version + 1)
-        return current if changed == current else self._next(changed)
+        def decide(caller: Caller) -> Decision[Subscription]:
+            current = self._current(request, caller)
+            changed = change(current)
+            if changed is current:
+                return Decision(current)
+            deed = self._deed(operation, current, changed)
+            audit = self._configuration.audit(request, caller, deed)
+            return Decision(changed, (self._configuration.subscription(changed), audit))
 
-    def _enabled(self, current: Subscription) -> Subscription:
-        return self._next(replace(current, judged_from=current.version + 1))
+        return await self._configuration.change(request, decide)
 
-    def _next(self, changed: Subscription) -> Subscription:
-        return advanced(changed, now_ms=self._clock.now_ms())
+    def edition(self, subscription: Subscription) -> str:
+        """Its ETag."""
+        return edition(subscription, self._view.disabling(subscription.subscription_id))
+
+    def _current(self, request: web.Request, caller: Caller) -> Subscription:
+        current = own_subscription(request, self._view, caller)
+        check_edition(request.headers.getall("If-Match", []), self.edition(current))
+        return current
+
+    def _made_before(self, there: Subscription, order: Order) -> Subscription:
+        """What the same request made before; Refused if it was another request."""
+        if order.digest is None or not self._vault.was_asked(there, order.digest):
+            raise other_request()
+        return there
+
+    def _check_room(self, account_id: str, made: Subscription) -> None:
+        account = account_or_defaults(self._view.account(account_id), account_id)
+        own_max = account.subscriptions_max
+        most = self._settings.subscriptions_max if own_max is None else own_max
+        if len(self._view.subscriptions_of(account_id)) >= most:
+            raise too_many_webhooks(most)
+        if made.uid is not None and self._view.subscription_by_uid(account_id, made.uid) is not None:
+            raise taken_uid()
+
+    def _check_uid(self, current: Subscription, wanted: WebhookChange) -> None:
+        if wanted.uid is None:
+            return
+        owner = self._view.subscription_by_uid(current.account_id, wanted.uid)
+        if owner is not None and owner.subscription_id != current.subscription_id:
+            raise taken_uid()
+
+    async def _check_ownership(self, account_id: str, url: str) -> None:
+        """Ask the endpoint whether it may be called, if its account wants that."""
+        account = self._view.account(account_id)
+        if account is None or not account.checks_ownership:
+            return
+        answered = await self._endpoints.agreed(url)
+        if not isinstance(answered, Agreed):
+            raise not_agreed(answered.detail)
+
+    def _secret(self, subscription: Subscription) -> str:
+        current = secrets_at(subscription, self._clock.now_ms()).current
+        return self._vault.opened(current, Purpose.SECRET, subscription)
 
     def _is_disabled(self, subscription: Subscription) -> bool:
         return self._view.disabling(subscription.subscription_id) is not None
 
-    def _shown(self, subscription: Subscription) -> web.Response:
-        shown = webhook(subscription, self._standing(subscription))
-        return answer(shown, headers={"ETag": self._edition(subscription)})
+    def _answer(self, subscription: Subscription) -> web.Response:
+        return answer(self._shown(subscription), headers={"ETag": self.edition(subscription)})
 
-    def _edition(self, subscription: Subscription) -> str:
-        return edition(subscription, self._view.disabling(subscription.subscription_id))
+    def _shown(self, subscription: Subscription) -> Webhook:
+        return webhook(subscription, self._standing(subscription))
 
-    def _check_edition(self, request: web.Request, current: Subscription) -> None:
-        check_edition(request.headers.getall("If-Match", []), self._edition(current))
+    def _deed(self, operation: str, before: Subscription | None, after: Subscription | None) -> Deed:
+        of = before or after
+        if of is None:
+            raise AssertionError("a deed of nothing")
+        return Deed(
+            operation=operation,
+            subject=of.subscription_id,
+            account_id=of.account_id,
+            before=None if before is None else self._shown(before).model_dump(exclude_unset=True),
+            after=None if after is None else self._shown(after).model_dump(exclude_unset=True),
+        )
 
     def _standing(self, subscription: Subscription) -> Standing:
         return Standing(
@@ -165,37 +238,25 @@ def rules(catalogue: Catalogue, settings: Settings) -> Rules:
     return Rules(event_types=tuple(catalogue.event_types), reach=settings.reach())
 
 
-def advanced(changed: Subscription, *, now_ms: int) -> Subscription:
-    """A changed subscription as its next version."""
-    return replace(changed, version=changed.version + 1, updated_at_ms=now_ms)
-
-
 def subscription_of(request: web.Request, view: Directory) -> Subscription:
-    """The subscription that the path names, if it is the caller's; else Refused with 404."""
-    account_id = account_of(request, view)
-    found = view.subscription(request.match_info["id"])
-    if found is None or found.account_id != account_id:
+    """The subscription that the path names, by its id or its uid, if it is the caller's; else Refused with 404."""
+    return own_subscription(request, view, request[CALLER])
+
+
+def own_subscription(request: web.Request, view: Directory, caller: Caller) -> Subscription:
+    """The same for a caller who was looked at again."""
+    named = request.match_info["id"]
+    found = view.subscription(named) or view.subscription_by_uid(caller.account_id, named)
+    if found is None or found.account_id != caller.account_id:
         raise no_webhook()
     request[FACTS]["subscription_id"] = found.subscription_id
     return found
 
 
-def _given(wanted: WebhookChange) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "url": wanted.url,
-        "events": tuple(wanted.events),
-        "description": wanted.description,
-        "rate_limit": wanted.rate_limit,
-        "timeout_s": wanted.timeout_s,
-    }
-    if wanted.status != "disabled":  # sent back as it was read: it stays what it is
-        values["status"] = SubscriptionStatus(wanted.status)
-    return {name: value for name, value in values.items() if name in wanted.model_fields_set}
-
-
-def _check_unchangeable(current: Subscription, wanted: WebhookChange) -> None:
-    kept = {"id": current.subscription_id, "created_at": timestamp(current.created_at_ms)}
-    sent = wanted.model_dump(include=wanted.model_fields_set & kept.keys())
-    wrong = [name for name, value in sent.items() if value != kept[name]]
-    if wrong:
-        raise invalid([FieldError(name, "can't be changed; leave it out or send it as it is") for name in wrong])
+def _idempotency_key(request: web.Request) -> str | None:
+    given = request.headers.getall(IDEMPOTENCY_HEADER, [])
+    if not given:
+        return None
+    if len(given) > 1 or _IDEMPOTENCY_KEY.fullmatch(given[0]) is None:
+        raise invalid([FieldError(IDEMPOTENCY_HEADER, _NO_IDEMPOTENCY_KEY)], what="request")
+    return given[0]

@@ -13,6 +13,11 @@ def attempt_id(of_delivery_id: str, run: int, attempt: int, started_at_ms: int) 
     return f"log_{_digest('attempt', of_delivery_id, str(run), str(attempt), str(started_at_ms))}"
 
 
+def idempotent_subscription_id(account_id: str, idempotency_key: str) -> str:
+    """The id of the subscription that a request with this Idempotency-Key makes, however often it comes."""
+    return f"wh_{_digest('subscription', account_id, idempotency_key)}"
+
+
 def _digest(*parts: str) -> str:
     # Each part bears its length, so that ("ab", "c") and ("a", "bc") differ. 128 bits: no two alike, ever.
     joined = "".join([f"{len(part)}:{part}" for part in parts])

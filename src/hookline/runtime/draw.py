@@ -40,3 +40,8 @@ def api_key() -> tuple[str, str]:
 def request_id() -> str:
     """An id for one API request, which its answer and its log line bear."""
     return f"req_{uuid.uuid4().hex}"
+
+
+def audit_id() -> str:
+    """An id for one audit entry."""
+    return f"audit_{uuid.uuid4().hex}"

@@ -1,0 +1,77 @@
+"""An example of each body, for the OpenAPI document. A test checks each against its schema."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_URL = "https://your-app.com/webhooks/handler"
+_AT, _LATER = "2023-06-20T14:15:30Z", "2023-06-21T14:15:30Z"
+_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw/oSDcmUAAAA="  # noqa: S105 - nobody's
+_EVENTS = ["user.created", "order.completed"]
+_LISTED = {"id": "wh_1234567890", "url": _URL, "events": _EVENTS, "status": "active", "created_at": _AT}
+_WEBHOOK = {
+    "id": "wh_1234567890",
+    "url": _URL,
+    "events": _EVENTS,
+    "description": "Production webhook for user events",
+    "created_at": _AT,
+    "status": "active",
+}
+_ACCOUNT = {
+    "id": "acct_1234567890",
+    "name": "Acme",
+    "created_at": _AT,
+    "webhooks": 2,
+    "webhooks_max": 100,
+    "checks_ownership": False,
+    "signs_ed25519": False,
+}
+_KEY = {"id": "0123456789abcdef", "name": "backend", "scopes": ["read", "write"], "created_at": _AT}
+_DELIVERED = {"id": "delivery_123", "event": "user.created", "status": "succeeded", "response_code": 200}
+_ATTEMPT = {"id": "log_123", "event": "user.created", "status": "delivered", "response_code": 200}
+
+EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    "NewWebhook": {"url": _URL, "events": _EVENTS, "description": "Production webhook for user events"},
+    "WebhookChange": {"events": ["user.created", "user.updated", "order.completed"], "status": "active"},
+    "NewSecret": {"overlap_s": 86_400},
+    "TestRequest": {"event": "user.created"},
+    "NewAccount": {"name": "Acme"},
+    "AccountChange": {"webhooks_max": 250},
+    "NewKey": {"name": "backend", "scope": "write"},
+    "NewAdminKey": {"name": "provisioning"},
+    "NewLink": {"scope": "read", "valid_s": 900},
+    "Webhook": _WEBHOOK,
+    "WebhookList": {"webhooks": [_LISTED], "total": 1},
+    "SecretShown": {"secret": _SECRET},
+    "SecretRotated": {"secret": _SECRET, "next_secret_from": _LATER},
+    "DeliveryList": {"deliveries": [{**_DELIVERED, "delivered_at": "2023-06-20T14:15:35Z", "attempts": 1}]},
+    "LogList": {"logs": [{**_ATTEMPT, "response_time": 150, "delivered_at": "2023-06-20T14:15:35Z"}]},
+    "TestAccepted": {"delivery_id": "delivery_125"},
+    "Account": _ACCOUNT,
+    "AccountList": {"accounts": [_ACCOUNT], "total": 1},
+    "Key": _KEY,
+    "KeyList": {"keys": [_KEY]},
+    "LinkMade": {"url": "/console#hll_...", "token": "hll_...", "expires_at": _LATER},
+    "Identity": {"account": _ACCOUNT, "scopes": ["read", "write"], "actor": "0123456789abcdef"},
+    "AuditList": {
+        "entries": [
+            {
+                "id": "audit_123",
+                "at": _AT,
+                "account_id": "acct_1234567890",
+                "actor": "0123456789abcdef",
+                "request_id": "req_123",
+                "operation": "webhook.create",
+                "subject": "wh_1234567890",
+                "after": _WEBHOOK,
+            }
+        ]
+    },
+    "ProblemBody": {
+        "type": "urn:hookline:problem:invalid-field",
+        "title": "A field is not valid",
+        "status": 422,
+        "detail": "The body has fields that are not valid: url.",
+        "request_id": "req_123",
+        "errors": [{"field": "url", "detail": "must begin with https://"}],
+    },
+}

@@ -1,0 +1,25 @@
+"""How many requests one API key may make: counted in each API process by itself, over a window of a minute that slides."""
+
+import math
+import time
+
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+
+from hookline.api.problems import too_many_requests
+
+
+class Rates:
+    """Counts by key. Only keys that were found right are counted, so what is kept is bounded by them."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._limit = RateLimitItemPerMinute(per_minute) if per_minute else None
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    async def count(self, key_id: str) -> None:
+        """One request more; Refused with 429 if that is one too many."""
+        if self._limit is None or await self._limiter.hit(self._limit, key_id):
+            return
+        stats = await self._limiter.get_window_stats(self._limit, key_id)
+        raise too_many_requests(retry_after_s=max(1, math.ceil(stats.reset_time - time.time())))

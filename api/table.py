@@ -1,0 +1,203 @@
+"""The table of all operations."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from hookline.api import requests, responses
+from hookline.api.accounts import Accounts
+from hookline.api.audit import Audit
+from hookline.api.deliveries import Deliveries
+from hookline.api.keys import Keys
+from hookline.api.operations import Operation
+from hookline.api.public import Public
+from hookline.api.secrets import Secrets
+from hookline.api.webhooks import IDEMPOTENCY_HEADER, Webhooks
+from hookline.core.scopes import Scope
+
+_EDITION = ("ETag",)
+_IF_MATCH = ("If-Match",)
+_WEBHOOK, _ACCOUNT = "/webhooks/{id}", "/accounts/{account_id}"
+_admin = partial(Operation, tag="Administration", scope=Scope.ADMIN, needs_account=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handlers:
+    """Everything that answers."""
+
+    webhooks: Webhooks
+    secrets: Secrets
+    deliveries: Deliveries
+    accounts: Accounts
+    keys: Keys
+    audit: Audit
+    public: Public
+
+
+def operations(handlers: Handlers) -> Sequence[Operation]:
+    """Every operation of the API, in the order in which the document lists them."""
+    return (
+        *_webhooks(handlers.webhooks),
+        *_secrets(handlers.secrets),
+        *_deliveries(handlers.deliveries),
+        *_own(handlers.accounts, handlers.audit),
+        *_accounts(handlers.accounts),
+        *_keys(handlers.keys),
+        *_public(handlers.public),
+    )
+
+
+def _webhooks(do: Webhooks) -> Iterator[Operation]:
+    reads, writes = (partial(Operation, tag="Webhooks", scope=scope) for scope in (Scope.READ, Scope.WRITE))
+    shown = {200: responses.Webhook}
+    yield writes(
+        *("createWebhook", "POST", "/webhooks", do.create, "Make a webhook"),
+        body=requests.NewWebhook,
+        headers=(IDEMPOTENCY_HEADER,),
+        answers={201: responses.Webhook},
+        answer_headers=("Location", "ETag"),
+        problems=(409,),
+    )
+    yield reads(
+        *("listWebhooks", "GET", "/webhooks", do.listing, "List webhooks"),
+        query=requests.WebhookQuery,
+        answers={200: responses.WebhookList},
+    )
+    yield reads(
+        *("readWebhook", "GET", _WEBHOOK, do.read, "Read a webhook"), answers=shown, answer_headers=_EDITION
+    )
+    change = partial(
+        writes,
+        body=requests.WebhookChange,
+        headers=_IF_MATCH,
+        answers=shown,
+        answer_headers=_EDITION,
+        problems=(409,),
+    )
+    yield change("changeWebhook", "PUT", _WEBHOOK, do.change, "Change a webhook: what is left out keeps its value")
+    yield change("patchWebhook", "PATCH", _WEBHOOK, do.change, "Change a webhook, as with PUT")
+    yield writes(
+        *("deleteWebhook", "DELETE", _WEBHOOK, do.delete, "Delete a webhook"), headers=_IF_MATCH, answers={204: None}
+    )
+    yield writes(
+        *("enableWebhook", "POST", f"{_WEBHOOK}/enable", do.enable, "Enable a webhook that was disabled"),
+        headers=_IF_MATCH,
+        answers=shown,
+        answer_headers=_EDITION,
+    )
+
+
+def _secrets(do: Secrets) -> Iterator[Operation]:
+    secret = f"{_WEBHOOK}/secret"
+    writes = partial(Operation, tag="Signing secrets", scope=Scope.WRITE)
+    changes = partial(writes, headers=_IF_MATCH, answer_headers=_EDITION)
+    yield writes(
+        *("readSecret", "GET", secret, do.read, "Show the signing secret"), answers={200: responses.SecretShown}
+    )
+    yield changes(
+        *("rotateSecret", "POST", f"{secret}/rotate", do.rotate, "Change it, with a time in which both sign"),
+        body=requests.NewSecret,
+        body_is_optional=True,
+        answers={200: responses.SecretRotated},
+        problems=(409,),
+    )
+    yield changes(
+        *("promoteSecret", "POST", f"{secret}/promote", do.promote, "End the time in which both sign"),
+        answers={204: None},
+    )
+
+
+def _deliveries(do: Deliveries) -> Iterator[Operation]:
+    reads, writes = (partial(Operation, tag="Deliveries", scope=scope) for scope in (Scope.READ, Scope.WRITE))
+    yield reads(
+        *("listDeliveries", "GET", f"{_WEBHOOK}/deliveries", do.listing, "See what became of deliveries"),
+        query=requests.LimitQuery,
+        answers={200: responses.DeliveryList},
+    )
+    yield reads(
+        *("listLogs", "GET", f"{_WEBHOOK}/logs", do.logs, "See every attempt"),
+        query=requests.LimitQuery,
+        answers={200: responses.LogList},
+    )
+    yield writes(
+        *("testWebhook", "POST", f"{_WEBHOOK}/test", do.test, "Send the sample of an event type"),
+        body=requests.TestRequest,
+        answers={202: responses.TestAccepted},
+    )
+
+
+def _own(accounts: Accounts, audit: Audit) -> Iterator[Operation]:
+    reads = partial(Operation, tag="Account", scope=Scope.READ, needs_account=False)
+    yield reads(
+        *("readIdentity", "GET", "/account", accounts.who, "See whose key this is, and what it may do"),
+        answers={200: responses.Identity},
+    )
+    yield reads(
+        *("listAudit", "GET", "/audit", audit.listing, "See who changed what"),
+        query=requests.AuditQuery,
+        answers={200: responses.AuditList},
+    )
+
+
+def _accounts(do: Accounts) -> Iterator[Operation]:
+    shown = {"answers": {200: responses.Account}, "answer_headers": _EDITION}
+    yield _admin(
+        *("createAccount", "POST", "/accounts", do.create, "Make an account"),
+        body=requests.NewAccount,
+        answers={201: responses.Account},
+        answer_headers=("Location", "ETag"),
+    )
+    yield _admin(
+        *("listAccounts", "GET", "/accounts", do.listing, "List accounts"),
+        query=requests.PageQuery,
+        answers={200: responses.AccountList},
+    )
+    yield _admin("readAccount", "GET", _ACCOUNT, do.read, "Read an account", **shown)
+    yield _admin(
+        *("changeAccount", "PATCH", _ACCOUNT, do.change, "Change an account: what is left out keeps its value"),
+        body=requests.AccountChange,
+        headers=_IF_MATCH,
+        **shown,
+    )
+
+
+def _keys(do: Keys) -> Iterator[Operation]:
+    shown = {"answers": {201: responses.Key}, "problems": (409,)}
+    listed = {"answers": {200: responses.KeyList}}
+    of_account, of_admin = f"{_ACCOUNT}/keys", "/keys"
+    yield _admin("createKey", "POST", of_account, do.create, "Make an API key", body=requests.NewKey, **shown)
+    yield _admin("listKeys", "GET", of_account, do.listing, "List an account's API keys", **listed)
+    yield _admin(
+        *("revokeKey", "DELETE", f"{of_account}/{{key_id}}", do.revoke, "Revoke an API key"), answers={204: None}
+    )
+    yield _admin(
+        *("createAdminKey", "POST", of_admin, do.create_for_administrator, "Make an administrator's API key"),
+        body=requests.NewAdminKey,
+        **shown,
+    )
+    yield _admin("listAdminKeys", "GET", of_admin, do.listing, "List administrators' API keys", **listed)
+    yield _admin(
+        *("revokeAdminKey", "DELETE", f"{of_admin}/{{key_id}}", do.revoke, "Revoke an administrator's API key"),
+        answers={204: None},
+    )
+    yield _admin(
+        *("createLink", "POST", f"{_ACCOUNT}/links", do.link, "Make a link into an account's console, for a while"),
+        body=requests.NewLink,
+        body_is_optional=True,
+        answers={201: responses.LinkMade},
+    )
+
+
+def _public(do: Public) -> Iterator[Operation]:
+    public = partial(Operation, tag="For everybody", scope=None)
+    yield public(
+        *("readKeySet", "GET", "/.well-known/jwks.json", do.key_set, "Public keys of Ed25519 signatures"),
+        answers={200: responses.JsonWebKeys},
+        problems=(503,),
+    )
+    yield public(
+        *("readDocument", "GET", "/openapi.json", do.document, "This document"), answers={200: responses.Anything}
+    )
+    yield public(
+        *("readDocs", "GET", "/docs", do.docs, "This document as a page"), answers={200: None}, media_type="text/html"
+    )

@@ -1,0 +1,69 @@
+"""Sealing and opening what a subscription's record holds encrypted."""
+
+import hashlib
+import hmac
+import json
+
+from hookline.api.ports import Draw
+from hookline.api.requests import NewWebhook
+from hookline.core.sealing import Purpose, seal, unseal
+from hookline.core.static_headers import read_headers, write_headers
+from hookline.runtime.settings import Settings
+from hookline.schemas.records import SealedSecret, Subscription
+
+
+class Vault:
+    """Seals with the newest master key; opens with any. What does not open is ConfigError or ContractError."""
+
+    def __init__(self, settings: Settings, draw: Draw) -> None:
+        self._keys = settings.master_keys
+        self._draw = draw
+
+    def sealed(self, text: str, purpose: Purpose, *, account_id: str, subscription_id: str) -> SealedSecret:
+        """The text, for this purpose and this subscription alone."""
+        return seal(
+            text,
+            key=self._keys[0],
+            nonce=self._draw.sealing_nonce(),
+            account_id=account_id,
+            subscription_id=subscription_id,
+            purpose=purpose,
+        )
+
+    def opened(self, sealed: SealedSecret, purpose: Purpose, subscription: Subscription) -> str:
+        """What was sealed."""
+        return unseal(
+            sealed,
+            keys=self._keys,
+            account_id=subscription.account_id,
+            subscription_id=subscription.subscription_id,
+            purpose=purpose,
+        )
+
+    def url(self, subscription: Subscription) -> str:
+        """The endpoint's URL in full."""
+        sealed = subscription.sealed_url
+        return subscription.url if sealed is None else self.opened(sealed, Purpose.URL, subscription)
+
+    def headers(self, subscription: Subscription) -> dict[str, str]:
+        """The static headers with their values."""
+        sealed = subscription.headers
+        return {} if sealed is None else dict(read_headers(self.opened(sealed, Purpose.HEADERS, subscription)))
+
+    def sealed_headers(self, headers: dict[str, str], *, account_id: str, subscription_id: str) -> SealedSecret | None:
+        """Static headers; None if there are none."""
+        if not headers:
+            return None
+        text = write_headers(headers)
+        return self.sealed(text, Purpose.HEADERS, account_id=account_id, subscription_id=subscription_id)
+
+    def was_asked(self, subscription: Subscription, digest: str) -> bool:
+        """Whether the request that made this subscription had this digest."""
+        asked = subscription.asked
+        return asked is not None and hmac.compare_digest(self.opened(asked, Purpose.REQUEST, subscription), digest)
+
+
+def digest_of(wanted: NewWebhook) -> str:
+    """What tells one request from another. It is kept sealed: it is made of a secret that may be easy to guess."""
+    given = wanted.model_dump(include=wanted.model_fields_set)
+    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
