@@ -21,8 +21,8 @@ def kept(api: Api, made: Any) -> Subscription:
 
 def opened(subscription: Subscription, sealed: SealedSecret | None) -> str:
     assert sealed is not None
-    ids = {"account_id": subscription.account_id, "subscription_id": subscription.subscription_id}
-    return unseal(sealed, keys=[MASTER_KEY], **ids)
+    account_id, subscription_id = subscription.account_id, subscription.subscription_id
+    return unseal(sealed, keys=[MASTER_KEY], account_id=account_id, subscription_id=subscription_id)
 
 
 async def test_the_owner_sees_the_secret(api: Api) -> None:

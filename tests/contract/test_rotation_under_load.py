@@ -35,8 +35,8 @@ class Receiver:
 
 
 def sealed(secret: str, of: Subscription) -> SealedSecret:
-    ids = {"account_id": of.account_id, "subscription_id": of.subscription_id}
-    return seal(secret, key=MASTER_KEY, nonce=secret.encode()[-12:], **ids)
+    nonce, account_id, subscription_id = secret.encode()[-12:], of.account_id, of.subscription_id
+    return seal(secret, key=MASTER_KEY, nonce=nonce, account_id=account_id, subscription_id=subscription_id)
 
 
 async def test_no_webhook_fails_to_verify_while_a_secret_is_changed() -> None:

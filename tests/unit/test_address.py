@@ -13,7 +13,7 @@ ALLOWED = ("10.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10", "fd00::/8", "168.63.
 
 
 def test_no_case_is_of_a_kind_that_no_test_reads() -> None:
-    """`dns` is in tests/contract/test_guard.py, so are `redirect`, `proxy` and `self`, `header` is to come."""
+    """`dns`, `redirect`, `proxy` and `self` are in tests/contract/test_guard.py, `header` in test_static_headers.py."""
     found = kinds()
     assert (len(found), set(found)) == (198, {"ip", "url", "dns", "redirect", "header", "proxy", "self"})
 

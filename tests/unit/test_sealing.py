@@ -1,8 +1,9 @@
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 import pytest
 
-from hookline.core.sealing import seal, unseal
+from hookline.core.sealing import Purpose, seal, unseal
 from hookline.schemas.errors import ConfigError, ContractError
 from hookline.schemas.records import SealedSecret
 
@@ -71,3 +72,29 @@ def test_a_record_that_was_changed_does_not_open_and_says_nothing_of_the_secret(
     with pytest.raises(ContractError, match="wh_1: its secret does not open with the master key new") as raised:
         opened(spoilt)
     assert "c2VjcmV0" not in str(raised.value)
+
+
+def test_a_secret_that_was_sealed_before_there_were_other_purposes_opens() -> None:
+    ciphertext = bytes.fromhex("ffd4b8ef9192e2ed400d13aecd52ae4974b34f097733d2b29dcaedafc651")
+    assert opened(SealedSecret(key_id="new", nonce=NONCE, ciphertext=ciphertext)) == SECRET
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_what_is_sealed_for_a_purpose_opens_for_it(purpose: Purpose) -> None:
+    ids = {"account_id": "acct_1", "subscription_id": "wh_1"}
+    assert unseal(seal("x", key=NEW, nonce=NONCE, purpose=purpose, **ids), keys=[NEW], purpose=purpose, **ids) == "x"
+
+
+@pytest.mark.parametrize(("sealed_for", "opened_for"), list(permutations(Purpose, 2)))
+def test_what_is_sealed_for_one_purpose_opens_for_no_other(sealed_for: Purpose, opened_for: Purpose) -> None:
+    ids = {"account_id": "acct_1", "subscription_id": "wh_1"}
+    record = seal("x", key=NEW, nonce=NONCE, purpose=sealed_for, **ids)
+    with pytest.raises(ContractError, match=f"wh_1: its {opened_for.noun} does not open"):
+        unseal(record, keys=[NEW], purpose=opened_for, **ids)
+
+
+def test_what_is_sealed_for_another_purpose_is_as_bound_to_its_owner() -> None:
+    record = seal("x", key=NEW, nonce=NONCE, account_id="acct_1", subscription_id="wh_1", purpose=Purpose.URL)
+    for account_id, subscription_id in (("acct_2", "wh_1"), ("acct_1", "wh_2")):
+        with pytest.raises(ContractError):
+            unseal(record, keys=[NEW], account_id=account_id, subscription_id=subscription_id, purpose=Purpose.URL)
