@@ -95,9 +95,7 @@ class Accounts:
             before=None if before is None else self._shown(before).model_dump(exclude_unset=True),
             after=self._shown(after).model_dump(exclude_unset=True),
         )
-        return Decision(
-            after, (self._configuration.account(after), self._configuration.audit(request, caller, deed))
-        )
+        return Decision(after, (self._configuration.account(after), self._configuration.audit(request, caller, deed)))
 
     def _answer(self, account: Account) -> web.Response:
         return answer(self._shown(account), headers={"ETag": _edition(account)})

@@ -81,8 +81,9 @@ class Gate:
         if self._bootstrap is not None and key_id == self._bootstrap.key_id:
             return self._bootstrap
         record = self._view.api_key(key_id)
-        is_over = record is not None and record.expires_at_ms is not None
-        return None if is_over and self._clock.now_ms() >= (record.expires_at_ms or 0) else record
+        if record is None or record.expires_at_ms is None:
+            return record
+        return record if self._clock.now_ms() < record.expires_at_ms else None
 
     def _in_account(self, request: web.Request, caller: Caller) -> Caller:
         """The caller in the account that the request names. Of another one than their own nobody hears whether it is there."""

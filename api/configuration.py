@@ -26,7 +26,7 @@ RETRY_AFTER_S = 5
 _Result = TypeVar("_Result")
 
 # Whether whoever asked still may: looked at again when their change is decided, for a body can take its time.
-AGAIN = web.RequestKey("again", Callable[[], Caller])
+AGAIN: web.RequestKey[Callable[[], Caller]] = web.RequestKey("again")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +65,7 @@ class Configuration:
         except Unknown as error:
             raise _unknown() from error
         except Unchanged as error:
-            raise unavailable(
-                "Kafka does not answer now. Nothing was changed.", retry_after_s=RETRY_AFTER_S
-            ) from error
+            raise unavailable("Kafka does not answer now. Nothing was changed.", retry_after_s=RETRY_AFTER_S) from error
 
     def subscription(self, subscription: Subscription) -> Write:
         """The record of a new or changed subscription."""

@@ -32,7 +32,9 @@ class Deliveries:
         asked = subscription_of(request, self._parts.view)
         try:
             rows = await self._parts.history.deliveries(
-                account_id=asked.account_id, subscription_id=asked.subscription_id, limit=read_query(request, LimitQuery).limit
+                account_id=asked.account_id,
+                subscription_id=asked.subscription_id,
+                limit=read_query(request, LimitQuery).limit,
             )
         except NotYet as error:
             raise no_history() from error
@@ -43,7 +45,9 @@ class Deliveries:
         asked = subscription_of(request, self._parts.view)
         try:
             rows = await self._parts.history.logs(
-                account_id=asked.account_id, subscription_id=asked.subscription_id, limit=read_query(request, LimitQuery).limit
+                account_id=asked.account_id,
+                subscription_id=asked.subscription_id,
+                limit=read_query(request, LimitQuery).limit,
             )
         except NotYet as error:
             raise no_history() from error

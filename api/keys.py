@@ -41,9 +41,7 @@ class Keys:
     async def create_for_administrator(self, request: web.Request) -> web.Response:
         """`POST /keys`."""
         wanted = await read_body(request, NewAdminKey)
-        return await self._create(
-            request, name=wanted.name, scopes=Scope.ADMIN.value, expires_in_s=wanted.expires_in_s
-        )
+        return await self._create(request, name=wanted.name, scopes=Scope.ADMIN.value, expires_in_s=wanted.expires_in_s)
 
     async def listing(self, request: web.Request) -> web.Response:
         """`GET /accounts/{account_id}/keys` and `GET /keys`."""
@@ -89,9 +87,7 @@ class Keys:
             if len(self._view.keys_of(self._owner(request))) >= _KEYS_MAX:
                 raise too_many_keys(_KEYS_MAX)
             deed = _deed("key.create", made, after=_shown(made))
-            return Decision(
-                None, (self._configuration.api_key(made), self._configuration.audit(request, caller, deed))
-            )
+            return Decision(None, (self._configuration.api_key(made), self._configuration.audit(request, caller, deed)))
 
         await self._configuration.change(request, decide)
         return answer(_shown(made, text=text), status=201)

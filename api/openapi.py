@@ -41,7 +41,13 @@ _ANSWER_HEADERS: Mapping[str, str] = {
     "WWW-Authenticate": "What kind of key is wanted.",
     "X-Request-Id": "Names the request; the server's log has it.",
 }
-_PROBLEM_HEADERS = {401: ("WWW-Authenticate",), 403: ("WWW-Authenticate",), 412: ("ETag",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_PROBLEM_HEADERS = {
+    401: ("WWW-Authenticate",),
+    403: ("WWW-Authenticate",),
+    412: ("ETag",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
 _PATH_PARAMETERS = {
     "id": "The webhook's id, or its uid.",
     "account_id": "The account's id.",
@@ -56,7 +62,12 @@ def document(operations: Sequence[Operation], catalogue: Catalogue) -> Mapping[s
         paths.setdefault(each.path, {})[each.method.lower()] = _operation(each)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Hookline", "version": __version__, "description": _DESCRIPTION, "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"}},
+        "info": {
+            "title": "Hookline",
+            "version": __version__,
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        },
         "servers": [{"url": "/"}],
         "tags": [{"name": tag} for tag in dict.fromkeys(each.tag for each in operations)],
         "paths": paths,
@@ -107,10 +118,18 @@ def _operation(operation: Operation) -> _Schema:
 def _parameters(operation: Operation) -> Iterator[_Schema]:
     for name, text in _PATH_PARAMETERS.items():
         if f"{{{name}}}" in operation.path:
-            yield {"name": name, "in": "path", "required": True, "description": text, "schema": {"type": "string", "minLength": 1}}
+            yield {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "description": text,
+                "schema": {"type": "string", "minLength": 1},
+            }
     if operation.query is not None:
         for name, schema in operation.query.model_json_schema()["properties"].items():
-            kept = {key: value for key, value in schema.items() if key not in {"title", "description"} and value is not None}
+            kept = {
+                key: value for key, value in schema.items() if key not in {"title", "description"} and value is not None
+            }
             yield {"name": name, "in": "query", "description": schema.get("description", ""), "schema": kept}
     for name in operation.headers:
         text, schema = _REQUEST_HEADERS[name]
@@ -121,7 +140,10 @@ def _parameters(operation: Operation) -> Iterator[_Schema]:
 
 
 def _answer(operation: Operation, status: int, model: type[BaseModel] | None) -> _Schema:
-    made: _Schema = {"description": HTTPStatus(status).phrase, "headers": _headers((*operation.answer_headers, "X-Request-Id"))}
+    made: _Schema = {
+        "description": HTTPStatus(status).phrase,
+        "headers": _headers((*operation.answer_headers, "X-Request-Id")),
+    }
     if model is not None:
         made["content"] = {operation.media_type: {"schema": _ref(model)}}
     elif operation.media_type != "application/json":

@@ -38,7 +38,9 @@ def _post(event_type: EventType) -> _Schema:
         ],
         "requestBody": {"required": True, "content": {"application/json": content}},
         "responses": {
-            "2XX": {"description": "Received. Any other answer, redirects included, is a failure, and it is sent again."},
+            "2XX": {
+                "description": "Received. Any other answer, redirects included, is a failure, and it is sent again."
+            },
             "410": {"description": "Gone: the webhook is disabled."},
         },
     }

@@ -57,7 +57,9 @@ class Operation:
 def add_routes(app: web.Application, operations: Sequence[Operation], *, gate: Gate, rates: Rates) -> None:
     """Let the application answer these operations, each behind the gate."""
     for each in operations:
-        app.router.add_route(each.method, each.path, each.handler if each.scope is None else _guarded(each, gate, rates))
+        app.router.add_route(
+            each.method, each.path, each.handler if each.scope is None else _guarded(each, gate, rates)
+        )
 
 
 def _guarded(operation: Operation, gate: Gate, rates: Rates) -> Handler:

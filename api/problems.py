@@ -151,9 +151,7 @@ def invalid(errors: Sequence[FieldError], *, what: str = "body") -> Refused:
     """422: fields of the body or the query are wrong, each named."""
     fields = ", ".join(dict.fromkeys(error.field for error in errors))
     detail = f"The {what} has fields that are not valid: {fields}."
-    return _refused(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", "A field is not valid", detail, errors=errors
-    )
+    return _refused(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", "A field is not valid", detail, errors=errors)
 
 
 def other_request() -> Refused:

@@ -95,7 +95,9 @@ def _checked_headers(headers: dict[str, str] | None) -> dict[str, str] | None:
 class NewWebhook(_Request):
     """A webhook to make."""
 
-    url: str = Field(max_length=URL_CHARACTERS_MAX, description="The endpoint. Its query is kept encrypted and never shown.")
+    url: str = Field(
+        max_length=URL_CHARACTERS_MAX, description="The endpoint. Its query is kept encrypted and never shown."
+    )
     events: Events = Field(description="Event types, `order.*` for all below a word, or `*`.", min_length=1)
     description: Description | None = None
     secret: Secret | None = Field(None, description="The signing secret; one is made if it is left out.")
@@ -119,7 +121,9 @@ class WebhookChange(_Request):
     and says nothing: it may have changed since. `secret` is there only to say that it may not be sent.
     """
 
-    url: str = Field("", max_length=URL_CHARACTERS_MAX, description="As shown, with *** for its query, it stays what it is.")
+    url: str = Field(
+        "", max_length=URL_CHARACTERS_MAX, description="As shown, with *** for its query, it stays what it is."
+    )
     events: Events = Field([], min_length=1)
     description: Description | None = None
     status: Status = "active"
@@ -152,7 +156,7 @@ class NewSecret(_Request):
     """A new signing secret; without one, one is made."""
 
     secret: Secret | None = None
-    overlap_s: OverlapS = Field(_OVERLAP_S, description="Seconds for which both secrets sign; 0: none.")
+    overlap_s: OverlapS = Field(default=_OVERLAP_S, description="Seconds for which both secrets sign; 0: none.")
 
 
 class TestRequest(_Request):
@@ -184,11 +188,11 @@ class NewAccount(_Request):
         None, description="Webhooks it may have; null: as many as the installation lets an account have."
     )
     checks_ownership: bool = Field(
-        False,  # noqa: FBT003 - pydantic's way to name a default
+        False,
         description="Whether an endpoint must agree (CloudEvents' OPTIONS handshake) before a webhook is made or moved to it.",
     )
     signs_ed25519: bool = Field(
-        False,  # noqa: FBT003
+        False,
         description="Whether `webhook-signature` bears a public-key signature (v1a) as well.",
     )
 
@@ -265,7 +269,9 @@ class WebhookQuery(PageQuery):
     """Which webhooks."""
 
     status: Status | SkipJsonSchema[None] = Field(None, description="Only those of this status.")
-    event: str | SkipJsonSchema[None] = Field(None, description="Only those that want this event type, also by a pattern.")
+    event: str | SkipJsonSchema[None] = Field(
+        None, description="Only those that want this event type, also by a pattern."
+    )
     uid: str | SkipJsonSchema[None] = Field(None, description="Only the one with this id of yours.")
 
     @field_validator("event")
@@ -278,7 +284,9 @@ class WebhookQuery(PageQuery):
 class AuditQuery(PageQuery):
     """Which changes."""
 
-    subject: str | SkipJsonSchema[None] = Field(None, description="Only those of what has this id.", max_length=_NAME_CHARACTERS_MAX)
+    subject: str | SkipJsonSchema[None] = Field(
+        None, description="Only those of what has this id.", max_length=_NAME_CHARACTERS_MAX
+    )
 
 
 def scopes_of(scope: str) -> str:

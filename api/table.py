@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from hookline.api import requests, responses
 from hookline.api.accounts import Accounts
@@ -63,9 +64,7 @@ def _webhooks(do: Webhooks) -> Iterator[Operation]:
         query=requests.WebhookQuery,
         answers={200: responses.WebhookList},
     )
-    yield reads(
-        *("readWebhook", "GET", _WEBHOOK, do.read, "Read a webhook"), answers=shown, answer_headers=_EDITION
-    )
+    yield reads(*("readWebhook", "GET", _WEBHOOK, do.read, "Read a webhook"), answers=shown, answer_headers=_EDITION)
     change = partial(
         writes,
         body=requests.WebhookChange,
@@ -140,7 +139,7 @@ def _own(accounts: Accounts, audit: Audit) -> Iterator[Operation]:
 
 
 def _accounts(do: Accounts) -> Iterator[Operation]:
-    shown = {"answers": {200: responses.Account}, "answer_headers": _EDITION}
+    shown: dict[str, Any] = {"answers": {200: responses.Account}, "answer_headers": _EDITION}
     yield _admin(
         *("createAccount", "POST", "/accounts", do.create, "Make an account"),
         body=requests.NewAccount,
@@ -162,8 +161,8 @@ def _accounts(do: Accounts) -> Iterator[Operation]:
 
 
 def _keys(do: Keys) -> Iterator[Operation]:
-    shown = {"answers": {201: responses.Key}, "problems": (409,)}
-    listed = {"answers": {200: responses.KeyList}}
+    shown: dict[str, Any] = {"answers": {201: responses.Key}, "problems": (409,)}
+    listed: dict[str, Any] = {"answers": {200: responses.KeyList}}
     of_account, of_admin = f"{_ACCOUNT}/keys", "/keys"
     yield _admin("createKey", "POST", of_account, do.create, "Make an API key", body=requests.NewKey, **shown)
     yield _admin("listKeys", "GET", of_account, do.listing, "List an account's API keys", **listed)

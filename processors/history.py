@@ -1,4 +1,4 @@
-"""From `webhooks.attempts` into the history store, rows and positions in one transaction: exactly once."""
+"""From `webhooks.attempts` and `webhooks.audit` into the history store, rows and positions in one transaction: exactly once."""
 
 import asyncio
 import logging
@@ -9,32 +9,32 @@ from functools import partial
 from typing import Protocol
 
 from hookline.core.fanout import Source, unreadable
+from hookline.processors.storable import Storable, storable
 from hookline.runtime.clock import Clock
 from hookline.runtime.log import Commit, KafkaRecord, Position, Reader, TopicPartition, Writer, persisted
 from hookline.runtime.metrics import Metrics
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import ContractError, NotYet, TooLarge
-from hookline.schemas.records import Attempt, DeadLetter
+from hookline.schemas.records import DeadLetter
 from hookline.schemas.topics import Topics
 
 _log = logging.getLogger("hookline.history")
-BATCH_MAX = 2_000  # attempts in one transaction: 17,000/s on SQLite; 500 make 11,000/s
+BATCH_MAX = 2_000  # records in one transaction: 17,000/s on SQLite; 500 make 11,000/s
 # Read and not yet in the store. Above it reading stops until half of it is there.
 _WAITING_MAX = 10_000
 _WAITING_BYTES_MAX = 32 * 1024 * 1024
-_PAYLOAD_BYTES_MAX = 64 * 1024  # an attempt holds at most 4 KiB of an answer; what is larger is none
+_PAYLOAD_BYTES_MAX = 64 * 1024  # of what can't be read; an attempt holds at most 4 KiB of an answer
 _AGAIN_S = 1.0
-_TIME_MAX_MS = 253_402_300_799_999  # the end of 9999, as far as the API can write a time
 # A transaction and its commit cost milliseconds however small they are: at 200 attempts/s history took 1.7 ms of CPU for each
 # without a wait, and 0.3 ms with it.
 _GATHER_S = 0.05
 
 
 class Store(Protocol):
-    """Where attempts go (`hookline.runtime.history.HistoryStore`)."""
+    """Where records go (`hookline.runtime.history.HistoryStore`)."""
 
-    async def ingest(self, attempts: Sequence[Attempt], offsets: Mapping[TopicPartition, int]) -> None:
-        """Take in attempts and positions in one transaction; NotYet when the store does not answer."""
+    async def ingest(self, records: Sequence[Storable], offsets: Mapping[TopicPartition, int]) -> None:
+        """Take in records and positions in one transaction; NotYet when the store does not answer."""
         ...
 
     async def offsets(self, topic: str) -> Mapping[int, int]:
@@ -43,15 +43,16 @@ class Store(Protocol):
 
 
 class Ingest:
-    """A `Handler` of `webhooks.attempts`. Reading begins where the store says (`starts`), not where the broker does."""
+    """A `Handler` of the topics that history keeps. Reading begins where the store says (`starts`), not where the broker does."""
 
     def __init__(
         self, *, store: Store, writer: Writer, topics: Topics, codec: Codec, metrics: Metrics, clock: Clock
     ) -> None:
         self._store = store
         self._writer = writer
-        self._topics = topics
+        self._dead_letters = topics.dead_letters
         self._codec = codec
+        self._reads = storable(topics, codec)
         self._metrics = metrics
         self._clock = clock
         self._reader: Reader | None = None
@@ -62,19 +63,23 @@ class Ingest:
         self._came = asyncio.Event()
         self._storing = asyncio.Lock()
 
+    def topics(self) -> Sequence[str]:
+        """The topics to read."""
+        return tuple(self._reads)
+
     def read_by(self, reader: Reader) -> None:
         """Name the reader that takes this handler's wishes."""
         self._reader = reader
 
     async def starts(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Where the store wants reading to begin, for those of the partitions it knows."""
-        known = await self._known()
-        return {each: known[each.partition] for each in partitions if each.partition in known}
+        known = {topic: await self._known(topic) for topic in {each.topic for each in partitions}}
+        return {each: known[each.topic][each.partition] for each in partitions if each.partition in known[each.topic]}
 
-    async def _known(self) -> Mapping[int, int]:
+    async def _known(self, topic: str) -> Mapping[int, int]:
         while True:
             try:
-                return await self._store.offsets(self._topics.attempts)
+                return await self._store.offsets(topic)
             except NotYet as error:
                 _log.warning("history.store_awaited", extra={"error": str(error)})
                 await asyncio.sleep(_AGAIN_S)
@@ -123,12 +128,12 @@ class Ingest:
                 self._resume()
 
     async def _store_next(self) -> None:
-        records = self._take()
-        if not records:
+        taken = self._take()
+        if not taken:
             return
-        attempts = [attempt for each in records if (attempt := await self._read(each)) is not None]
-        offsets = {TopicPartition(each.topic, each.partition): each.offset + 1 for each in records}
-        await self._stored(attempts, offsets)
+        records = [record for each in taken if (record := await self._read(each)) is not None]
+        offsets = {TopicPartition(each.topic, each.partition): each.offset + 1 for each in taken}
+        await self._stored(records, offsets)
         if self._reader is not None:
             # For the tools that show lag; nobody reads from these.
             self._reader.commit({each: Commit(offset) for each, offset in offsets.items() if each in self._next})
@@ -140,9 +145,9 @@ class Ingest:
             self._came.clear()
         return records
 
-    async def _read(self, record: KafkaRecord) -> Attempt | None:
+    async def _read(self, record: KafkaRecord) -> Storable | None:
         try:
-            return _storable(self._codec.decode(record.value, Attempt))
+            return self._reads[record.topic](record.value)
         except ContractError as error:
             await self._bury(record, str(error))
             return None
@@ -151,7 +156,7 @@ class Ingest:
         source = Source(record.topic, record.partition, record.offset, record.timestamp_ms, record.value)
         letter = unreadable(source, detail=detail, payload_bytes_max=_PAYLOAD_BYTES_MAX, now_ms=self._clock.now_ms())
         _log.error(
-            "attempt.unreadable",
+            "record.unreadable",
             extra={"topic": record.topic, "partition": record.partition, "offset": record.offset, "detail": detail},
         )
         try:
@@ -163,22 +168,22 @@ class Ingest:
     async def _write_letter(self, letter: DeadLetter) -> None:
         retried = partial(_count_retry, self._metrics)
         value = self._codec.encode(letter)
-        await persisted(self._writer, self._topics.dead_letters, key=None, value=value, on_retry=retried)
+        await persisted(self._writer, self._dead_letters, key=None, value=value, on_retry=retried)
 
-    async def _stored(self, attempts: Sequence[Attempt], offsets: Mapping[TopicPartition, int]) -> None:
+    async def _stored(self, records: Sequence[Storable], offsets: Mapping[TopicPartition, int]) -> None:
         """Into the store, however long it is away."""
         complained = False
         while True:
             began_s = self._clock.monotonic_s()
             try:
-                await self._store.ingest(attempts, offsets)
+                await self._store.ingest(records, offsets)
             except NotYet as error:
                 if not complained:
                     _log.warning("history.store_awaited", extra={"error": str(error)})
                 complained = True
                 await asyncio.sleep(_AGAIN_S)
             else:
-                self._metrics.history_rows.inc(len(attempts))
+                self._metrics.history_rows.inc(len(records))
                 self._metrics.history_batch_seconds.observe(self._clock.monotonic_s() - began_s)
                 return
 
@@ -199,15 +204,6 @@ class Ingest:
         for partition in self._paused:
             self._reader.resume(partition)
         self._paused.clear()
-
-
-def _storable(attempt: Attempt) -> Attempt:
-    """The attempt; ContractError for times that no database holds."""
-    if not 0 <= attempt.started_at_ms <= _TIME_MAX_MS or not 0 <= attempt.duration_ms <= _TIME_MAX_MS:
-        raise ContractError("started_at_ms or duration_ms is no time between 1970 and 9999")
-    if attempt.next_attempt_at_ms is not None and not 0 <= attempt.next_attempt_at_ms <= _TIME_MAX_MS:
-        raise ContractError("next_attempt_at_ms is no time between 1970 and 9999")
-    return attempt
 
 
 def _count_retry(metrics: Metrics, topic: str) -> None:

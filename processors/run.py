@@ -146,7 +146,7 @@ async def run_history(settings: Settings, lifetime: Lifetime) -> None:
         config = ReaderConfig(
             bootstrap_servers=settings.bootstrap_servers,
             group=settings.group("history"),
-            topics=(topics.attempts,),
+            topics=ingest.topics(),
             instance_id=settings.instance_id,
             session_timeout_s=settings.session_timeout_s,
             drain_s=settings.drain_s,
@@ -166,5 +166,5 @@ async def run_history(settings: Settings, lifetime: Lifetime) -> None:
 
 
 async def _unstored(reader: KafkaReader) -> Mapping[str, Hashable]:
-    """Attempts that are not in the store yet: the last commits change whenever some are."""
+    """Records that are not in the store yet: the last commits change whenever some are."""
     return {"history store": tuple(reader.wanted().items())} if any(reader.lag().values()) else {}

@@ -1,4 +1,4 @@
-"""The history process on a real Kafka: every attempt once, whatever is killed, and one bad record stops nothing."""
+"""The history process on a real Kafka: every attempt and audit entry once, whatever is killed, and one bad record stops nothing."""
 
 import asyncio
 import signal
@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from fakes.audit import audit_entry
 from fakes.configuration import short_settings
 from fakes.fanout import CODEC
-from fakes.kafka import make_topics, read, write
+from fakes.kafka import make_topics, read, remove_topic, write
 from fakes.road import free_port
 from hookline.core.ids import attempt_id, delivery_id
 from hookline.runtime.history import HistoryStore, open_history
 from hookline.runtime.log import KafkaRecord
 from hookline.runtime.settings import Settings, as_env
-from hookline.schemas.records import Attempt, DeadLetter, Outcome, Place
+from hookline.schemas.records import Attempt, AuditEntry, DeadLetter, Outcome, Place
 
 pytestmark = pytest.mark.kafka
 ACCOUNT, WEBHOOK, AT_MS = "acct_1", "wh_1", 1_700_000_000_000
@@ -93,6 +94,29 @@ async def until_stored(store: HistoryStore, webhooks: Sequence[str], count: int)
     return found
 
 
+def audit(settings: Settings, entries: Sequence[AuditEntry]) -> None:
+    values = [(each.account_id.encode(), CODEC.encode(each)) for each in entries]
+    write(settings.bootstrap_servers, settings.topics().audit, values)
+
+
+async def until_audited(store: HistoryStore, count: int) -> list[str]:
+    """The ids of all audit entries in the store, once there are so many."""
+    async with asyncio.timeout(60):
+        while len(found := await audited(store)) < count:
+            await asyncio.sleep(0.05)
+    return found
+
+
+async def audited(store: HistoryStore) -> list[str]:
+    rows = await store.audit(account_id=None, subject=None, before=None, limit=1_000)
+    return [row.audit_id for row in rows]
+
+
+async def stop(process: asyncio.subprocess.Process) -> None:
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), 30) == 0
+
+
 async def test_attempts_arrive_and_a_bad_record_is_buried(settings: Settings) -> None:
     key = WEBHOOK.encode()
     good = [attempt(number) for number in range(20)]
@@ -102,8 +126,7 @@ async def test_attempts_arrive_and_a_bad_record_is_buried(settings: Settings) ->
     record(settings, [(key, value) for value in values])
     async with open_history(settings) as store, history(settings) as process:
         assert set(await until_stored(store, [WEBHOOK], 20)) == {each.attempt_id for each in good}
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        await stop(process)
         assert sum((await store.offsets(settings.topics().attempts)).values()) == 23
     letters = [CODEC.decode(each.value, DeadLetter) for each in _dead(settings)]
     assert [(each.offset, each.payload) for each in letters] == [(10, b"no attempt"), (11, b""), (12, no_time)]
@@ -134,8 +157,60 @@ async def test_reading_begins_where_the_store_says(settings: Settings) -> None:
     record(settings, [(key, CODEC.encode(attempt(number))) for number in range(5)])
     async with open_history(settings) as store, history(settings) as process:
         await until_stored(store, [WEBHOOK], 5)
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        await stop(process)
     anew = replace(settings, history_url=f"sqlite+aiosqlite:///{settings.data_dir / 'anew.sqlite'}")
     async with open_history(anew) as store, history(anew):
         assert len(await until_stored(store, [WEBHOOK], 5)) == 5
+
+
+async def test_audit_entries_arrive_once_beside_attempts_also_through_a_restart_and_repeats(settings: Settings) -> None:
+    entries = [audit_entry(number, account=f"acct_{number % 3}", at_ms=AT_MS + number // 5) for number in range(60)]
+    attempts = [attempt(number) for number in range(40)]
+    record(settings, [(WEBHOOK.encode(), CODEC.encode(each)) for each in attempts[:20]])
+    audit(settings, entries[:30])
+    async with open_history(settings) as store:
+        async with history(settings) as process:
+            assert len(await until_audited(store, 30)) == 30
+            await until_stored(store, [WEBHOOK], 20)
+            await stop(process)
+        audit(settings, entries[20:])
+        record(settings, [(WEBHOOK.encode(), CODEC.encode(each)) for each in attempts[20:]])
+        async with history(settings) as process:
+            found = await until_audited(store, 60)
+            await until_stored(store, [WEBHOOK], 40)
+            await stop(process)
+        newest_first = sorted(entries, key=lambda each: (each.at_ms, each.audit_id), reverse=True)
+        assert found == [each.audit_id for each in newest_first]
+        assert await store.offsets(settings.topics().audit) == {0: 70}
+    assert _dead(settings) == []
+
+
+async def test_an_audit_record_that_cannot_be_read_is_buried(settings: Settings) -> None:
+    topic = settings.topics().audit
+    no_time = CODEC.encode(audit_entry(3, at_ms=-1))
+    bad = [b"no entry", CODEC.encode(attempt(1)), no_time, b""]
+    audit(settings, [audit_entry(1)])
+    write(settings.bootstrap_servers, topic, [(ACCOUNT.encode(), value) for value in bad])
+    audit(settings, [audit_entry(2)])
+    async with open_history(settings) as store, history(settings) as process:
+        assert await until_audited(store, 2) == ["audit_000002", "audit_000001"]
+        assert await stored(store, [WEBHOOK]) == []
+        await stop(process)
+    letters = [CODEC.decode(each.value, DeadLetter) for each in _dead(settings)]
+    assert [(each.topic, each.offset, each.payload) for each in letters] == [
+        (topic, offset, payload) for offset, payload in enumerate(bad, start=1)
+    ]
+
+
+@pytest.mark.timeout(180)
+async def test_without_the_audit_topic_attempts_are_stored_and_entries_once_it_is_there(
+    settings: Settings,
+) -> None:
+    remove_topic(settings.bootstrap_servers, settings.topics().audit)
+    record(settings, [(WEBHOOK.encode(), CODEC.encode(attempt(1)))])
+    async with open_history(settings) as store, history(settings) as process:
+        await until_stored(store, [WEBHOOK], 1)
+        make_topics(settings.bootstrap_servers, settings.topics())
+        audit(settings, [audit_entry(1)])
+        assert len(await until_audited(store, 1)) == 1
+        await stop(process)

@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from fakes.audit import audit_entry
 from hookline.core.ids import attempt_id, delivery_id
 from hookline.runtime.history import HistoryStore, open_history
 from hookline.runtime.history_questions import DeliveryRow, LogRow
 from hookline.runtime.log import TopicPartition
 from hookline.runtime.settings import Settings
 from hookline.schemas.errors import ConfigError, NotYet
-from hookline.schemas.records import Attempt, Outcome, Place
+from hookline.schemas.records import Attempt, AuditEntry, Outcome, Place
 
-ACCOUNT, WEBHOOK, TOPIC = "acct_1", "wh_1", "webhooks.attempts"
+ACCOUNT, WEBHOOK, TOPIC, AUDIT = "acct_1", "wh_1", "webhooks.attempts", "webhooks.audit"
 AT_MS = 1_700_000_000_000
 
 
@@ -79,6 +80,10 @@ async def listed(store: HistoryStore, *, webhook: str = WEBHOOK, limit: int = 10
 
 async def logged(store: HistoryStore, *, account: str = ACCOUNT, limit: int = 100) -> list[LogRow]:
     return list(await store.logs(account_id=account, subscription_id=WEBHOOK, limit=limit))
+
+
+async def audited(store: HistoryStore) -> list[AuditEntry]:
+    return list(await store.audit(account_id=ACCOUNT, subject=None, before=None, limit=100))
 
 
 async def only(store: HistoryStore) -> DeliveryRow:
@@ -235,6 +240,30 @@ async def test_a_batch_that_fails_leaves_neither_rows_nor_positions(store: Histo
         await store.ingest([attempt(), broken], {TopicPartition(TOPIC, 0): 5})
     assert await listed(store) == []
     assert await store.offsets(TOPIC) == {}
+
+
+async def test_attempts_audit_entries_and_positions_come_in_one_transaction(store: HistoryStore) -> None:
+    entries, ends = [audit_entry(1), audit_entry(2)], {TopicPartition(TOPIC, 0): 1, TopicPartition(AUDIT, 0): 2}
+    broken = replace(entries[1], operation=None)  # type: ignore[arg-type]
+    with pytest.raises(NotYet):
+        await store.ingest([attempt(), entries[0], broken], ends)
+    assert (await listed(store), await audited(store), await store.offsets(AUDIT)) == ([], [], {})
+    await store.ingest([entries[0], attempt(), entries[1]], ends)
+    assert (len(await listed(store)), len(await logged(store)), await audited(store)) == (1, 1, entries[::-1])
+    assert (await store.offsets(TOPIC), await store.offsets(AUDIT)) == ({0: 1}, {0: 2})
+
+
+async def test_a_database_of_a_release_without_audit_entries_keeps_its_rows_and_gets_the_table(
+    settings: Settings,
+) -> None:
+    async with open_history(settings) as store:
+        await store.ingest([attempt()], {TopicPartition(TOPIC, 0): 5})
+    with closing(sqlite3.connect(settings.history_address().removeprefix("sqlite+aiosqlite:///"))) as database:
+        database.execute("DROP TABLE audit")
+    async with open_history(settings) as store:
+        assert (await audited(store), await store.offsets(TOPIC)) == ([], {0: 5})
+        await store.ingest([audit_entry()], {TopicPartition(AUDIT, 0): 1})
+        assert (len(await listed(store)), await audited(store)) == (1, [audit_entry()])
 
 
 async def test_it_is_all_there_after_a_restart(settings: Settings) -> None:

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from fakes.configuration import delivery, short_settings, subscription
 from fakes.endpoint import after, endpoint
-from fakes.kafka import change_topic, make_topics, write
+from fakes.kafka import change_topic, make_topics, remove_topic, write
 from hookline.dispatchers.run import run_dispatcher
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.kafka_client import ReaderConfig
@@ -212,7 +212,5 @@ def trim(bootstrap: str, topic: str, before: int) -> None:
 
 
 def make_anew(settings: Settings, topic: str) -> None:
-    client = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
-    for answer in client.delete_topics([topic]).values():
-        answer.result(15)
+    remove_topic(settings.bootstrap_servers, topic)
     make_topics(settings.bootstrap_servers, settings.topics())

@@ -26,7 +26,7 @@ from hookline.runtime.settings import Settings
 from hookline.runtime.view import View
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import NotYet
-from hookline.schemas.records import Disabling, EndpointHealth, disabling_key
+from hookline.schemas.records import AuditEntry, Disabling, EndpointHealth, disabling_key
 
 CATALOGUE = load_catalogue()
 CODEC = Codec(CATALOGUE)
@@ -69,8 +69,10 @@ class ScriptedHistory:
 
     delivery_rows: list[DeliveryRow] = field(default_factory=list)
     log_rows: list[LogRow] = field(default_factory=list)
+    audit_entries: list[AuditEntry] = field(default_factory=list)
     error: Exception | None = None
     asked: list[tuple[str, str, int]] = field(default_factory=list)
+    audit_asked: list[tuple[str | None, str | None, tuple[int, str] | None, int]] = field(default_factory=list)
 
     async def deliveries(self, *, account_id: str, subscription_id: str, limit: int) -> Sequence[DeliveryRow]:
         self._ask(account_id, subscription_id, limit)
@@ -79,6 +81,14 @@ class ScriptedHistory:
     async def logs(self, *, account_id: str, subscription_id: str, limit: int) -> Sequence[LogRow]:
         self._ask(account_id, subscription_id, limit)
         return self.log_rows[:limit]
+
+    async def audit(
+        self, *, account_id: str | None, subject: str | None, before: tuple[int, str] | None, limit: int
+    ) -> Sequence[AuditEntry]:
+        self.audit_asked.append((account_id, subject, before, limit))
+        if self.error is not None:
+            raise self.error
+        return self.audit_entries[:limit]
 
     def _ask(self, account_id: str, subscription_id: str, limit: int) -> None:
         self.asked.append((account_id, subscription_id, limit))

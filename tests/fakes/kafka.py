@@ -25,6 +25,16 @@ def change_topic(bootstrap: str, topic: str, name: str, value: str) -> None:
         answer.result(15)
 
 
+def remove_topic(bootstrap: str, topic: str) -> None:
+    """Delete a topic, and return when the broker has forgotten it."""
+    client = AdminClient({"bootstrap.servers": bootstrap})
+    for answer in client.delete_topics([topic]).values():
+        answer.result(15)
+    deadline = time.monotonic() + 15
+    while topic in client.list_topics(timeout=15).topics:
+        assert time.monotonic() < deadline, f"{topic} is still there"
+
+
 def write(bootstrap: str, topic: str, records: Iterable[tuple[bytes | None, bytes | None]]) -> None:
     """Write (key, value) pairs and wait for the broker's yes."""
     producer = Producer(

@@ -1,6 +1,6 @@
-"""The history store: what became of every delivery, in SQL. SQLite now; PostgreSQL differs only in `history_tables` and `_engine`.
+"""The history store: what became of every delivery, and who changed what, in SQL.
 
-It can be dropped at any time: everything in it comes from `webhooks.attempts`.
+SQLite now; PostgreSQL differs only in `history_tables` and `_engine`. It can be dropped at any time: everything in it comes from `webhooks.attempts` and `webhooks.audit`.
 """
 
 import asyncio
@@ -10,28 +10,27 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, event, select
+from sqlalchemy import Connection, Row, event, select, tuple_
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from hookline.runtime.history_questions import DeliveryRow, LogRow
 from hookline.runtime.history_tables import (
     ATTEMPTS,
+    AUDIT,
     DELIVERIES,
     METADATA,
     OFFSETS,
-    add_attempts,
-    attempt_row,
-    delivery_row,
-    merge_deliveries,
+    Intake,
+    intakes,
     put_offsets,
 )
 from hookline.runtime.log import TopicPartition
 from hookline.runtime.settings import Settings
 from hookline.schemas.errors import ConfigError, NotYet
-from hookline.schemas.records import Attempt, Outcome
+from hookline.schemas.records import Attempt, AuditEntry, Outcome
 
 _BUSY_S = 5.0
 _CREATE_ATTEMPTS = 50
@@ -46,32 +45,37 @@ _ENDS_WITHOUT_REQUEST = {
 
 
 class HistoryStore:
-    """Takes in attempts and answers what became of deliveries (`history_questions.History`). NotYet when the database is away."""
+    """Takes in records and answers questions about them (`history_questions.History`). NotYet when the database is away."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        dialect = engine.dialect.name
-        self._add_attempts = add_attempts(dialect)
-        self._merge_deliveries = merge_deliveries(dialect)
-        self._put_offsets = put_offsets(dialect)
+        self._intakes = intakes(engine.dialect.name)
+        self._put_offsets = put_offsets(engine.dialect.name)
 
     async def create(self) -> None:
         """Make the tables that are not there yet."""
         async with _translated(), self._engine.begin() as connection:
             await connection.run_sync(_create)
 
-    async def ingest(self, attempts: Sequence[Attempt], offsets: Mapping[TopicPartition, int]) -> None:
-        """Take in attempts and remember where reading goes on, all in one transaction. Repeats change nothing."""
+    async def ingest(self, records: Sequence[Attempt | AuditEntry], offsets: Mapping[TopicPartition, int]) -> None:
+        """Take in records and remember where reading goes on, all in one transaction. Repeats change nothing."""
+        by_kind: dict[type, list[Attempt | AuditEntry]] = {}
+        for each in records:
+            by_kind.setdefault(type(each), []).append(each)
         async with _translated(), self._engine.begin() as connection:
-            if attempts:
-                await connection.execute(self._add_attempts, [attempt_row(each) for each in attempts])
-                await connection.execute(self._merge_deliveries, [delivery_row(each) for each in attempts])
+            for kind, of_it in by_kind.items():
+                await self._take_in(connection, self._intakes[kind], of_it)
             if offsets:
                 rows = [
                     {"topic": each.topic, "partition": each.partition, "next_offset": offset}
                     for each, offset in offsets.items()
                 ]
                 await connection.execute(self._put_offsets, rows)
+
+    @staticmethod
+    async def _take_in(connection: AsyncConnection, into: Sequence[Intake], records: Sequence[object]) -> None:
+        for table in into:
+            await connection.execute(table.statement, [table.row(each) for each in records])
 
     async def offsets(self, topic: str) -> Mapping[int, int]:
         """By partition of the topic, the offset where reading goes on."""
@@ -84,7 +88,7 @@ class HistoryStore:
             select(DELIVERIES)
             .where(table.account_id == account_id, table.subscription_id == subscription_id)
             .order_by(table.first_at_ms.desc(), table.delivery_id.desc())
-            .limit(min(limit, _LISTED_MAX))
+            .limit(_listed(limit))
         )
         return [_delivery(row) for row in await self._rows(question)]
 
@@ -94,13 +98,31 @@ class HistoryStore:
             select(ATTEMPTS)
             .where(table.account_id == account_id, table.subscription_id == subscription_id, table.is_request)
             .order_by(table.started_at_ms.desc(), table.attempt_id.desc())
-            .limit(min(limit, _LISTED_MAX))
+            .limit(_listed(limit))
         )
         return [_log(row) for row in await self._rows(question)]
 
+    async def audit(
+        self, *, account_id: str | None, subject: str | None, before: tuple[int, str] | None, limit: int
+    ) -> Sequence[AuditEntry]:
+        table = AUDIT.c
+        question = select(AUDIT).order_by(table.at_ms.desc(), table.audit_id.desc()).limit(_listed(limit))
+        if subject is not None:
+            question = question.where(table.subject == subject)
+        if account_id is not None:
+            # With a subject no bare column: SQLite would choose the account's index and look at all of its entries.
+            owner = table.account_id if subject is None else table.account_id + ""
+            question = question.where(owner == account_id)
+        if before is not None:
+            question = question.where(tuple_(table.at_ms, table.audit_id) < before)
+        return [_audit_entry(row) for row in await self._rows(question)]
+
     async def _rows(self, question: Any) -> Sequence[Row[Any]]:
-        async with _translated(), self._engine.connect() as connection:
-            return (await connection.execute(question)).all()
+        try:
+            async with _translated(), self._engine.connect() as connection:
+                return (await connection.execute(question)).all()
+        except (OverflowError, UnicodeEncodeError):
+            return []  # what was asked for is no number or text that a row can hold
 
 
 @asynccontextmanager
@@ -185,6 +207,11 @@ async def _translated() -> AsyncIterator[None]:
         raise NotYet(f"the history store does not answer: {type(error).__name__}") from error
 
 
+def _listed(limit: int) -> int:
+    """How many rows are listed: never all of them, which is what SQLite takes a limit below 0 for."""
+    return max(0, min(limit, _LISTED_MAX))
+
+
 def _delivery(row: Row[Any]) -> DeliveryRow:
     outcome = Outcome(row.outcome)
     is_succeeded = outcome is Outcome.SUCCEEDED
@@ -222,4 +249,18 @@ def _log(row: Row[Any]) -> LogRow:
         at_ms=row.started_at_ms + row.duration_ms,
         error=row.error,
         detail=row.detail,
+    )
+
+
+def _audit_entry(row: Row[Any]) -> AuditEntry:
+    return AuditEntry(
+        audit_id=row.audit_id,
+        at_ms=row.at_ms,
+        account_id=row.account_id,
+        actor=row.actor,
+        request_id=row.request_id,
+        operation=row.operation,
+        subject=row.subject,
+        before=row.before,
+        after=row.after,
     )

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from hookline.schemas.records import AuditEntry
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRow:
@@ -43,7 +45,7 @@ class LogRow:
 
 
 class History(Protocol):
-    """Answers what became of deliveries. NotYet when the store does not answer now."""
+    """Answers what became of deliveries, and who changed what. NotYet when the store does not answer now."""
 
     async def deliveries(self, *, account_id: str, subscription_id: str, limit: int) -> Sequence[DeliveryRow]:
         """The subscription's deliveries, the newest first; none if it is another account's."""
@@ -51,4 +53,13 @@ class History(Protocol):
 
     async def logs(self, *, account_id: str, subscription_id: str, limit: int) -> Sequence[LogRow]:
         """The subscription's attempts (requests that were made), the newest first; none if it is another account's."""
+        ...
+
+    async def audit(
+        self, *, account_id: str | None, subject: str | None, before: tuple[int, str] | None, limit: int
+    ) -> Sequence[AuditEntry]:
+        """Audit entries, the newest first: of one account ("": of the installation) or of all, and of one subject or of all.
+
+        `before` is the `at_ms` and `audit_id` of the last entry of the page before; those that follow it are listed.
+        """
         ...

@@ -1,9 +1,10 @@
-"""The history store's tables, and the two statements whose words differ between SQLite and PostgreSQL.
+"""The history store's tables, and which of them take in what. The inserts' words differ between SQLite and PostgreSQL.
 
 Facts only: what the API shows (`state`, `status`) is said when it is asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -24,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from hookline.schemas.records import Attempt, Outcome
+from hookline.schemas.records import Attempt, AuditEntry, Outcome
 
 METADATA = MetaData()
 
@@ -83,6 +84,24 @@ DELIVERIES = Table(
     sqlite_with_rowid=False,
 )
 
+# Clustered like attempts. The indexes are for who lists all accounts' entries, and for those of one subject.
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("account_id", Text, primary_key=True),
+    Column("at_ms", BigInteger, primary_key=True),
+    Column("audit_id", Text, primary_key=True),
+    Column("actor", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Index("audit_newest", "at_ms", "audit_id"),
+    Index("audit_of_subject", "subject", "at_ms", "audit_id"),
+    sqlite_with_rowid=False,
+)
+
 OFFSETS = Table(
     "offsets",
     METADATA,
@@ -101,8 +120,32 @@ _REQUEST = ("run", "request_grade", "request_attempt", "request_at_ms")
 _REQUEST_STATE = (*_REQUEST[1:], "response_code")
 
 
-def attempt_row(attempt: Attempt) -> dict[str, Any]:
-    """An attempt as a row of `attempts`."""
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """How one table takes in a kind of record: the statement, and the record's row. Repeats change nothing."""
+
+    statement: Insert
+    row: Callable[[Any], dict[str, Any]]
+
+
+def intakes(dialect: str) -> Mapping[type, Sequence[Intake]]:
+    """By kind of record, the tables that take it in."""
+    return {
+        Attempt: (Intake(_add(dialect, ATTEMPTS), _attempt_row), Intake(_merge_deliveries(dialect), _delivery_row)),
+        AuditEntry: (Intake(_add(dialect, AUDIT), asdict),),
+    }
+
+
+def put_offsets(dialect: str) -> Insert:
+    """Set where reading goes on."""
+    insert = _insert(dialect, OFFSETS)
+    put: Insert = insert.on_conflict_do_update(
+        index_elements=list(OFFSETS.primary_key.columns), set_={"next_offset": insert.excluded.next_offset}
+    )
+    return put
+
+
+def _attempt_row(attempt: Attempt) -> dict[str, Any]:
     return {
         "account_id": attempt.account_id,
         "subscription_id": attempt.subscription_id,
@@ -125,7 +168,7 @@ def attempt_row(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def delivery_row(attempt: Attempt) -> dict[str, Any]:
+def _delivery_row(attempt: Attempt) -> dict[str, Any]:
     """What one attempt alone says of its delivery, as a row of `deliveries`.
 
     Within a run a success is the furthest there is: when a crash forked a delivery, one of its two ways may go on failing.
@@ -157,13 +200,13 @@ def delivery_row(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def add_attempts(dialect: str) -> Insert:
-    """Add attempts that are not there yet."""
-    added: Insert = _insert(dialect, ATTEMPTS).on_conflict_do_nothing()
+def _add(dialect: str, table: Table) -> Insert:
+    """Add rows that are not there yet."""
+    added: Insert = _insert(dialect, table).on_conflict_do_nothing()
     return added
 
 
-def merge_deliveries(dialect: str) -> Insert:
+def _merge_deliveries(dialect: str) -> Insert:
     """Add deliveries, or bring them further; whatever the order and however often, the outcome is the same."""
     insert = _insert(dialect, DELIVERIES)
     old, new = DELIVERIES.c, insert.excluded
@@ -177,15 +220,6 @@ def merge_deliveries(dialect: str) -> Insert:
     )
     merged: Insert = insert.on_conflict_do_update(index_elements=list(DELIVERIES.primary_key.columns), set_=changed)
     return merged
-
-
-def put_offsets(dialect: str) -> Insert:
-    """Set where reading goes on."""
-    insert = _insert(dialect, OFFSETS)
-    put: Insert = insert.on_conflict_do_update(
-        index_elements=list(OFFSETS.primary_key.columns), set_={"next_offset": insert.excluded.next_offset}
-    )
-    return put
 
 
 def _insert(dialect: str, table: Table) -> Any:

@@ -91,7 +91,9 @@ class Metrics:
         )
 
     def _declare_history(self) -> None:
-        self.history_rows = self._counter("hookline_history_rows", "Attempts taken into the history store")
+        self.history_rows = self._counter(
+            "hookline_history_rows", "Attempts and audit entries taken into the history store"
+        )
         self.history_batch_seconds = self._histogram(
             "hookline_history_batch_seconds", "One transaction of the history store"
         )

@@ -1,0 +1,35 @@
+"""What history takes in, by topic: bytes go in, and a record comes out that every database holds."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from hookline.schemas.codec import Codec
+from hookline.schemas.errors import ContractError
+from hookline.schemas.records import Attempt, AuditEntry
+from hookline.schemas.topics import Topics
+
+_TIME_MAX_MS = 253_402_300_799_999  # the end of 9999, as far as the API can write a time
+
+Storable = Attempt | AuditEntry
+Read = Callable[[bytes | None], Storable]
+
+
+def storable(topics: Topics, codec: Codec) -> Mapping[str, Read]:
+    """By topic, what makes a record of its values; the function raises ContractError."""
+    return {topics.attempts: partial(_attempt, codec), topics.audit: partial(_audit_entry, codec)}
+
+
+def _attempt(codec: Codec, value: bytes | None) -> Attempt:
+    attempt = codec.decode(value, Attempt)
+    if not 0 <= attempt.started_at_ms <= _TIME_MAX_MS or not 0 <= attempt.duration_ms <= _TIME_MAX_MS:
+        raise ContractError("started_at_ms or duration_ms is no time between 1970 and 9999")
+    if attempt.next_attempt_at_ms is not None and not 0 <= attempt.next_attempt_at_ms <= _TIME_MAX_MS:
+        raise ContractError("next_attempt_at_ms is no time between 1970 and 9999")
+    return attempt
+
+
+def _audit_entry(codec: Codec, value: bytes | None) -> AuditEntry:
+    entry = codec.decode(value, AuditEntry)
+    if not 0 <= entry.at_ms <= _TIME_MAX_MS:
+        raise ContractError("at_ms is no time between 1970 and 9999")
+    return entry
