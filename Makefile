@@ -1,5 +1,6 @@
 # Everything the project does is a target here; `make` prints them. Nothing has to be installed first but Python 3.11+,
-# and for a local Kafka Java 17+ and Maven (or Docker, or HOOKLINE_BOOTSTRAP_SERVERS).
+# and for a local Kafka Java 17+ and Maven (or Docker, or HOOKLINE_BOOTSTRAP_SERVERS). Tests that run JavaScript are
+# skipped where Node.js or npm is missing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup up test check format unit road chaos properties mutants bench isolation postponing tiers faketime lock jars clean

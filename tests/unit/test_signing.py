@@ -1,6 +1,4 @@
 import base64
-import hashlib
-import hmac
 import json
 import shutil
 import subprocess
@@ -12,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
+from fakes.contract import verify_signature, verify_webhook_signature
+from fakes.javascript import FOLDER
 from hookline.core.signing import Authenticity, Signer, signature_headers, standard_key, verify
 
 NOW_S = 1_687_270_530
@@ -24,37 +24,8 @@ secrets = st.text(min_size=1, max_size=80) | st.binary(min_size=1, max_size=64).
 )
 
 
-# The contract's own verification code, letter for letter but for the line breaks.
-def verify_webhook_signature(payload: str, signature: str, secret: str) -> bool:
-    expected_signature = hmac.new(secret.encode("utf-8"), payload.encode("utf-8"), hashlib.sha256).hexdigest()
-    provided_signature = signature.replace("sha256=", "")
-    return hmac.compare_digest(expected_signature, provided_signature)
-
-
-# The same of its Flask example, which takes the raw bytes.
-def verify_signature(payload: bytes, signature: str, secret: str) -> bool:
-    expected_signature = hmac.new(secret.encode("utf-8"), payload, hashlib.sha256).hexdigest()
-    provided_signature = signature.replace("sha256=", "")
-    return hmac.compare_digest(expected_signature, provided_signature)
-
-
-NODE = r"""
-const crypto = require('crypto');
-
-function verifyWebhookSignature(payload, signature, secret) {
-  const expectedSignature = crypto
-    .createHmac('sha256', secret)
-    .update(payload, 'utf8')
-    .digest('hex');
-
-  const providedSignature = signature.replace('sha256=', '');
-
-  return crypto.timingSafeEqual(
-    Buffer.from(expectedSignature, 'hex'),
-    Buffer.from(providedSignature, 'hex')
-  );
-}
-
+NODE = rf"""
+const {{ verifyWebhookSignature }} = require({json.dumps(str(FOLDER / "contract.js"))});
 const given = JSON.parse(require('fs').readFileSync(0, 'utf8'));
 process.stdout.write(String(verifyWebhookSignature(given.payload, given.signature, given.secret)));
 """
