@@ -1,4 +1,4 @@
-"""The live view: what was judged of endpoints, from whichever topic and in whatever order it comes."""
+"""The live view: accounts, keys, subscriptions, and what was judged of endpoints, in whatever order they come."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from hookline.runtime.log import KafkaRecord, TopicPartition
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.view import View
 from hookline.schemas.codec import Codec
-from hookline.schemas.records import Disabling, EndpointHealth, Subscription, disabling_key
+from hookline.schemas.records import Account, ApiKey, Disabling, EndpointHealth, Subscription, disabling_key
 from hookline.schemas.topics import Topics
 
 CODEC = Codec(load_catalogue())
@@ -23,7 +23,7 @@ NEWER = b"\xc3\x01" + bytes(8) + b"newer"
 
 
 class Followed:
-    """A view, and the two topics that a test writes to."""
+    """A view, and the topics that a test writes to."""
 
     def __init__(self) -> None:
         self.view = View(topics=TOPICS, codec=CODEC, metrics=Metrics(CollectorRegistry()))
@@ -37,6 +37,11 @@ class Followed:
         for each in judgements:
             key = disabling_key(each.subscription_id) if isinstance(each, Disabling) else each.subscription_id.encode()
             self.write(TOPICS.endpoint_state, key, CODEC.encode(each))
+
+    def admit(self, *records: Account | ApiKey) -> None:
+        for each in records:
+            key = each.account_id if isinstance(each, Account) else each.key_id
+            self.write(TOPICS.accounts, key.encode(), CODEC.encode(each))
 
     def write(self, topic: str, key: bytes, value: bytes | None) -> None:
         self.view.received([KafkaRecord(topic, 0, self._ends[topic], 0, key, value)])
@@ -172,3 +177,78 @@ def test_judgements_of_subscriptions_that_never_come_are_bounded(followed: Follo
     followed.judge(*(health(replace(each, subscription_id=f"{each.subscription_id}_late")) for each in strays))
     assert len(followed.view._judgements) == STRAYS_MAX + 1
     assert followed.view.health(strays[0].subscription_id) is not None
+
+
+def account(account_id: str, created_at_ms: int = 0) -> Account:
+    return Account(account_id=account_id, name="Example", created_at_ms=created_at_ms)
+
+
+def api_key(key_id: str, account_id: str, created_at_ms: int = 0) -> ApiKey:
+    return ApiKey(key_id=key_id, account_id=account_id, secret_sha256=b"", created_at_ms=created_at_ms)
+
+
+def test_accounts_and_their_keys_are_listed_in_order_of_creation(followed: Followed) -> None:
+    first, second, third = account("acct_b", 1), account("acct_a", 2), account("acct_c", 2)
+    followed.admit(
+        api_key("k2", "acct_a", 9), third, second, first, api_key("k1", "acct_a", 9), api_key("k3", "acct_b")
+    )
+    assert followed.view.accounts() == [first, second, third]
+    assert [each.key_id for each in followed.view.keys_of("acct_a")] == ["k1", "k2"]
+    assert [each.key_id for each in followed.view.keys_of("acct_b")] == ["k3"]
+    assert followed.view.keys_of("acct_c") == []
+    assert followed.view.account("acct_b") == first
+
+
+def test_a_key_or_account_that_was_taken_away_is_not_listed(followed: Followed) -> None:
+    followed.admit(account("acct_a"), api_key("k1", "acct_a"), api_key("k2", "acct_a"), account("acct_b"))
+    for each in (b"k1", b"acct_b", b"acct_unknown"):
+        followed.write(TOPICS.accounts, each, None)
+    assert [each.account_id for each in followed.view.accounts()] == ["acct_a"]
+    assert followed.view.keys_of("acct_a") == [api_key("k2", "acct_a")]
+    assert (followed.view.api_key("k1"), followed.view.account("acct_b")) == (None, None)
+
+
+def test_a_key_is_listed_as_its_last_record_says(followed: Followed) -> None:
+    followed.admit(api_key("k1", "acct_a"), replace(api_key("k1", "acct_a"), name="CI", scopes="read"))
+    assert followed.view.keys_of("acct_a") == [replace(api_key("k1", "acct_a"), name="CI", scopes="read")]
+
+
+def test_a_subscription_is_found_by_its_uid_through_changes_and_its_end(followed: Followed, hook: Subscription) -> None:
+    mine = replace(hook, uid="mine")
+    followed.configure(mine)
+    assert followed.view.subscription_by_uid(hook.account_id, "mine") == mine
+    assert followed.view.subscription_by_uid("acct_other", "mine") is None
+    followed.judge(disabling(mine))
+    assert followed.view.subscription_by_uid(hook.account_id, "mine") == mine
+    followed.configure(replace(mine, version=2, uid="other"))
+    assert followed.view.subscription_by_uid(hook.account_id, "mine") is None
+    followed.write(TOPICS.subscriptions, hook.subscription_id.encode(), None)
+    assert followed.view.subscription_by_uid(hook.account_id, "other") is None
+
+
+def test_all_subscriptions_are_listed_across_accounts(followed: Followed, hook: Subscription) -> None:
+    other = subscription("https://example.com", account_id="acct_other")
+    gone = subscription("https://example.com")
+    followed.configure(hook, other, gone)
+    followed.judge(disabling(hook))
+    followed.write(TOPICS.subscriptions, gone.subscription_id.encode(), None)
+    assert {each.subscription_id for each in followed.view.subscriptions()} == {
+        hook.subscription_id,
+        other.subscription_id,
+    }
+
+
+def test_the_judgements_that_count_are_listed_for_subscriptions_that_exist(
+    followed: Followed, hook: Subscription
+) -> None:
+    other, gone, stray = (subscription("https://example.com", account_id="acct_other") for _ in range(3))
+    followed.configure(hook, other, gone)
+    followed.judge(health(hook, opened=1), disabling(other), health(other))
+    followed.judge(health(gone), disabling(gone), health(stray), disabling(stray))
+    followed.write(TOPICS.subscriptions, gone.subscription_id.encode(), None)
+    healths = {each.subscription_id: each for each in followed.view.healths()}
+    assert healths == {hook.subscription_id: health(hook, opened=1), other.subscription_id: health(other)}
+    assert followed.view.disablings() == [disabling(other)]
+    followed.configure(replace(other, version=2, judged_from=2))
+    assert followed.view.healths() == [health(hook, opened=1)]
+    assert followed.view.disablings() == []

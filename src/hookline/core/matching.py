@@ -14,11 +14,12 @@ _NONE: dict[str, Subscription] = {}
 
 
 class SubscriptionIndex:
-    """Subscriptions by id, by account, and the active ones by account and pattern."""
+    """Subscriptions by id, by account, by account and uid, and the active ones by account and pattern."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, Subscription] = {}
         self._by_account: dict[str, dict[str, Subscription]] = {}
+        self._by_uid: dict[tuple[str, str], dict[str, Subscription]] = {}
         self._active: dict[tuple[str, str], dict[str, Subscription]] = {}
 
     def __len__(self) -> int:
@@ -29,6 +30,9 @@ class SubscriptionIndex:
         self.remove(subscription.subscription_id)
         self._by_id[subscription.subscription_id] = subscription
         self._by_account.setdefault(subscription.account_id, {})[subscription.subscription_id] = subscription
+        if subscription.uid is not None:
+            named = self._by_uid.setdefault((subscription.account_id, subscription.uid), {})
+            named[subscription.subscription_id] = subscription
         for place in _places(subscription):
             self._active.setdefault(place, {})[subscription.subscription_id] = subscription
 
@@ -43,10 +47,21 @@ class SubscriptionIndex:
         subscription = self._by_id.pop(subscription_id, None)
         if subscription is not None:
             _drop(self._by_account, subscription.account_id, subscription_id)
+            if subscription.uid is not None:
+                _drop(self._by_uid, (subscription.account_id, subscription.uid), subscription_id)
             self._match_no_more(subscription)
 
     def subscription(self, subscription_id: str) -> Subscription | None:
         return self._by_id.get(subscription_id)
+
+    def subscription_by_uid(self, account_id: str, uid: str) -> Subscription | None:
+        """The account's subscription with this uid. Of several, while it moves from one to another, the last that was changed."""
+        found = self._by_uid.get((account_id, uid), _NONE).values()
+        return max(found, key=lambda each: (each.updated_at_ms, each.subscription_id), default=None)
+
+    def subscriptions(self) -> Sequence[Subscription]:
+        """All there are, in no order."""
+        return tuple(self._by_id.values())
 
     def subscriptions_of(self, account_id: str) -> Sequence[Subscription]:
         """All of an account's subscriptions, in order of creation."""

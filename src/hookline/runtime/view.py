@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from hookline.core.accounts import Accounts
 from hookline.core.judgements import Judgements
 from hookline.core.matching import SubscriptionIndex
 from hookline.runtime.kafka_client import ReaderConfig
@@ -29,8 +30,7 @@ class View:
         self._metrics = metrics
         self._index = SubscriptionIndex()
         self._judgements = Judgements()
-        self._accounts: dict[str, Account] = {}
-        self._keys: dict[str, ApiKey] = {}
+        self._accounts = Accounts()
         self._applied = dict.fromkeys(self.followed(), 0)
         self._unread = set(self.followed())
         self._waiting: dict[asyncio.Future[None], tuple[str, int]] = {}
@@ -70,9 +70,17 @@ class View:
     def subscription(self, subscription_id: str) -> Subscription | None:
         return self._index.subscription(subscription_id)
 
+    def subscription_by_uid(self, account_id: str, uid: str) -> Subscription | None:
+        """The account's subscription that bears this uid of theirs."""
+        return self._index.subscription_by_uid(account_id, uid)
+
     def cannot_read(self, subscription_id: str) -> bool:
         """Whether the subscription's last record is of a schema that this process does not know: it is there all the same."""
         return subscription_id in self._unreadable
+
+    def subscriptions(self) -> Sequence[Subscription]:
+        """The subscriptions of all accounts, in no order."""
+        return self._index.subscriptions()
 
     def subscriptions_of(self, account_id: str) -> Sequence[Subscription]:
         """All of an account's subscriptions, in order of creation."""
@@ -92,11 +100,29 @@ class View:
         subscription = self._index.subscription(subscription_id)
         return None if subscription is None else self._judgements.disabling(subscription)
 
+    def healths(self) -> Sequence[EndpointHealth]:
+        """What `health` says of all subscriptions, in no order."""
+        said = (self._judgements.health(each) for each in self._index.subscriptions())
+        return [each for each in said if each is not None]
+
+    def disablings(self) -> Sequence[Disabling]:
+        """What `disabling` says of all subscriptions, in no order."""
+        said = (self._judgements.disabling(each) for each in self._index.subscriptions())
+        return [each for each in said if each is not None]
+
     def api_key(self, key_id: str) -> ApiKey | None:
-        return self._keys.get(key_id)
+        return self._accounts.key(key_id)
+
+    def keys_of(self, account_id: str) -> Sequence[ApiKey]:
+        """All of an account's API keys, in order of creation; of "" those that are of none."""
+        return self._accounts.keys_of(account_id)
 
     def account(self, account_id: str) -> Account | None:
-        return self._accounts.get(account_id)
+        return self._accounts.account(account_id)
+
+    def accounts(self) -> Sequence[Account]:
+        """All accounts, in order of creation."""
+        return self._accounts.accounts()
 
     # -- Handler ------------------------------------------------------------------------------------------------------
 
@@ -148,10 +174,8 @@ class View:
                 self._place(decoded)
             case EndpointHealth() | Disabling():
                 self._judge(decoded)
-            case Account():
-                self._accounts[decoded.account_id] = decoded
-            case ApiKey():
-                self._keys[decoded.key_id] = decoded
+            case Account() | ApiKey():
+                self._accounts.put(decoded)
             case _:
                 _log.error("view.record_unexpected", extra={"topic": record.topic, "offset": record.offset})
 
@@ -180,8 +204,7 @@ class View:
         elif topic == self._topics.endpoint_state:
             self._unjudge(key)
         else:
-            self._accounts.pop(_text(key), None)
-            self._keys.pop(_text(key), None)
+            self._accounts.remove(_text(key))
 
     def _unjudge(self, key: bytes) -> None:
         subscription_id = self._judgements.remove(key)
