@@ -57,9 +57,11 @@ class Operation:
 def add_routes(app: web.Application, operations: Sequence[Operation], *, gate: Gate, rates: Rates) -> None:
     """Let the application answer these operations, each behind the gate."""
     for each in operations:
-        app.router.add_route(
-            each.method, each.path, each.handler if each.scope is None else _guarded(each, gate, rates)
-        )
+        handler = each.handler if each.scope is None else _guarded(each, gate, rates)
+        methods = ("GET", "HEAD") if each.method == "GET" else (each.method,)
+        resource = app.router.add_resource(each.path)
+        for method in methods:
+            resource.add_route(method, handler)
 
 
 def _guarded(operation: Operation, gate: Gate, rates: Rates) -> Handler:

@@ -7,7 +7,6 @@ from typing import Protocol
 from hookline.core.rendering import Renderer
 from hookline.runtime.changes import Changes
 from hookline.runtime.clock import Clock
-from hookline.runtime.handshake import Agreement
 from hookline.runtime.history_questions import History
 from hookline.runtime.log import Writer
 from hookline.runtime.metrics import Metrics
@@ -65,10 +64,10 @@ class Draw(Protocol):
 
 
 class Endpoints(Protocol):
-    """Asks endpoints (`hookline.runtime.handshake`)."""
+    """Asks endpoints whether they may be called (`hookline.runtime.handshake`)."""
 
-    async def agreed(self, url: str) -> Agreement:
-        """Whether the endpoint says that it may be called; what it does is a value, never an exception."""
+    async def objection(self, url: str) -> str | None:
+        """Why the endpoint at this URL may not be called, for its owner; None if it says that it may."""
         ...
 
 

@@ -11,7 +11,7 @@ from hookline.api.docs_page import content_security_policy, page
 from hookline.api.ports import Parts
 from hookline.api.problems import unavailable
 from hookline.api.responses import JsonWebKey, JsonWebKeys
-from hookline.core.asymmetric import public_key
+from hookline.core.asymmetric import jwk, signing_key
 
 _STARTING_S = 1
 
@@ -35,8 +35,8 @@ class Public:
         if not self._view.ready:
             raise unavailable("The API is still reading its configuration.", retry_after_s=_STARTING_S)
         accounts = [each.account_id for each in self._view.accounts() if each.signs_ed25519]
-        found = [public_key(key, account_id).jwk for account_id in accounts for key in self._keys]
-        return answer(JsonWebKeys(keys=tuple(JsonWebKey(**each) for each in found)))
+        found = [jwk(signing_key(key, account_id)) for account_id in accounts for key in self._keys]
+        return answer(JsonWebKeys(keys=tuple(JsonWebKey.model_validate(each) for each in found)))
 
     async def document(self, _request: web.Request) -> web.Response:
         """`GET /openapi.json`."""

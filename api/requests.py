@@ -32,7 +32,8 @@ _DIGITS_MAX = 18
 Description = Annotated[str, StringConstraints(max_length=_DESCRIPTION_CHARACTERS_MAX)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=_NAME_CHARACTERS_MAX, pattern=r"\S")]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=_SECRET_CHARACTERS_MAX)]
-Events = Annotated[list[str], Field(max_length=_EVENTS_MAX)]
+# What is in `json_schema_extra` is checked by rules of ours, whose sentences say more.
+Events = Annotated[list[str], Field(max_length=_EVENTS_MAX, json_schema_extra={"minItems": 1, "uniqueItems": True})]
 RateLimit = Annotated[int, Field(ge=1, le=_RATE_LIMIT_MAX)]
 OverlapS = Annotated[int, Field(ge=0, le=_OVERLAP_MAX_S)]
 TimeoutS = Annotated[int, Field(ge=1, le=_TIMEOUT_MAX_S)]
@@ -96,9 +97,10 @@ class NewWebhook(_Request):
     """A webhook to make."""
 
     url: str = Field(
-        max_length=URL_CHARACTERS_MAX, description="The endpoint. Its query is kept encrypted and never shown."
+        json_schema_extra={"maxLength": URL_CHARACTERS_MAX, "pattern": "^https?://"},
+        description="The endpoint. Its query is kept encrypted and never shown.",
     )
-    events: Events = Field(description="Event types, `order.*` for all below a word, or `*`.", min_length=1)
+    events: Events = Field(description="Event types, `order.*` for all below a word, or `*`.")
     description: Description | None = None
     secret: Secret | None = Field(None, description="The signing secret; one is made if it is left out.")
     rate_limit: RateLimit | None = Field(None, description="Requests a second at most.")
@@ -122,9 +124,11 @@ class WebhookChange(_Request):
     """
 
     url: str = Field(
-        "", max_length=URL_CHARACTERS_MAX, description="As shown, with *** for its query, it stays what it is."
+        "",
+        json_schema_extra={"maxLength": URL_CHARACTERS_MAX, "pattern": "^https?://"},
+        description="As shown, with *** for its query, it stays what it is.",
     )
-    events: Events = Field([], min_length=1)
+    events: Events = []
     description: Description | None = None
     status: Status = "active"
     id: str = ""
@@ -233,17 +237,19 @@ class NewLink(_Request):
 # -- queries ----------------------------------------------------------------------------------------------------------
 
 
-def _digits(text: object) -> object:
+def _limit(text: object) -> object:
     """A query's number: digits alone, for pydantic would take 1_0 and +5 as well."""
-    if isinstance(text, str):
-        if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX):
-            raise ValueError("must be a whole number")
-        return int(text)
-    return text
+    if not isinstance(text, str):
+        return text
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX else 0
+    _check(None if 1 <= number <= LISTED_MAX else f"must be a whole number from 1 to {LISTED_MAX}")
+    return number
 
 
 Limit = Annotated[
-    int, BeforeValidator(_digits), Field(ge=1, le=LISTED_MAX, description="How many are on one page at most.")
+    int,
+    BeforeValidator(_limit),
+    Field(ge=1, le=LISTED_MAX, description="How many are on one page at most."),
 ]
 Cursor = Annotated[
     str,

@@ -11,7 +11,7 @@ from hookline.api.requests import NewSecret, without_nulls
 from hookline.api.responses import SecretRotated, SecretShown
 from hookline.api.vault import Vault
 from hookline.api.webhooks import Webhooks, subscription_of
-from hookline.core.asymmetric import PublicKey, public_key
+from hookline.core.asymmetric import jwk, public_key_text, signing_key
 from hookline.core.rotation import promoted, rotated, secrets_at
 from hookline.core.sealing import Purpose
 from hookline.schemas.records import Subscription
@@ -35,9 +35,7 @@ class Secrets:
                 "next_secret": self._vault.opened(coming, Purpose.SECRET, subscription),
                 "next_secret_from": timestamp(subscription.next_secret_from_ms),
             }
-        public = self._public_key(subscription)
-        if public is not None:
-            shown |= {"public_key": public.text, "public_key_id": public.key_id}
+        shown |= self._public_key(subscription)
         return answer(SecretShown(**shown))
 
     async def rotate(self, request: web.Request) -> web.Response:
@@ -73,8 +71,10 @@ class Secrets:
         changed = await self._webhooks.changed(request, "secret.promote", change)
         return web.Response(status=204, headers={"ETag": self._webhooks.edition(changed)})
 
-    def _public_key(self, subscription: Subscription) -> PublicKey | None:
-        """What the receiver checks `v1a` with; None if the account has no such signatures."""
+    def _public_key(self, subscription: Subscription) -> dict[str, str]:
+        """What the receiver checks `v1a` with; nothing if the account has no such signatures."""
         account, keys = self._parts.view.account(subscription.account_id), self._parts.settings.asymmetric_keys
-        is_signed = account is not None and account.signs_ed25519 and bool(keys)
-        return public_key(keys[0], subscription.account_id) if is_signed else None
+        if account is None or not account.signs_ed25519 or not keys:
+            return {}
+        key = signing_key(keys[0], subscription.account_id)
+        return {"public_key": public_key_text(key), "public_key_id": jwk(key)["kid"]}

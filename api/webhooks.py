@@ -30,7 +30,6 @@ from hookline.core.ids import idempotent_subscription_id
 from hookline.core.rotation import secrets_at
 from hookline.core.sealing import Purpose
 from hookline.runtime.changes import Decision
-from hookline.runtime.handshake import Agreed
 from hookline.runtime.settings import Settings
 from hookline.schemas.catalogue import Catalogue
 from hookline.schemas.records import Subscription
@@ -196,9 +195,9 @@ class Webhooks:
         account = self._view.account(account_id)
         if account is None or not account.checks_ownership:
             return
-        answered = await self._endpoints.agreed(url)
-        if not isinstance(answered, Agreed):
-            raise not_agreed(answered.detail)
+        objection = await self._endpoints.objection(url)
+        if objection is not None:
+            raise not_agreed(objection)
 
     def _secret(self, subscription: Subscription) -> str:
         current = secrets_at(subscription, self._clock.now_ms()).current

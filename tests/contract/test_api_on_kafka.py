@@ -16,7 +16,7 @@ from fakes.configuration import short_settings
 from fakes.fanout import until
 from fakes.judgements import disabling
 from fakes.kafka import make_topics, read, write
-from hookline.api.auth import new_api_key
+from hookline.runtime.keys import new_api_key
 from hookline.api.run import run_api
 from hookline.runtime.admin import Size, TopicAdmin
 from hookline.runtime.lifecycle import Lifetime

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,21 +12,22 @@ from prometheus_client import CollectorRegistry
 
 from fakes.configuration import short_settings
 from hookline.api.app import build_app
-from hookline.api.auth import new_api_key
 from hookline.api.ports import Parts
 from hookline.api.server import listening
 from hookline.core.rendering import Renderer
 from hookline.runtime import draw
 from hookline.runtime.catalogue import load_catalogue
+from hookline.runtime.changes import Decision, Result, Unapplied, Unchanged, Unknown
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.history_questions import DeliveryRow, LogRow
 from hookline.runtime.log import KafkaRecord, TopicPartition, Written
+from hookline.runtime.keys import new_api_key
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.runtime.view import View
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import NotYet
-from hookline.schemas.records import AuditEntry, Disabling, EndpointHealth, disabling_key
+from hookline.schemas.records import Account, AuditEntry, Disabling, EndpointHealth, disabling_key
 
 CATALOGUE = load_catalogue()
 CODEC = Codec(CATALOGUE)
@@ -61,6 +62,49 @@ class MemoryLog:
 
     def values(self, topic: str) -> Sequence[bytes | None]:
         return [record.value for record in self.records if record.topic == topic]
+
+
+class MemoryChanges:
+    """`Changes` on a log in memory: one after the other, and all writes of one or none."""
+
+    def __init__(self, log: MemoryLog, view: View, *, answer_s: float) -> None:
+        self._log = log
+        self._view = view
+        self._answer_s = answer_s
+        self._lock = asyncio.Lock()
+
+    async def make(self, decide: Callable[[], Decision[Result]]) -> Result:
+        try:
+            async with asyncio.timeout(self._answer_s):
+                await self._lock.acquire()
+        except TimeoutError as error:
+            raise Unchanged("others wait") from error
+        try:
+            decision = decide()
+            await self._write(decision)
+            return decision.result
+        finally:
+            self._lock.release()
+
+    async def _write(self, decision: Decision[Any]) -> None:
+        try:
+            async with asyncio.timeout(self._answer_s):
+                written = [
+                    await self._log.write(each.topic, key=each.key, value=each.value) for each in decision.writes
+                ]
+        except (NotYet, TimeoutError) as error:
+            raise Unknown("the log is away") from error
+        try:
+            for each in written:
+                if each.topic in self._view.followed():
+                    await self._view.wait_applied(each.topic, each.offset, timeout_s=self._answer_s)
+        except NotYet as error:
+            raise Unapplied("the view is behind") from error
+
+
+class AnyEndpoint:
+    async def objection(self, _url: str) -> str | None:
+        return None
 
 
 @dataclass(slots=True)
@@ -143,11 +187,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """A running API: `call` with the first account's key, `stranger` with another's."""
+    """A running API: `call` with the first account's key, `stranger` with another's, `admin` with an administrator's."""
 
     port: int
     call: Caller
     stranger: Caller
+    admin: Caller
     log: MemoryLog
     view: View
     history: ScriptedHistory
@@ -158,8 +203,14 @@ class Api:
 @asynccontextmanager
 async def running_api(*, answer_s: float = 5, **changes: object) -> AsyncIterator[Api]:
     """The API on a free port; `changes` are settings."""
-    settings = replace(short_settings("", "t."), **changes)  # type: ignore[arg-type]  # the tests name real settings
-    parts = _parts(settings)
+    admin_key, _ = new_api_key("", 0)
+    settings = replace(short_settings("", "t.", admin_key=admin_key), **changes)  # type: ignore[arg-type]  # the tests name real settings
+    async with _running(_parts(settings, answer_s), answer_s) as api:
+        yield api
+
+
+@asynccontextmanager
+async def _running(parts: Parts, answer_s: float) -> AsyncIterator[Api]:
     assert isinstance(parts.view, View)
     assert isinstance(parts.writer, MemoryLog)
     assert isinstance(parts.history, ScriptedHistory)
@@ -174,6 +225,7 @@ async def running_api(*, answer_s: float = 5, **changes: object) -> AsyncIterato
             port=port,
             call=Caller(session, keys["own"]),
             stranger=Caller(session, keys["foreign"]),
+            admin=Caller(session, parts.settings.admin_key),
             log=parts.writer,
             view=parts.view,
             history=parts.history,
@@ -191,12 +243,15 @@ async def judge(api: Api, judgement: Disabling | EndpointHealth) -> None:
     await api.view.wait_applied(topic, written.offset, timeout_s=5)
 
 
-def _parts(settings: Settings) -> Parts:
+def _parts(settings: Settings, answer_s: float) -> Parts:
     metrics, topics = Metrics(CollectorRegistry()), settings.topics()
     view = View(topics=topics, codec=CODEC, metrics=metrics)
+    log = MemoryLog(view)
     return Parts(
         view=view,
-        writer=MemoryLog(view),
+        changes=MemoryChanges(log, view, answer_s=answer_s),
+        writer=log,
+        endpoints=AnyEndpoint(),
         history=ScriptedHistory(),
         codec=CODEC,
         catalogue=CATALOGUE,
@@ -210,10 +265,17 @@ def _parts(settings: Settings) -> Parts:
 
 
 async def _new_key(parts: Parts, account_id: str) -> str:
-    text, record = new_api_key(account_id, 0)
-    written = await parts.writer.write(parts.topics.accounts, key=record.key_id.encode(), value=CODEC.encode(record))
-    await parts.view.wait_applied(parts.topics.accounts, written.offset, timeout_s=5)
+    text, key = new_api_key(account_id, 0)
+    account = Account(account_id=account_id, name="Acme", created_at_ms=1_687_270_530_000)
+    for name, record in ((account_id, account), (key.key_id, key)):
+        written = await parts.writer.write(parts.topics.accounts, key=name.encode(), value=CODEC.encode(record))
+    await _applied(parts, written)
     return text
+
+
+async def _applied(parts: Parts, written: Written) -> None:
+    assert isinstance(parts.view, View)
+    await parts.view.wait_applied(written.topic, written.offset, timeout_s=5)
 
 
 def _ready(view: View) -> None:

@@ -1,22 +1,22 @@
-"""`hookline accounts create`: an account and its API key, on Kafka's `webhooks.accounts`."""
+"""`hookline accounts`: an account with its API key, and the key of an administrator."""
 
+import asyncio
 import json
 from typing import Annotated
 
 import typer
 
+from hookline.cli.configuring import configuring
 from hookline.cli.options import Json, require_kafka, settings_from_environment
 from hookline.core import apikeys
 from hookline.runtime import draw
-from hookline.runtime.catalogue import load_catalogue
+from hookline.runtime.changes import Decision, Write
 from hookline.runtime.clock import SystemClock
-from hookline.runtime.producer import ProducerConfig, ThreadedProducer
+from hookline.runtime.keys import new_api_key
 from hookline.runtime.settings import Settings
-from hookline.schemas.codec import Codec
-from hookline.schemas.errors import ConfigError, NotYet
+from hookline.schemas.errors import ConfigError
 from hookline.schemas.records import Account, ApiKey
 
-_ACKNOWLEDGED_S = 30.0
 _NAME_MAX = 200
 
 _accounts = typer.Typer(no_args_is_help=True, help="Accounts and their API keys.")
@@ -25,11 +25,6 @@ _accounts = typer.Typer(no_args_is_help=True, help="Accounts and their API keys.
 def register(app: typer.Typer) -> None:
     """Add this file's commands."""
     app.add_typer(_accounts, name="accounts")
-
-
-@_accounts.callback()
-def _noun() -> None:
-    """Keep `create` a command of its own: with one command alone typer would drop its name."""
 
 
 @_accounts.command()
@@ -44,36 +39,45 @@ def create(
         raise ConfigError(f"the account's name {found}; it must have 1 to {_NAME_MAX} characters")
     settings = settings_from_environment()
     require_kafka(settings)
-    key_id, secret = draw.api_key()
     now_ms = SystemClock().now_ms()
-    account = Account(account_id=draw.account_id(), name=name, created_at_ms=now_ms)
-    key = ApiKey(
-        key_id=key_id,
-        account_id=account.account_id,
-        secret_sha256=apikeys.secret_sha256(secret),
-        created_at_ms=now_ms,
-    )
-    write_account(account, key, settings, Codec(load_catalogue()))
-    _tell(account, apikeys.write(key_id, secret), as_json=as_json)
+    account = Account(account_id=draw.account_id(), name=name, created_at_ms=now_ms, updated_at_ms=now_ms)
+    text, key = new_api_key(account.account_id, now_ms, name="first")
+    asyncio.run(write_account(account, key, settings))
+    _tell(account, text, as_json=as_json)
 
 
-def write_account(account: Account, key: ApiKey, settings: Settings, codec: Codec) -> None:
-    """Write an account and its key to Kafka; returns when the broker has both, NotYet if it does not say so."""
-    topic = settings.topics().accounts
-    producer = ThreadedProducer(
-        ProducerConfig(bootstrap_servers=settings.bootstrap_servers, timeout_s=_ACKNOWLEDGED_S, linger_ms=0)
-    )
-    try:
-        written = [
-            producer.write(topic, key=account.account_id.encode(), value=codec.encode(account)),
-            producer.write(topic, key=key.key_id.encode(), value=codec.encode(key)),
-        ]
-        for future in written:
-            future.result(producer.answer_timeout_s)
-    except TimeoutError as error:
-        raise NotYet(f"{topic}: no answer from the broker within {_ACKNOWLEDGED_S:.0f} s") from error
-    finally:
-        producer.close(1.0)
+@_accounts.command("admin-key")
+def admin_key() -> None:
+    """Draw a key for HOOKLINE_ADMIN_KEY, with which further keys and accounts are made through the API. Nothing is written."""
+    print(apikeys.write(*draw.api_key()))
+
+
+async def write_account(account: Account, key: ApiKey, settings: Settings) -> None:
+    """Write an account and its key, each unless it is there; returns when every process will see them. NotYet."""
+    async with configuring(settings) as configuration:
+        view, topic = configuration.view, configuration.topics.accounts
+
+        def decide() -> Decision[None]:
+            new: list[Account | ApiKey] = [
+                *([account] if view.account(account.account_id) is None else []),
+                *([key] if view.api_key(key.key_id) is None else []),
+            ]
+            names = [each.account_id if isinstance(each, Account) else each.key_id for each in new]
+            writes = [
+                Write(topic=topic, key=name.encode(), value=configuration.codec.encode(each))
+                for name, each in zip(names, new, strict=True)
+            ]
+            told = [
+                configuration.audit(_operation(each), name, account_id=account.account_id, after={"name": each.name})
+                for name, each in zip(names, new, strict=True)
+            ]
+            return Decision(None, (*writes, *told))
+
+        await configuration.change(decide)
+
+
+def _operation(made: Account | ApiKey) -> str:
+    return "account.create" if isinstance(made, Account) else "key.create"
 
 
 def _tell(account: Account, api_key: str, *, as_json: bool) -> None:

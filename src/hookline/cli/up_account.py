@@ -12,7 +12,6 @@ from hookline.cli.up_folder import DataFolder, write_private
 from hookline.core import apikeys
 from hookline.runtime import draw
 from hookline.runtime.settings import MasterKey, Settings
-from hookline.schemas.codec import Codec
 from hookline.schemas.errors import ConfigError
 from hookline.schemas.records import Account, ApiKey
 
@@ -30,6 +29,7 @@ class Identity:
     receiver_secret: str = field(repr=False)
     receiver_port: int = 0
     receiver_webhook_id: str = ""
+    admin_key: str = field(default="", repr=False)
 
     @classmethod
     def drawn(cls, now_ms: int) -> Self:
@@ -39,11 +39,16 @@ class Identity:
             created_at_ms=now_ms,
             api_key=apikeys.write(*draw.api_key()),
             receiver_secret=draw.signing_secret(),
+            admin_key=apikeys.write(*draw.api_key()),
         )
 
     def with_receiver(self, *, port: int, webhook_id: str) -> "Identity":
         """The same with the receiver's present address."""
         return replace(self, receiver_port=port, receiver_webhook_id=webhook_id)
+
+    def with_admin_key(self) -> "Identity":
+        """The same with a key for administration, which folders of older releases lack."""
+        return self if self.admin_key else replace(self, admin_key=apikeys.write(*draw.api_key()))
 
     def records(self) -> tuple[Account, ApiKey]:
         """What `webhooks.accounts` must hold for this identity; ConfigError if the key is not one of ours."""
@@ -56,6 +61,7 @@ class Identity:
             account_id=self.account_id,
             secret_sha256=apikeys.secret_sha256(presented.secret),
             created_at_ms=self.created_at_ms,
+            name=_NAME,
         )
         return account, key
 
@@ -63,7 +69,11 @@ class Identity:
 def kept_identity(folder: DataFolder, *, now_ms: int) -> Identity:
     """The folder's identity; drawn and kept at the first start."""
     try:
-        return Identity(**json.loads(folder.account.read_text(encoding="utf-8")))
+        kept = Identity(**json.loads(folder.account.read_text(encoding="utf-8")))
+        identity = kept.with_admin_key()
+        if identity is not kept:
+            keep_identity(folder, identity)
+        return identity
     except FileNotFoundError:
         identity = Identity.drawn(now_ms)
         keep_identity(folder, identity)
@@ -90,7 +100,7 @@ def kept_master_key(path: Path) -> MasterKey:
     return MasterKey(_KEY_ID, key)
 
 
-def announce(identity: Identity, settings: Settings, codec: Codec) -> None:
-    """Write the account and its key to Kafka: the same records at every start, so a repeat changes nothing."""
+async def announce(identity: Identity, settings: Settings) -> None:
+    """Write the account and its key to Kafka, unless they are there."""
     account, key = identity.records()
-    write_account(account, key, settings, codec)
+    await write_account(account, key, settings)

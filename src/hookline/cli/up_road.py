@@ -113,7 +113,7 @@ class Road:
         first = [part for part in parts(demo=ground.wish.demo) if part is not Part.SOURCE]
         for part in first:
             await self._start(part)
-        await asyncio.to_thread(announce, ground.identity, ground.settings, Codec(ground.catalogue))
+        await announce(ground.identity, ground.settings)
         await self._await_ready(look, [part for part in first if part in {Part.API, Part.RECEIVER}], step)
         await self._settle_demo(look)
         if ground.wish.demo:

@@ -80,7 +80,7 @@ def _ground(
     write_private(folder.receiver_secret, identity.receiver_secret)
     ports = choose_ports(folder.path, api_port=settings.api_port, receiver_port=identity.receiver_port, parts=ROLES)
     keys = settings.master_keys or (kept_master_key(folder.master_key),)
-    shared = replace(settings, master_keys=keys)
+    shared = replace(settings, master_keys=keys, admin_key=settings.admin_key or identity.admin_key)
     return Ground(
         settings=road_settings(shared, bootstrap_servers=broker.bootstrap_servers, ports=ports, strict=wish.strict),
         catalogue=catalogue,

@@ -40,6 +40,10 @@ class Accounts:
     def key(self, key_id: str) -> ApiKey | None:
         return self._keys.get(key_id)
 
+    def keys(self) -> Sequence[ApiKey]:
+        """All keys, in order of creation."""
+        return sorted(self._keys.values(), key=lambda each: (each.created_at_ms, each.key_id))
+
     def keys_of(self, account_id: str) -> Sequence[ApiKey]:
         """All of an account's keys, in order of creation; of "" those that are of none."""
         found = self._keys_of.get(account_id, _NONE).values()

@@ -113,6 +113,10 @@ class View:
     def api_key(self, key_id: str) -> ApiKey | None:
         return self._accounts.key(key_id)
 
+    def keys(self) -> Sequence[ApiKey]:
+        """All API keys, in order of creation."""
+        return self._accounts.keys()
+
     def keys_of(self, account_id: str) -> Sequence[ApiKey]:
         """All of an account's API keys, in order of creation; of "" those that are of none."""
         return self._accounts.keys_of(account_id)

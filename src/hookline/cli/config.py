@@ -1,0 +1,146 @@
+"""`hookline config export` and `hookline config import`: the whole configuration as a file. Secrets stay encrypted."""
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hookline.cli.configuring import Configuring, as_json, configuring
+from hookline.cli.options import Json, settings_from_environment
+from hookline.core.portable import Configured, Step, id_of, lines, records, step
+from hookline.core.rewrapping import key_ids
+from hookline.runtime.catalogue import load_catalogue
+from hookline.runtime.changes import Decision, Write
+from hookline.runtime.settings import Settings
+from hookline.runtime.view import View
+from hookline.schemas.codec import Codec
+from hookline.schemas.errors import ConfigError
+from hookline.schemas.records import Account, ApiKey, Disabling, EndpointHealth, Subscription, disabling_key
+
+_BATCH = 200  # records in one transaction: what is read and decided in it holds up the API for a moment
+_config = typer.Typer(no_args_is_help=True, help="Take the configuration out of Kafka, and bring it back.")
+
+_File = Annotated[Path, typer.Argument(help="A file that `config export` wrote; - for standard input.")]
+_Replace = Annotated[bool, typer.Option("--replace", help="Also write over what is newer in Kafka than in the file.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.add_typer(_config, name="config")
+
+
+@_config.command("export")
+def export_() -> None:
+    """Print accounts, keys (hashes only), webhooks and what was judged of them, a JSON object on each line."""
+    asyncio.run(_export(settings_from_environment()))
+
+
+@_config.command("import")
+def import_(file: _File, *, replace: _Replace = False, as_json_: Json = False) -> None:
+    """Write what is in the file and not in Kafka, or older there. Nothing is deleted."""
+    found = read_file(file)
+    counted = asyncio.run(_import(settings_from_environment(), found, replaces=replace))
+    if as_json_:
+        print(as_json(counted))
+        return
+    print(f"{counted['written']} written, {counted['same']} were there already, {counted['newer']} are newer in Kafka.")
+
+
+def read_file(file: Path) -> Sequence[Configured]:
+    """The records of an export, all of them read before one is written; ConfigError if there is no such file."""
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} can't be read: {error}") from error
+    return list(records(text.splitlines(), Codec(load_catalogue())))
+
+
+async def _export(settings: Settings) -> None:
+    async with configuring(settings) as configuration:
+        for line in lines(everything(configuration.view), configuration.codec):
+            print(line)
+
+
+def everything(view: View) -> Iterator[Configured]:
+    """All records of the configuration, each account's before what belongs to it."""
+    yield from view.accounts()
+    yield from view.keys()
+    yield from view.subscriptions()
+    yield from view.disablings()
+    yield from view.healths()
+
+
+async def _import(settings: Settings, found: Sequence[Configured], *, replaces: bool) -> dict[str, int]:
+    counted: Counter[Step] = Counter()
+    _warn_of_missing_keys(settings, found)
+    async with configuring(settings) as configuration:
+        left = iter(found)
+        while batch := list(islice(left, _BATCH)):
+            counted += await _import_batch(configuration, batch, replaces=replaces)
+    return {
+        "written": counted[Step.WRITE],
+        "same": counted[Step.SAME],
+        "newer": counted[Step.NEWER_HERE],
+    }
+
+
+async def _import_batch(configuration: Configuring, batch: Sequence[Configured], *, replaces: bool) -> Counter[Step]:
+    def decide() -> Decision[Counter[Step]]:
+        steps = [step(each, there(configuration.view, each), replaces=replaces) for each in batch]
+        wanted = [each for each, taken in zip(batch, steps, strict=True) if taken is Step.WRITE]
+        writes = [_write(configuration, each) for each in wanted]
+        told = [
+            configuration.audit("config.import", id_of(each), account_id=each.account_id, after=_told(each))
+            for each in wanted
+        ]
+        return Decision(Counter(steps), (*writes, *told))
+
+    return await configuration.change(decide)
+
+
+def there(view: View, record: Configured) -> Configured | None:
+    """The record of the same kind and id that is there."""
+    match record:
+        case Account():
+            return view.account(record.account_id)
+        case ApiKey():
+            return view.api_key(record.key_id)
+        case Subscription():
+            return view.subscription(record.subscription_id)
+        case Disabling():
+            return view.disabling(record.subscription_id)
+        case EndpointHealth():
+            return view.health(record.subscription_id)
+
+
+def _write(configuration: Configuring, record: Configured) -> Write:
+    topics, value = configuration.topics, configuration.codec.encode(record)
+    match record:
+        case Account() | ApiKey():
+            return Write(topic=topics.accounts, key=id_of(record).encode(), value=value)
+        case Subscription():
+            return Write(topic=topics.subscriptions, key=id_of(record).encode(), value=value)
+        case Disabling():
+            return Write(topic=topics.endpoint_state, key=disabling_key(record.subscription_id), value=value)
+        case EndpointHealth():
+            return Write(topic=topics.endpoint_state, key=id_of(record).encode(), value=value)
+
+
+def _told(record: Configured) -> dict[str, object]:
+    version = {"version": record.version} if isinstance(record, Account | Subscription) else {}
+    return {"kind": type(record).__name__, **version}
+
+
+def _warn_of_missing_keys(settings: Settings, found: Sequence[Configured]) -> None:
+    wanted = {key_id for each in found if isinstance(each, Subscription) for key_id in key_ids(each)}
+    missing = sorted(wanted - {key.key_id for key in settings.master_keys})
+    if missing:
+        sys.stderr.write(
+            f"hookline: secrets are sealed with the master keys {', '.join(missing)}, which HOOKLINE_MASTER_KEYS does not"
+            " have here; their webhooks can't be delivered by processes without them\n"
+        )

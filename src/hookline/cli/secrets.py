@@ -1,0 +1,80 @@
+"""`hookline secrets rewrap`: everything sealed anew under the newest master key."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+import typer
+
+from hookline.cli.configuring import Configuring, as_json, configuring
+from hookline.cli.options import Json, settings_from_environment
+from hookline.core.rewrapping import key_ids, rewrapped
+from hookline.runtime import draw
+from hookline.runtime.changes import Decision, Write
+from hookline.runtime.settings import Settings
+from hookline.schemas.errors import ConfigError
+
+_BATCH = 100
+_secrets = typer.Typer(no_args_is_help=True, help="Secrets of webhooks, encrypted in Kafka.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.add_typer(_secrets, name="secrets")
+
+
+@_secrets.callback()
+def _noun() -> None:
+    """Keep `rewrap` a command of its own: with one command alone typer would drop its name."""
+
+
+@_secrets.command()
+def rewrap(*, as_json_: Json = False) -> None:
+    """Seal everything under the first of HOOKLINE_MASTER_KEYS; the others are needed until this is done. Delivery goes on."""
+    settings = settings_from_environment()
+    if not settings.master_keys:
+        raise ConfigError("HOOKLINE_MASTER_KEYS is empty; it must have the new key first, and the old ones behind it")
+    found = asyncio.run(_rewrap(settings))
+    if as_json_:
+        print(as_json(found))
+        return
+    print(
+        f"{found['rewrapped']} of {found['webhooks']} webhooks were sealed anew under {settings.master_keys[0].key_id}."
+    )
+    others = [f"{name}: {count}" for name, count in found["keys"].items()]
+    print(f"Webhooks by the master keys that they need: {', '.join(others) or 'none'}.")
+
+
+async def _rewrap(settings: Settings) -> dict[str, Any]:
+    async with configuring(settings) as configuration:
+        left = iter([each.subscription_id for each in configuration.view.subscriptions()])
+        count = 0
+        while batch := list(islice(left, _BATCH)):
+            count += await _rewrap_batch(configuration, settings, batch)
+        subscriptions = configuration.view.subscriptions()
+        needed = Counter(key_id for each in subscriptions for key_id in key_ids(each))
+        return {"webhooks": len(subscriptions), "rewrapped": count, "keys": dict(needed)}
+
+
+async def _rewrap_batch(configuration: Configuring, settings: Settings, batch: Sequence[str]) -> int:
+    def decide() -> Decision[int]:
+        there = [found for each in batch if (found := configuration.view.subscription(each)) is not None]
+        pairs = [(each, rewrapped(each, keys=settings.master_keys, nonce=draw.sealing_nonce)) for each in there]
+        changed = [new for old, new in pairs if new is not old]
+        if not changed:
+            return Decision(0)
+        writes = [
+            Write(
+                topic=configuration.topics.subscriptions,
+                key=each.subscription_id.encode(),
+                value=configuration.codec.encode(each),
+            )
+            for each in changed
+        ]
+        key_id = settings.master_keys[0].key_id
+        told = configuration.audit("secrets.rewrap", key_id, after={"webhooks": len(changed)})
+        return Decision(len(changed), (*writes, told))
+
+    return await configuration.change(decide)
