@@ -11,6 +11,7 @@ from hookline.core.verdict import error_of
 from hookline.dispatchers.sender import Sender, Sent
 from hookline.dispatchers.session import open_session
 from hookline.runtime.clock import SystemClock
+from hookline.schemas.records import Subscription
 
 LOOPBACK = Reach(loopback=True)
 
@@ -22,7 +23,10 @@ class Attempting:
     sender: Sender
 
     async def to(self, url: str, body: bytes = b"{}", *, timeout_s: int | None = None) -> Sent:
-        goal = replace(subscription(url), timeout_s=timeout_s)
+        return await self.of(replace(subscription(url), timeout_s=timeout_s), body)
+
+    async def of(self, goal: Subscription, body: bytes = b"{}") -> Sent:
+        """One attempt for this subscription."""
         return await self.sender.send(delivery(goal, body), goal)
 
     async def error(self, url: str, *, timeout_s: int | None = None) -> tuple[str | None, str | None]:
