@@ -13,7 +13,7 @@ from hookline.dispatchers.troubles import trouble_of
 from hookline.runtime.clock import Clock
 from hookline.runtime.settings import MasterKey
 from hookline.schemas.errors import ConfigError, ContractError
-from hookline.schemas.records import Delivery, Subscription
+from hookline.schemas.records import Account, Delivery, Subscription
 
 _log = logging.getLogger("hookline.dispatcher")
 _BODY_KEPT_BYTES = 4 * 1024
@@ -32,21 +32,33 @@ class Sent:
 class Sender:
     """Signs and sends. Keeps each subscription's URL, headers and keys worked out until it changes."""
 
-    def __init__(self, *, session: aiohttp.ClientSession, master_keys: Sequence[MasterKey], clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        session: aiohttp.ClientSession,
+        master_keys: Sequence[MasterKey],
+        asymmetric_keys: Sequence[MasterKey],
+        clock: Clock,
+    ) -> None:
         self._session = session
-        self._preparer = Preparer(master_keys=master_keys, limits=session.timeout)
+        self._preparer = Preparer(master_keys=master_keys, asymmetric_keys=asymmetric_keys, limits=session.timeout)
         self._clock = clock
 
-    async def send(self, delivery: Delivery, subscription: Subscription) -> Sent:
-        """Make one attempt. Takes at most the subscription's `timeout_s`, or else the session's."""
+    async def send(self, delivery: Delivery, subscription: Subscription, account: Account | None) -> Sent:
+        """Make one attempt. Takes at most the subscription's `timeout_s`, or else the session's.
+
+        `account`: the subscription's, if it is known; it says what its requests bear beside the usual.
+        """
         started_at_ms, started_s = self._clock.now_ms(), self._clock.monotonic_s()
-        reply = await self._reply(delivery, subscription, started_at_ms)
+        reply = await self._reply(delivery, subscription, account, started_at_ms=started_at_ms)
         duration_ms = round((self._clock.monotonic_s() - started_s) * 1_000)
         return Sent(reply, started_at_ms, duration_ms)
 
-    async def _reply(self, delivery: Delivery, subscription: Subscription, started_at_ms: int) -> Reply:
+    async def _reply(
+        self, delivery: Delivery, subscription: Subscription, account: Account | None, *, started_at_ms: int
+    ) -> Reply:
         try:
-            prepared = self._preparer.prepared(subscription)
+            prepared = self._preparer.prepared(subscription, account)
         except (ConfigError, ContractError) as error:
             _log.error(
                 "secret.unreadable", extra={"subscription_id": subscription.subscription_id, "error": str(error)}

@@ -232,7 +232,7 @@ async def test_what_is_prepared_for_sending_shows_nothing_of_itself() -> None:
     async with endpoint() as (url, _), attempting() as attempt:
         goal = secretive(f"{url}/")
         await attempt.of(goal)
-        shown = repr(attempt.sender._preparer.prepared(goal)) + repr(goal)
+        shown = repr(attempt.sender._preparer.prepared(goal, None)) + repr(goal)
     assert not any(secret in shown for secret in SECRETS)
 
 

@@ -11,7 +11,7 @@ from hookline.core.static_headers import write_headers
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.draw import event_id, sealing_nonce, subscription_id
 from hookline.runtime.settings import Endpoints, MasterKey, Settings
-from hookline.schemas.records import Delivery, SealedSecret, Subscription, SubscriptionStatus
+from hookline.schemas.records import Account, Delivery, SealedSecret, Subscription, SubscriptionStatus
 
 ACCOUNT = "acct_test"
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -56,6 +56,17 @@ def subscription(
         secret=seal(secret, key=MASTER_KEY, nonce=sealing_nonce(), account_id=account_id, subscription_id=drawn),
         created_at_ms=now_ms,
         updated_at_ms=now_ms,
+    )
+
+
+def account(account_id: str = ACCOUNT, *, signs_ed25519: bool = False, checks_ownership: bool = False) -> Account:
+    """The owner of the tests' subscriptions."""
+    return Account(
+        account_id=account_id,
+        name="Example",
+        created_at_ms=SystemClock().now_ms(),
+        signs_ed25519=signs_ed25519,
+        checks_ownership=checks_ownership,
     )
 
 
