@@ -12,7 +12,7 @@ from hookline.core.asymmetric import sign, signing_key
 from hookline.core.sealing import Purpose, unseal
 from hookline.core.signing import Signer, headers_of_two, signed_content
 from hookline.core.static_headers import read_headers, sendable
-from hookline.dispatchers.session import time_limits
+from hookline.runtime.outbound_session import time_limits
 from hookline.runtime.settings import MasterKey
 from hookline.schemas.records import Account, Delivery, SealedSecret, Subscription
 

@@ -9,8 +9,8 @@ import aiohttp
 from hookline.core.retry_after import retry_after_ms
 from hookline.core.verdict import Answer, NoAnswer, Reply, Trouble
 from hookline.dispatchers.prepared import Prepared, Preparer
-from hookline.dispatchers.troubles import trouble_of
 from hookline.runtime.clock import Clock
+from hookline.runtime.outbound_troubles import trouble_of
 from hookline.runtime.settings import MasterKey
 from hookline.schemas.errors import ConfigError, ContractError
 from hookline.schemas.records import Account, Delivery, Subscription

@@ -9,8 +9,8 @@ from fakes.configuration import MASTER_KEY, delivery, subscription
 from hookline.core.address import Reach
 from hookline.core.verdict import error_of
 from hookline.dispatchers.sender import Sender, Sent
-from hookline.dispatchers.session import open_session
 from hookline.runtime.clock import SystemClock
+from hookline.runtime.outbound_session import open_session
 from hookline.runtime.settings import MasterKey
 from hookline.schemas.records import Account, Subscription
 

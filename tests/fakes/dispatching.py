@@ -11,12 +11,12 @@ from prometheus_client import CollectorRegistry
 from fakes.configuration import short_settings
 from hookline.core.offsets import read_bitmap
 from hookline.dispatchers.assembly import Parts, build_forwarder, build_worker
-from hookline.dispatchers.session import open_session
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.log import KafkaRecord, TopicPartition
 from hookline.runtime.memory import MemoryBroker, MemoryReader, MemoryWriter
 from hookline.runtime.metrics import Metrics, reading
+from hookline.runtime.outbound_session import open_session
 from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import View
