@@ -47,7 +47,12 @@ def build_worker(parts: Parts) -> Worker:
         settings=parts.settings,
         topics=parts.topics,
         view=parts.view,
-        sender=Sender(session=parts.session, master_keys=parts.settings.master_keys, clock=parts.clock),
+        sender=Sender(
+            session=parts.session,
+            master_keys=parts.settings.master_keys,
+            asymmetric_keys=parts.settings.asymmetric_keys,
+            clock=parts.clock,
+        ),
         recorder=recorder,
         health=health,
         clock=parts.clock,

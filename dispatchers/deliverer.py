@@ -83,7 +83,7 @@ class Deliverer:
         return Closing.FINISHED
 
     async def _attempt(self, slot: Slot, subscription: Subscription, answered: Callable[[bool], None]) -> None:
-        sent = await self._sender.send(slot.delivery, subscription)
+        sent = await self._sender.send(slot.delivery, subscription, self._view.account(subscription.account_id))
         verdict = judge(sent.reply, attempt=slot.delivery.attempt, tiers_ms=self._tiers_ms)
         answered(isinstance(verdict, Delivered))
         if not slot.delivery.is_test and sent.reply != _OUR_FAULT:

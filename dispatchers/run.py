@@ -11,7 +11,6 @@ from hookline.dispatchers.assembly import Parts, build_forwarder, build_worker
 from hookline.dispatchers.backlog import show_backlog_forever
 from hookline.dispatchers.forwarder import Forwarder
 from hookline.dispatchers.readiness import readiness
-from hookline.dispatchers.session import open_session, trusting
 from hookline.runtime.admin import Size, TopicAdmin
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
@@ -22,6 +21,7 @@ from hookline.runtime.kafka_reader import KafkaReader
 from hookline.runtime.kafka_writer import open_writer
 from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.metrics import Metrics
+from hookline.runtime.outbound_session import open_session, trusting
 from hookline.runtime.readers import Readers, reading_all
 from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks

@@ -16,7 +16,7 @@ from fakes.dns import name_server
 from fakes.endpoint import endpoint
 from hookline.core.address import Reach
 from hookline.core.verdict import Answer, NoAnswer, Trouble
-from hookline.dispatchers.session import trusting
+from hookline.runtime.outbound_session import trusting
 from hookline.schemas.errors import ConfigError
 
 HERE = Reach(loopback=True)

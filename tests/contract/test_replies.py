@@ -35,7 +35,7 @@ from fakes.hostile import (
 )
 from hookline.core.address import Reach
 from hookline.core.verdict import Answer, NoAnswer, Trouble
-from hookline.dispatchers.session import time_limits
+from hookline.runtime.outbound_session import time_limits
 
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 KNOWN = {"good.example.com": ["127.0.0.1"], "inside.example.com": ["10.0.0.1"], "here.example.com": ["127.0.0.1"]}

@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry
 
 from fakes.dns import Names, name_server
 from hookline.core.address import Reach
-from hookline.dispatchers.guard import Guard
-from hookline.dispatchers.resolver import NameServersSilentError, NameUnknownError, Resolver
 from hookline.runtime.metrics import Metrics, reading
+from hookline.runtime.outbound_guard import Guard
+from hookline.runtime.outbound_resolver import NameServersSilentError, NameUnknownError, Resolver
 from hookline.schemas.errors import ConfigError
 
 KNOWN = {

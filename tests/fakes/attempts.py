@@ -1,7 +1,7 @@
 """One attempt after another with the real session and sender, without Kafka."""
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -9,8 +9,10 @@ from fakes.configuration import MASTER_KEY, delivery, subscription
 from hookline.core.address import Reach
 from hookline.core.verdict import error_of
 from hookline.dispatchers.sender import Sender, Sent
-from hookline.dispatchers.session import open_session
 from hookline.runtime.clock import SystemClock
+from hookline.runtime.outbound_session import open_session
+from hookline.runtime.settings import MasterKey
+from hookline.schemas.records import Account, Subscription
 
 LOOPBACK = Reach(loopback=True)
 
@@ -22,8 +24,11 @@ class Attempting:
     sender: Sender
 
     async def to(self, url: str, body: bytes = b"{}", *, timeout_s: int | None = None) -> Sent:
-        goal = replace(subscription(url), timeout_s=timeout_s)
-        return await self.sender.send(delivery(goal, body), goal)
+        return await self.of(replace(subscription(url), timeout_s=timeout_s), body)
+
+    async def of(self, goal: Subscription, body: bytes = b"{}", *, account: Account | None = None) -> Sent:
+        """One attempt for this subscription."""
+        return await self.sender.send(delivery(goal, body), goal, account)
 
     async def error(self, url: str, *, timeout_s: int | None = None) -> tuple[str | None, str | None]:
         """The word and the sentence that go into the attempt."""
@@ -38,9 +43,11 @@ async def attempting(
     dns_servers: str = "",
     lookup_timeout_s: float = 5,
     tls: ssl.SSLContext | None = None,
+    asymmetric_keys: Sequence[MasterKey] = (),
 ) -> AsyncIterator[Attempting]:
     """A sender whose session lasts as long as the block."""
     async with open_session(
         reach=reach, timeout_s=timeout_s, dns_servers=dns_servers, lookup_timeout_s=lookup_timeout_s, tls=tls
     ) as session:
-        yield Attempting(Sender(session=session, master_keys=(MASTER_KEY,), clock=SystemClock()))
+        clock, keys = SystemClock(), (MASTER_KEY,)
+        yield Attempting(Sender(session=session, master_keys=keys, asymmetric_keys=asymmetric_keys, clock=clock))

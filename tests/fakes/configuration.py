@@ -1,14 +1,17 @@
 """Settings, keys and configuration records for tests that need no API."""
 
 import base64
+from collections.abc import Mapping
 from dataclasses import replace
 
 from hookline.core.ids import delivery_id
-from hookline.core.sealing import seal
+from hookline.core.masking import masked_url
+from hookline.core.sealing import Purpose, seal
+from hookline.core.static_headers import write_headers
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.draw import event_id, sealing_nonce, subscription_id
 from hookline.runtime.settings import Endpoints, MasterKey, Settings
-from hookline.schemas.records import Delivery, Subscription, SubscriptionStatus
+from hookline.schemas.records import Account, Delivery, SealedSecret, Subscription, SubscriptionStatus
 
 ACCOUNT = "acct_test"
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -54,6 +57,32 @@ def subscription(
         created_at_ms=now_ms,
         updated_at_ms=now_ms,
     )
+
+
+def account(account_id: str = ACCOUNT, *, signs_ed25519: bool = False, checks_ownership: bool = False) -> Account:
+    """The owner of the tests' subscriptions."""
+    return Account(
+        account_id=account_id,
+        name="Example",
+        created_at_ms=SystemClock().now_ms(),
+        signs_ed25519=signs_ed25519,
+        checks_ownership=checks_ownership,
+    )
+
+
+def sealed_for(of: Subscription, text: str, purpose: Purpose, *, key: MasterKey = MASTER_KEY) -> SealedSecret:
+    """A text sealed for this subscription."""
+    account_id, subscription_id = of.account_id, of.subscription_id
+    nonce = sealing_nonce()
+    return seal(text, key=key, nonce=nonce, account_id=account_id, subscription_id=subscription_id, purpose=purpose)
+
+
+def with_secrets(of: Subscription, *, headers: Mapping[str, str] | None = None, url: str = "") -> Subscription:
+    """The subscription with static headers, and with a URL that is sealed; without either it is the same."""
+    if headers is not None:
+        sealed = sealed_for(of, write_headers(headers), Purpose.HEADERS)
+        of = replace(of, headers=sealed, header_names=tuple(headers))
+    return replace(of, url=masked_url(url), sealed_url=sealed_for(of, url, Purpose.URL)) if url else of
 
 
 def delivery(

@@ -11,17 +11,17 @@ from prometheus_client import CollectorRegistry
 from fakes.configuration import short_settings
 from hookline.core.offsets import read_bitmap
 from hookline.dispatchers.assembly import Parts, build_forwarder, build_worker
-from hookline.dispatchers.session import open_session
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.log import KafkaRecord, TopicPartition
 from hookline.runtime.memory import MemoryBroker, MemoryReader, MemoryWriter
 from hookline.runtime.metrics import Metrics, reading
+from hookline.runtime.outbound_session import open_session
 from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import View
 from hookline.schemas.codec import Codec
-from hookline.schemas.records import Attempt, Delivery, Record, Subscription
+from hookline.schemas.records import Account, Attempt, Delivery, Record, Subscription
 
 CODEC = Codec(load_catalogue())
 SETTINGS = short_settings("memory", "t.", commit_interval_ms=10)
@@ -57,6 +57,15 @@ class Dispatching:
             [
                 KafkaRecord(TOPICS.subscriptions, 0, number, 0, each.subscription_id.encode(), CODEC.encode(each))
                 for number, each in enumerate(subscriptions)
+            ]
+        )
+
+    def enroll(self, *accounts: Account) -> None:
+        """The view learns of them."""
+        self.view.received(
+            [
+                KafkaRecord(TOPICS.accounts, 0, number, 0, each.account_id.encode(), CODEC.encode(each))
+                for number, each in enumerate(accounts)
             ]
         )
 

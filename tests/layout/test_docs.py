@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.main import get_command
 
 from fakes.documents import ROOT, blocks, documents, python_blocks
 from hookline.cli.app import app
+from hookline.core.asymmetric import public_key_text, sign, signing_key
 from hookline.core.signing import signature_headers
-from hookline.runtime.settings import table
+from hookline.runtime.settings import MasterKey, table
 
 BODY = '{"event":"user.created","data":{"username":"zoë"}}'.encode()
 STANDARD = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -120,6 +122,22 @@ def test_the_guides_better_checks_refuse_an_old_request(number: int) -> None:
     assert not checks(GUIDE)[number](BODY, headers_for(STANDARD, age_s=600), STANDARD)
 
 
+def test_the_guides_check_with_a_public_key_works() -> None:
+    names: dict[str, Any] = {}
+    (block,) = [each for each in python_blocks(GUIDE) if "def is_ours" in each]
+    exec(block, names)  # noqa: S102 - our own documentation
+    check, key, other = names["is_ours"], account_key("acct_1"), account_key("acct_2")
+    headers, old = with_account_signature(headers_for(STANDARD), key), headers_for(STANDARD, age_s=600)
+    known = [public_key_text(other), public_key_text(key)]
+    assert check(BODY, headers, known)
+    assert not check(BODY + b" ", headers, known)
+    assert not check(BODY, headers, [public_key_text(other), "whpk_", "whpk_x", ""])
+    assert not check(BODY, headers_for(STANDARD), known)
+    assert not check(BODY, with_account_signature(old, key), known)
+    assert not check(BODY, {}, known)
+    assert not check(BODY, dict.fromkeys(headers, "v1a,x"), known)
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="the example is for Node, which is not here")
 @pytest.mark.parametrize(("change", "said"), [("", "true"), ("00", "false"), (None, "false")])
 def test_the_guides_check_in_node_works_and_never_throws(change: str | None, said: str) -> None:
@@ -134,6 +152,15 @@ def test_the_guides_check_in_node_works_and_never_throws(change: str | None, sai
 def headers_for(secret: str, *, age_s: int = 0) -> dict[str, str]:
     timestamp_s = int(time.time()) - age_s
     return signature_headers(secret=secret, delivery_id="delivery_1", timestamp_s=timestamp_s, body=BODY)
+
+
+def account_key(account_id: str) -> Ed25519PrivateKey:
+    return signing_key(MasterKey("a1", bytes(32)), account_id)
+
+
+def with_account_signature(headers: dict[str, str], key: Ed25519PrivateKey) -> dict[str, str]:
+    content = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + BODY
+    return {**headers, "webhook-signature": f"{headers['webhook-signature']} {sign(key, content)}"}
 
 
 def checks(page: Path) -> list[Any]:

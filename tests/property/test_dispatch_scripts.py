@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fakes.dispatch_world import SETTINGS, World, answer
 from fakes.endpoint import Seen, endpoint
-from hookline.dispatchers.session import open_session
+from hookline.runtime.outbound_session import open_session
 
 _EXAMPLES, _STEPS_MIN, _STEPS_MAX = 50, 12, 30
 

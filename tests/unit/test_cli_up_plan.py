@@ -18,7 +18,8 @@ from hookline.runtime.settings import Endpoints, MasterKey, Settings
 
 PORTS = Ports(api=20_001, receiver=20_002, health={part: 20_010 + number for number, part in enumerate(ROLES)})
 INHERITED = {"PATH": "/usr/bin", "HOOKLINE_DRAIN_S": "1"}
-SETTINGS = Settings(master_keys=(MasterKey("up-1", bytes(32)),), retry_tiers=(1_000, 5_000))
+KEYS = (MasterKey("up-1", bytes(32)),)
+SETTINGS = Settings(master_keys=KEYS, asymmetric_keys=KEYS, retry_tiers=(1_000, 5_000))
 
 
 def settings_of(part: Part) -> Settings:
@@ -44,8 +45,9 @@ def test_every_process_listens_on_loopback(part: Part) -> None:
 
 
 @pytest.mark.parametrize("part", list(Part))
-def test_only_who_seals_or_opens_secrets_has_the_master_key(part: Part) -> None:
+def test_only_who_seals_or_opens_secrets_or_signs_has_the_keys(part: Part) -> None:
     assert bool(settings_of(part).master_keys) is (part in {Part.API, Part.DISPATCHER})
+    assert bool(settings_of(part).asymmetric_keys) is (part in {Part.API, Part.DISPATCHER})
 
 
 def test_the_rest_of_the_environment_is_inherited() -> None:

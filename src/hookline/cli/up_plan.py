@@ -64,7 +64,7 @@ def environment(
 ) -> Mapping[str, str]:
     """The variables of a process: ours replaced, the rest inherited.
 
-    Only who seals or opens secrets gets the master keys. `name` makes the static instance id this folder's own: a
+    Only who seals or opens secrets, or signs, gets the keys for it. `name` makes the static instance id this folder's own: a
     restarted process gets its partitions back at once.
     """
     own = replace(
@@ -72,6 +72,7 @@ def environment(
         instance_id=f"{name}-{part}",
         health_port=ports.health.get(part, 0),
         master_keys=settings.master_keys if part in _SEALING else (),
+        asymmetric_keys=settings.asymmetric_keys if part in _SEALING else (),
     )
     rest = {variable: value for variable, value in inherited.items() if not variable.startswith("HOOKLINE_")}
     return rest | dict(as_env(own))

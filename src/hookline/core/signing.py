@@ -30,7 +30,9 @@ class Signer:
             "X-Webhook-Signature": self.contract_signature(body),
             "webhook-id": delivery_id,
             "webhook-timestamp": str(timestamp_s),
-            "webhook-signature": self.standard_signature(f"{delivery_id}.{timestamp_s}.".encode() + body),
+            "webhook-signature": self.standard_signature(
+                signed_content(delivery_id=delivery_id, timestamp_s=timestamp_s, body=body)
+            ),
         }
 
     def contract_signature(self, body: bytes) -> str:
@@ -51,10 +53,15 @@ def headers_of_two(
     `X-Webhook-Signature` stays with the current secret, which is all that the contract's handlers look at.
     """
     headers = current.headers(delivery_id=delivery_id, timestamp_s=timestamp_s, body=body)
-    standard = coming.standard_signature(f"{delivery_id}.{timestamp_s}.".encode() + body)
+    standard = coming.standard_signature(signed_content(delivery_id=delivery_id, timestamp_s=timestamp_s, body=body))
     headers["X-Webhook-Signature-Next"] = coming.contract_signature(body)
     headers["webhook-signature"] = f"{headers['webhook-signature']} {standard}"
     return headers
+
+
+def signed_content(*, delivery_id: str, timestamp_s: int, body: bytes) -> bytes:
+    """What every entry of `webhook-signature` is over."""
+    return f"{delivery_id}.{timestamp_s}.".encode() + body
 
 
 def signature_headers(*, secret: str, delivery_id: str, timestamp_s: int, body: bytes) -> dict[str, str]:

@@ -27,7 +27,10 @@ class Trouble(Enum):
     TOO_LARGE = "too_large", "The status line and headers of the endpoint's answer are over 64 KiB or 100 lines."
     PROTOCOL = "protocol", "What the endpoint sent is not valid HTTP."
     ADDRESS = "address", "The endpoint's address may not be called."
-    SECRET = "secret", "The signing secret could not be opened, so nothing was sent; the operator has to act."
+    SECRET = (
+        "secret",
+        "The signing secret, the static headers or the URL could not be opened, so nothing was sent; the operator has to act.",
+    )
 
     def __init__(self, word: str, sentence: str) -> None:
         self.word = word

@@ -16,11 +16,11 @@ from prometheus_client import CollectorRegistry
 
 from hookline import __version__
 from hookline.core.address import Reach
-from hookline.dispatchers.connection import HEAD_BYTES_MAX, BoundedConnection
-from hookline.dispatchers.guard import Guard
-from hookline.dispatchers.resolver import Resolver
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.metrics import Metrics
+from hookline.runtime.outbound_connection import HEAD_BYTES_MAX, BoundedConnection
+from hookline.runtime.outbound_guard import Guard
+from hookline.runtime.outbound_resolver import Resolver
 from hookline.schemas.errors import ConfigError
 
 USER_AGENT = f"Hookline/{__version__}"

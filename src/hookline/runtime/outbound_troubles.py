@@ -10,12 +10,12 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError, PayloadEncodingError
 
 from hookline.core.verdict import Trouble
-from hookline.dispatchers.connection import HeadTooLargeError
-from hookline.dispatchers.guard import AddressRefusedError
-from hookline.dispatchers.resolver import NameServersSilentError
-from hookline.dispatchers.session import CONNECTING
+from hookline.runtime.outbound_connection import HeadTooLargeError
+from hookline.runtime.outbound_guard import AddressRefusedError
+from hookline.runtime.outbound_resolver import NameServersSilentError
+from hookline.runtime.outbound_session import CONNECTING
 
-_log = logging.getLogger("hookline.dispatcher")
+_log = logging.getLogger("hookline.outbound")
 # The first row that fits counts: aiohttp's errors are each other's subclasses.
 _TROUBLES: Sequence[tuple[type[Exception] | tuple[type[Exception], ...], Trouble]] = (
     (TimeoutError, Trouble.TIMEOUT),

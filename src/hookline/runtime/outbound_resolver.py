@@ -17,9 +17,9 @@ import pycares
 from aiohttp.abc import AbstractResolver, ResolveResult
 from publicsuffixlist import PublicSuffixList
 
-from hookline.dispatchers.guard import AddressRefusedError, Guard
 from hookline.runtime.clock import Clock
 from hookline.runtime.metrics import Metrics
+from hookline.runtime.outbound_guard import AddressRefusedError, Guard
 from hookline.schemas.errors import ConfigError
 
 _TTL_MIN_S, _TTL_MAX_S = 5.0, 60.0

@@ -1,0 +1,125 @@
+"""What is worked out of a subscription before it is sent to: its secrets opened, its URL read. It lasts until it changes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import aiohttp
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from multidict import CIMultiDict
+from yarl import URL
+
+from hookline.core.asymmetric import sign, signing_key
+from hookline.core.sealing import Purpose, unseal
+from hookline.core.signing import Signer, headers_of_two, signed_content
+from hookline.core.static_headers import read_headers, sendable
+from hookline.runtime.outbound_session import time_limits
+from hookline.runtime.settings import MasterKey
+from hookline.schemas.records import Account, Delivery, SealedSecret, Subscription
+
+_PREPARED_MAX = 10_000  # subscriptions that are kept worked out
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Prepared:
+    """A subscription with its secrets in clear. It has no repr: nothing of it may come into a log line by accident."""
+
+    subscription: Subscription  # this very one: two changes of unknown fate may bear the same version
+    account: Account | None  # this very one, too
+    url: URL
+    static_headers: Mapping[str, str]
+    signer: Signer
+    coming: Signer | None
+    account_key: Ed25519PrivateKey | None
+    limits: aiohttp.ClientTimeout
+
+    def headers(self, delivery: Delivery, started_at_ms: int) -> CIMultiDict[str]:
+        """The headers of a request that starts now: the subscription's own, and ours, which win."""
+        delivery_id, timestamp_s, body = delivery.delivery_id, started_at_ms // 1_000, delivery.body
+        current, coming = self._signers(started_at_ms)
+        headers = CIMultiDict(self.static_headers)
+        if coming is None:
+            headers.update(current.headers(delivery_id=delivery_id, timestamp_s=timestamp_s, body=body))
+        else:
+            headers.update(headers_of_two(current, coming, delivery_id=delivery_id, timestamp_s=timestamp_s, body=body))
+        if self.account_key is not None:
+            content = signed_content(delivery_id=delivery_id, timestamp_s=timestamp_s, body=body)
+            headers["webhook-signature"] += f" {sign(self.account_key, content)}"
+        headers["X-Webhook-Event"] = delivery.event_type
+        headers["X-Webhook-Attempt"] = str(delivery.attempt)
+        return headers
+
+    def _signers(self, started_at_ms: int) -> tuple[Signer, Signer | None]:
+        """Who signs; two while the secret is being changed."""
+        from_ms = self.subscription.next_secret_from_ms
+        if self.coming is None or from_ms is None:
+            return self.signer, None
+        return (self.coming, None) if started_at_ms >= from_ms else (self.signer, self.coming)
+
+
+class Preparer:
+    """Opens what is sealed, and keeps the newest subscriptions open until they or their accounts change."""
+
+    def __init__(
+        self,
+        *,
+        master_keys: Sequence[MasterKey],
+        asymmetric_keys: Sequence[MasterKey],
+        limits: aiohttp.ClientTimeout,
+    ) -> None:
+        """Of `asymmetric_keys` the first signs; `limits`: of a subscription that has none of its own."""
+        self._keys = tuple(master_keys)
+        self._asymmetric_key = asymmetric_keys[0] if asymmetric_keys else None
+        self._limits = limits
+        self._prepared: dict[str, Prepared] = {}
+
+    def prepared(self, subscription: Subscription, account: Account | None) -> Prepared:
+        """ConfigError or ContractError if something in it can't be opened, ValueError if its URL is none."""
+        known = self._prepared.get(subscription.subscription_id)
+        if known is not None and known.subscription is subscription and known.account is account:
+            return known
+        if len(self._prepared) >= _PREPARED_MAX:
+            self._prepared.clear()
+        prepared = self._opened(subscription, account)
+        self._prepared[subscription.subscription_id] = prepared
+        return prepared
+
+    def _opened(self, subscription: Subscription, account: Account | None) -> Prepared:
+        static_headers = self._static_headers(subscription)
+        coming = None if subscription.next_secret is None else self._signer(subscription, subscription.next_secret)
+        return Prepared(
+            subscription=subscription,
+            account=account,
+            url=self._url(subscription, static_headers),
+            static_headers=static_headers,
+            signer=self._signer(subscription, subscription.secret),
+            coming=coming,
+            account_key=self._account_key(account),
+            limits=self._limits if subscription.timeout_s is None else time_limits(subscription.timeout_s),
+        )
+
+    def _account_key(self, account: Account | None) -> Ed25519PrivateKey | None:
+        if account is None or not account.signs_ed25519 or self._asymmetric_key is None:
+            return None
+        return signing_key(self._asymmetric_key, account.account_id)
+
+    def _url(self, subscription: Subscription, static_headers: Mapping[str, str]) -> URL:
+        sealed = subscription.sealed_url
+        url = URL(subscription.url if sealed is None else self._unsealed(subscription, sealed, Purpose.URL))
+        # aiohttp makes an Authorization of a URL's user, and fails if there is one already.
+        return url.with_user(None) if "authorization" in CIMultiDict(static_headers) else url
+
+    def _static_headers(self, subscription: Subscription) -> Mapping[str, str]:
+        sealed = subscription.headers
+        return {} if sealed is None else sendable(read_headers(self._unsealed(subscription, sealed, Purpose.HEADERS)))
+
+    def _signer(self, subscription: Subscription, sealed: SealedSecret) -> Signer:
+        return Signer(self._unsealed(subscription, sealed, Purpose.SECRET))
+
+    def _unsealed(self, subscription: Subscription, sealed: SealedSecret, purpose: Purpose) -> str:
+        return unseal(
+            sealed,
+            keys=self._keys,
+            account_id=subscription.account_id,
+            subscription_id=subscription.subscription_id,
+            purpose=purpose,
+        )
