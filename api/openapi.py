@@ -48,6 +48,7 @@ _PROBLEM_HEADERS = {
     429: ("Retry-After",),
     503: ("Retry-After",),
 }
+_NOT_OF_PARAMETERS = {"title", "description", "anyOf"}
 _PATH_PARAMETERS = {
     "id": "The webhook's id, or its uid.",
     "account_id": "The account's id.",
@@ -127,9 +128,7 @@ def _parameters(operation: Operation) -> Iterator[_Schema]:
             }
     if operation.query is not None:
         for name, schema in operation.query.model_json_schema()["properties"].items():
-            kept = {
-                key: value for key, value in schema.items() if key not in {"title", "description"} and value is not None
-            }
+            kept = {key: value for key, value in _not_null(schema).items() if key not in _NOT_OF_PARAMETERS}
             yield {"name": name, "in": "query", "description": schema.get("description", ""), "schema": kept}
     for name in operation.headers:
         text, schema = _REQUEST_HEADERS[name]
@@ -137,6 +136,12 @@ def _parameters(operation: Operation) -> Iterator[_Schema]:
     if operation.scope not in {None, Scope.ADMIN}:
         text = "For administrators: the account that is meant."
         yield {"name": ACCOUNT_HEADER, "in": "header", "description": text, "schema": {"type": "string"}}
+
+
+def _not_null(schema: _Schema) -> _Schema:
+    """A parameter is there or it is not: null is only how the model says the latter."""
+    there = [each for each in schema.get("anyOf", []) if each != {"type": "null"}]
+    return schema if not there else {key: value for key, value in schema.items() if key != "default"} | there[0]
 
 
 def _answer(operation: Operation, status: int, model: type[BaseModel] | None) -> _Schema:

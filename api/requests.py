@@ -268,17 +268,15 @@ class PageQuery(_Request):
     """One page of a list."""
 
     limit: Limit = LISTED_DEFAULT
-    cursor: Cursor | SkipJsonSchema[None] = None
+    cursor: Cursor | None = None
 
 
 class WebhookQuery(PageQuery):
     """Which webhooks."""
 
-    status: Status | SkipJsonSchema[None] = Field(None, description="Only those of this status.")
-    event: str | SkipJsonSchema[None] = Field(
-        None, description="Only those that want this event type, also by a pattern."
-    )
-    uid: str | SkipJsonSchema[None] = Field(None, description="Only the one with this id of yours.")
+    status: Status | None = Field(None, description="Only those of this status.")
+    event: str | None = Field(None, description="Only those that want this event type, also by a pattern.")
+    uid: str | None = Field(None, description="Only the one with this id of yours.")
 
     @field_validator("event")
     @classmethod
@@ -290,9 +288,7 @@ class WebhookQuery(PageQuery):
 class AuditQuery(PageQuery):
     """Which changes."""
 
-    subject: str | SkipJsonSchema[None] = Field(
-        None, description="Only those of what has this id.", max_length=_NAME_CHARACTERS_MAX
-    )
+    subject: str | None = Field(None, description="Only those of what has this id.", max_length=_NAME_CHARACTERS_MAX)
 
 
 def scopes_of(scope: str) -> str:

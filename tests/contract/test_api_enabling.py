@@ -187,7 +187,7 @@ async def test_what_was_judged_of_a_deleted_webhook_is_deleted_too(api: Api) -> 
     made = await disabled(api)
     await judge(api, health(kept(api, made), opened=1))
     assert (await api.call("DELETE", f"/webhooks/{made['id']}")).status == 204
-    deleted = api.log.records[-2:]
+    deleted = api.log.changes[-2:]
     assert [record.topic for record in deleted] == [api.parts.topics.endpoint_state] * 2
     assert {record.key: record.value for record in deleted} == dict.fromkeys(
         [made["id"].encode(), disabling_key(made["id"])]

@@ -117,7 +117,7 @@ async def test_a_confirmed_webhook_is_in_the_log_and_in_the_view(api: Api) -> No
     record = latest(api)
     assert api.view.subscription(made["id"]) == record
     assert (record.subscription_id, record.account_id, record.version) == (made["id"], api.account_id, 1)
-    assert api.log.records[-1].key == made["id"].encode()
+    assert api.log.changes[-1].key == made["id"].encode()
 
 
 async def test_an_account_has_at_most_its_cap_of_webhooks_however_many_ask_at_once() -> None:
@@ -244,9 +244,9 @@ async def test_a_deleted_webhook_is_gone(api: Api) -> None:
     reply = await api.call("DELETE", path)
     assert (reply.status, reply.text) == (204, "")
     key = made["id"].encode()
-    assert [record[4:] for record in api.log.records[-3:]] == [(key, None), (key, None), (key + b"/disabled", None)]
+    assert [record[4:] for record in api.log.changes[-3:]] == [(key, None), (key, None), (key + b"/disabled", None)]
     topics = api.parts.topics
-    assert [record.topic for record in api.log.records[-3:]] == [topics.subscriptions, *[topics.endpoint_state] * 2]
+    assert [record.topic for record in api.log.changes[-3:]] == [topics.subscriptions, *[topics.endpoint_state] * 2]
     for method, suffix in [("GET", ""), ("DELETE", ""), ("GET", "/deliveries"), ("GET", "/logs")]:
         assert (await api.call(method, path + suffix)).status == 404
     assert (await api.call("PUT", path, {})).status == 404

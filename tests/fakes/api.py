@@ -60,6 +60,11 @@ class MemoryLog:
             loop.call_later(0.004, self._view.received, [record])
         return future
 
+    @property
+    def changes(self) -> Sequence[KafkaRecord]:
+        """All but who made them."""
+        return [record for record in self.records if not record.topic.endswith(".audit")]
+
     def values(self, topic: str) -> Sequence[bytes | None]:
         return [record.value for record in self.records if record.topic == topic]
 
