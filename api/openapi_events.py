@@ -59,7 +59,7 @@ def _body(event_type: EventType) -> _Schema:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def _schema(shape: Shape) -> _Schema:  # noqa: PLR0911 - one line for each shape
+def _schema(shape: Shape) -> _Schema:  # noqa: C901, PLR0911 - one line for each shape
     match shape:
         case Text():
             return {"type": "string"}

@@ -293,7 +293,7 @@ class AuditQuery(PageQuery):
 
 def scopes_of(scope: str) -> str:
     """The scopes that a key with this one has, as its record names them."""
-    return " ".join((Scope.READ, Scope.WRITE)) if scope == Scope.WRITE else scope
+    return f"{Scope.READ} {Scope.WRITE}" if scope == Scope.WRITE else scope
 
 
 def without_nulls(values: Mapping[str, Any]) -> Mapping[str, Any]:
