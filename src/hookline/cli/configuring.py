@@ -71,9 +71,7 @@ async def configuring(settings: Settings) -> AsyncIterator[Configuring]:
 
     async with open_view(settings, topics=topics, codec=codec, metrics=metrics, on_fatal=fail) as view:
         await _read(view, failed)
-        opened = open_changes(
-            settings.bootstrap_servers, topics=topics, view=view, metrics=metrics, answer_s=_ANSWER_S
-        )
+        opened = open_changes(settings.bootstrap_servers, topics=topics, view=view, metrics=metrics, answer_s=_ANSWER_S)
         async with opened as changes:
             yield Configuring(view=view, changes=changes, codec=codec, topics=topics)
 
