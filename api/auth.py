@@ -51,7 +51,8 @@ class Gate:
         caller = self._in_account(request, caller)
         if caller.account_id:
             request[FACTS] |= {"account_id": caller.account_id}
-        if needs_account and not caller.account_id:
+        is_of_none = not caller.account_id
+        if is_of_none and (needs_account or not allows(caller.scopes, Scope.ADMIN)):
             raise account_needed(ACCOUNT_HEADER)
         return caller
 

@@ -147,7 +147,7 @@ class ScriptedHistory:
 
 
 class Caller:
-    """Calls one API with one key."""
+    """Calls one API with one key; with none if it is ""."""
 
     def __init__(self, session: aiohttp.ClientSession, key: str) -> None:
         self._session = session
@@ -164,7 +164,8 @@ class Caller:
     ) -> "Reply":
         """Send a request; `body` as JSON, `data` as it is."""
         given = CIMultiDict(headers or {})
-        given.setdefault("Authorization", f"Bearer {self.key}")
+        if self.key:
+            given.setdefault("Authorization", f"Bearer {self.key}")
         if data is None and body is not None:
             data = json.dumps(body).encode()
         if data is not None:
