@@ -97,8 +97,8 @@ class Keys:
         return account_of(request, self._view).account_id if is_of_account else _NO_ACCOUNT
 
     def _named(self, request: web.Request) -> ApiKey:
-        found = self._view.api_key(request.match_info["key_id"])
-        if found is None or found.account_id != self._owner(request):
+        owner, found = self._owner(request), self._view.api_key(request.match_info["key_id"])
+        if found is None or found.account_id != owner:
             raise no_key()
         return found
 
