@@ -16,9 +16,9 @@ from fakes.configuration import short_settings
 from fakes.fanout import until
 from fakes.judgements import disabling
 from fakes.kafka import make_topics, read, write
-from hookline.runtime.keys import new_api_key
 from hookline.api.run import run_api
 from hookline.runtime.admin import Size, TopicAdmin
+from hookline.runtime.keys import new_api_key
 from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings

@@ -20,8 +20,8 @@ from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.changes import Decision, Result, Unapplied, Unchanged, Unknown
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.history_questions import DeliveryRow, LogRow
-from hookline.runtime.log import KafkaRecord, TopicPartition, Written
 from hookline.runtime.keys import new_api_key
+from hookline.runtime.log import KafkaRecord, TopicPartition, Written
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.runtime.view import View
