@@ -1,216 +1,93 @@
-"""Documents of OpenAPI 3.1 for tests: a small one that has something of everything, and those of one schema."""
+"""What tests ask of an OpenAPI document: its operations, its schemas as validators, and events as they may be."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
-PARCELS: dict[str, Any] = {
-    "openapi": "3.1.0",
-    "info": {
-        "title": "Parcels",
-        "version": "2.4",
-        "summary": "Send parcels, and hear of them.",
-        "description": "Everything is JSON.\n\nTimes are UTC, such as `2026-01-01T00:00:00Z`.",
-    },
-    "servers": [{"url": "https://api.example.com/v1", "description": "where it runs"}],
-    "security": [{"key": []}],
-    "tags": [
-        {"name": "Parcels", "description": "What is `sent`."},
-        {"name": "Unused", "description": "No operation has it."},
-    ],
-    "paths": {
-        "/parcels": {
-            "parameters": [{"$ref": "#/components/parameters/Account"}],
-            "get": {
-                "operationId": "listParcels",
-                "tags": ["Parcels"],
-                "summary": "List parcels",
-                "security": [{"key": ["parcels:read"]}],
-                "parameters": [
-                    {
-                        "name": "limit",
-                        "in": "query",
-                        "description": "How many at most.",
-                        "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50},
-                    },
-                    {
-                        "name": "status",
-                        "in": "query",
-                        "deprecated": True,
-                        "schema": {"$ref": "#/components/schemas/Status"},
-                    },
-                ],
-                "responses": {
-                    "200": {
-                        "description": "The parcels.",
-                        "headers": {"Link": {"description": "The next page.", "schema": {"type": "string"}}},
-                        "content": {
-                            "application/json": {
-                                "schema": {"type": "array", "items": {"$ref": "#/components/schemas/Parcel"}}
-                            }
-                        },
-                    },
-                    "401": {"$ref": "#/components/responses/Problem"},
-                },
-            },
-            "post": {
-                "operationId": "sendParcel",
-                "tags": ["Parcels"],
-                "summary": "Send a parcel",
-                "description": "It leaves within the day.\n\nA second one with the same `uid` is refused.",
-                "security": [{"key": ["parcels:write", "labels:write"]}, {"token": []}],
-                "requestBody": {
-                    "required": True,
-                    "description": "The parcel.",
-                    "content": {
-                        "application/json": {
-                            "schema": {"$ref": "#/components/schemas/NewParcel"},
-                            "examples": {
-                                "small": {
-                                    "summary": "a small one",
-                                    "value": {"uid": "p-1", "to": {"street": "Ängsgatan 1"}},
-                                },
-                                "shared": {"$ref": "#/components/examples/Large"},
-                            },
-                        }
-                    },
-                },
-                "responses": {
-                    "201": {
-                        "description": "It is on its way.",
-                        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Parcel"}}},
-                    },
-                    "409": {"$ref": "#/components/responses/Problem"},
-                    "default": {"description": "Anything else."},
-                },
-            },
-        },
-        "/parcels/{id}": {
-            "delete": {
-                "tags": ["Parcels"],
-                "deprecated": True,
-                "security": [],
-                "parameters": [
-                    {
-                        "name": "id",
-                        "in": "path",
-                        "required": True,
-                        "schema": {"type": "string", "pattern": "^p-[0-9]+$"},
-                    }
-                ],
-                "responses": {"204": {"description": "It is gone."}},
-            }
-        },
-        "/health": {"get": {"summary": "Is it well?", "responses": {"200": {"description": "Yes."}}}},
-    },
-    "webhooks": {
-        "parcel.arrived": {
-            "post": {
-                "summary": "A parcel has arrived",
-                "description": "Sent once for each parcel.",
-                "parameters": [
-                    {
-                        "name": "webhook-id",
-                        "in": "header",
-                        "required": True,
-                        "schema": {"type": "string"},
-                        "example": "d-1",
-                    }
-                ],
-                "requestBody": {
-                    "required": True,
-                    "content": {
-                        "application/json": {
-                            "schema": {
-                                "type": "object",
-                                "properties": {"data": {"$ref": "#/components/schemas/Parcel"}},
-                            },
-                            "example": {"event": "parcel.arrived", "data": {"id": "p-1"}},
-                        }
-                    },
-                },
-                "responses": {"2XX": {"description": "Received."}},
-            }
-        }
-    },
-    "components": {
-        "securitySchemes": {
-            "key": {"type": "http", "scheme": "bearer", "description": "The key of an account."},
-            "token": {"type": "apiKey", "name": "X-Token", "in": "header"},
-        },
-        "parameters": {
-            "Account": {"name": "account", "in": "query", "schema": {"type": "string"}, "description": "Whose parcels."}
-        },
-        "responses": {
-            "Problem": {
-                "description": "It was refused.",
-                "content": {
-                    "application/problem+json": {
-                        "schema": {
-                            "type": "object",
-                            "required": ["title"],
-                            "properties": {"title": {"type": "string"}, "detail": {"type": "string"}},
-                            "examples": [{"title": "No"}],
-                        }
-                    }
-                },
-            }
-        },
-        "examples": {"Large": {"value": {"uid": "p-2", "weight_g": 12000}}},
-        "schemas": {
-            "Status": {"type": "string", "enum": ["packed", "sent", "lost"], "description": "Where it is."},
-            "Address": {
-                "type": "object",
-                "required": ["street"],
-                "properties": {
-                    "street": {"type": "string", "minLength": 1, "maxLength": 200},
-                    "country": {"type": "string", "const": "SE"},
-                },
-                "additionalProperties": False,
-            },
-            "NewParcel": {
-                "type": "object",
-                "minProperties": 2,
-                "required": ["uid", "to"],
-                "properties": {
-                    "uid": {"type": "string", "maxLength": 64, "pattern": "^[a-z0-9-]+$"},
-                    "to": {"$ref": "#/components/schemas/Address"},
-                    "weight_g": {
-                        "anyOf": [{"type": "integer", "exclusiveMinimum": 0}, {"type": "null"}],
-                        "default": None,
-                    },
-                    "labels": {
-                        "type": "array",
-                        "items": {"type": "string", "maxLength": 1},
-                        "maxItems": 10,
-                        "uniqueItems": True,
-                    },
-                    "metadata": {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": 50},
-                    "value": {"oneOf": [{"type": "number"}, {"type": "string", "format": "decimal"}]},
-                },
-            },
-            "Parcel": {
-                "allOf": [
-                    {"$ref": "#/components/schemas/NewParcel"},
-                    {
-                        "required": ["id"],
-                        "properties": {
-                            "id": {"type": "string", "readOnly": True},
-                            "sent_at": {"type": ["string", "null"], "format": "date-time"},
-                            "status": {"$ref": "#/components/schemas/Status", "description": "Where it is *now*."},
-                            "within": {"anyOf": [{"$ref": "#/components/schemas/Parcel"}, {"type": "null"}]},
-                        },
-                    },
-                ]
-            },
-        },
-    },
-}
+import jsonschema_rs
+from hypothesis import strategies as st
+
+from hookline.schemas.shapes import (
+    Choice,
+    Fields,
+    Many,
+    Maybe,
+    Moment,
+    Money,
+    Real,
+    Shape,
+    Table,
+    Text,
+    Truth,
+    Whole,
+)
+
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+_SOON, _LATE = datetime(1, 1, 1), datetime(9999, 12, 31)  # noqa: DTZ001 - hypothesis wants them without a zone
 
 
-def with_schema(schema: Any, **components: Any) -> Mapping[str, Any]:
-    """A document with one operation whose answer has this schema."""
-    content = {"application/json": {"schema": schema}}
-    return {
-        "paths": {"/x": {"get": {"responses": {"200": {"description": "Yes.", "content": content}}}}},
-        "components": {"schemas": components},
-    }
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One operation as the document has it."""
+
+    method: str
+    path: str
+    content: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.content["operationId"])
+
+    def parameters(self, place: str) -> Mapping[str, Any]:
+        """By name, those in the path, the query or the headers."""
+        return {each["name"]: each for each in self.content.get("parameters", []) if each["in"] == place}
+
+
+def described(document: Mapping[str, Any]) -> Iterator[Described]:
+    """All operations of the document."""
+    for path, methods in document["paths"].items():
+        for method, content in methods.items():
+            yield Described(method.upper(), path, content)
+
+
+def complaints(document: Mapping[str, Any], schema: Mapping[str, Any], value: object) -> list[str]:
+    """What the schema, whose references are the document's, says against the value."""
+    whole = {**schema, "components": document["components"]}
+    validator = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+    return [f"{each.instance_path}: {each.message}" for each in validator.iter_errors(value)]
+
+
+def values_of(shape: Shape) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911 - one line for each shape
+    """Python values that fit a shape of an event's data; optional fields may be absent."""
+    match shape:
+        case Text():
+            return _TEXTS
+        case Truth():
+            return st.booleans()
+        case Whole(bits):
+            return st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+        case Real():
+            return st.floats(allow_nan=False, allow_infinity=False)
+        case Money(precision, scale):
+            most = Decimal(10) ** (precision - scale) - 1
+            return st.decimals(-most, most, places=scale)
+        case Moment():
+            return st.datetimes(_SOON, _LATE, timezones=st.just(UTC))
+        case Choice():
+            return st.sampled_from(shape.symbols)
+        case Many(item):
+            return st.lists(values_of(item), max_size=3)
+        case Table(value):
+            return st.dictionaries(_TEXTS, values_of(value), max_size=3)
+        case Fields():
+            return _record(shape)
+        case _:
+            raise AssertionError(f"{shape} is no value of an event")
+
+
+def _record(fields: Fields) -> st.SearchStrategy[Any]:
+    required = {each.name: values_of(each.shape) for each in fields.fields if not isinstance(each.shape, Maybe)}
+    optional = {each.name: values_of(each.shape.of) for each in fields.fields if isinstance(each.shape, Maybe)}
+    return st.fixed_dictionaries(required, optional=optional)

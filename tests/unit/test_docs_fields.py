@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fakes.openapi import with_schema
+from fakes.parcels import with_schema
 from fakes.pages import read
 from hookline.api.docs_page import page
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fakes.openapi import PARCELS, with_schema
+from fakes.parcels import PARCELS, with_schema
 from fakes.pages import Page, read
 from hookline.api.docs_page import STYLE_HASH, content_security_policy, page
 from hookline.api.docs_style import STYLE
