@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from fakes.parcels import with_schema
 from fakes.pages import read
+from fakes.parcels import with_schema
 from hookline.api.docs_page import page
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fakes.parcels import PARCELS, with_schema
 from fakes.pages import Page, read
+from fakes.parcels import PARCELS, with_schema
 from hookline.api.docs_page import STYLE_HASH, content_security_policy, page
 from hookline.api.docs_style import STYLE
 
