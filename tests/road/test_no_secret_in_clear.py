@@ -18,6 +18,7 @@ import pytest
 
 from fakes.canaries import found_among, found_in, records_of
 from fakes.endpoint import endpoint, hang, reset
+from fakes.road import free_port
 from fakes.up import Up, environment, hookline, upped
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
@@ -73,7 +74,7 @@ async def test_no_secret_is_found_in_what_the_road_wrote_or_said(up: Up, tmp_pat
     ):
         api = Api(session, kept)
         keys = await _keys(api, canaries, account)
-        webhooks = await _webhooks(api, canaries, keys, [fine, bad, "http://127.0.0.1:1"])
+        webhooks = await _webhooks(api, canaries, keys, [fine, bad, f"http://127.0.0.1:{free_port()}"])
         await _changes(api, canaries, keys, webhooks)
         await _mistakes(api, canaries, keys, webhooks)
         for _ in range(3):
