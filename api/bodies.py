@@ -31,8 +31,7 @@ async def read_body(request: web.Request, model: type[_Model], *, context: objec
 
 def read_query(request: web.Request, model: type[_Model], *, context: object = None) -> _Model:
     """The query as a model; Refused if it is not one."""
-    names = list(request.query)
-    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    twice = [name for name in dict.fromkeys(request.query) if len(request.query.getall(name)) > 1]
     if twice:
         raise invalid([FieldError(name[:_NAME_CHARACTERS_MAX], "is there twice") for name in twice], what="query")
     return validated(dict(request.query), model, context=context, what="query")
