@@ -72,7 +72,7 @@ class Keys:
             account_id=account.account_id,
             scopes=scopes_of(wanted.scope),
             expires_at_ms=expires_at_ms,
-            made_by=maker.key_id,
+            made_by=maker.actor,
         )
         token = links.write(link, key=self._settings.master_keys[0])
         # Behind the #, so that no server's log and no Referer ever has it.
