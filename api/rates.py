@@ -11,9 +11,7 @@ from hookline.api.problems import too_many_requests
 
 
 class Rates:
-    """Counts by key, and all links together that one key made into one account. Only what was found right is counted, so
-    what is kept is bounded.
-    """
+    """Counts by key; links by the key that made them and their account. Only what was found right is counted: that bounds it."""
 
     def __init__(self, per_minute: int) -> None:
         self._limit = RateLimitItemPerMinute(per_minute) if per_minute else None
