@@ -33,6 +33,7 @@ async def read_body(request: web.Request, model: type[_Model], *, context: objec
 
 def read_query(request: web.Request, model: type[_Model], *, context: object = None) -> _Model:
     """The query as a model; Refused if it is not one."""
+    # By items: iterating over it or its keys gives each name once.
     times = Counter(name for name, _ in request.query.items())
     twice = [name for name, count in times.items() if count > 1][:_ERRORS_MAX]
     if twice:

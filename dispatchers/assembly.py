@@ -51,6 +51,7 @@ def build_worker(parts: Parts) -> Worker:
             session=parts.session,
             master_keys=parts.settings.master_keys,
             asymmetric_keys=parts.settings.asymmetric_keys,
+            origin=parts.settings.origin,
             clock=parts.clock,
         ),
         recorder=recorder,

@@ -12,6 +12,7 @@ from hookline.core.asymmetric import sign, signing_key
 from hookline.core.sealing import Purpose, unseal
 from hookline.core.signing import Signer, headers_of_two, signed_content
 from hookline.core.static_headers import read_headers, sendable
+from hookline.runtime.handshake import ORIGIN
 from hookline.runtime.outbound_session import time_limits
 from hookline.runtime.settings import MasterKey
 from hookline.schemas.records import Account, Delivery, SealedSecret, Subscription
@@ -26,7 +27,7 @@ class Prepared:
     subscription: Subscription  # this very one: two changes of unknown fate may bear the same version
     account: Account | None  # this very one, too
     url: URL
-    static_headers: Mapping[str, str]
+    same_headers: CIMultiDict[str]  # of every request
     signer: Signer
     coming: Signer | None
     account_key: Ed25519PrivateKey | None
@@ -36,7 +37,7 @@ class Prepared:
         """The headers of a request that starts now: the subscription's own, and ours, which win."""
         delivery_id, timestamp_s, body = delivery.delivery_id, started_at_ms // 1_000, delivery.body
         current, coming = self._signers(started_at_ms)
-        headers = CIMultiDict(self.static_headers)
+        headers = self.same_headers.copy()
         if coming is None:
             headers.update(current.headers(delivery_id=delivery_id, timestamp_s=timestamp_s, body=body))
         else:
@@ -64,11 +65,16 @@ class Preparer:
         *,
         master_keys: Sequence[MasterKey],
         asymmetric_keys: Sequence[MasterKey],
+        origin: str,
         limits: aiohttp.ClientTimeout,
     ) -> None:
-        """Of `asymmetric_keys` the first signs; `limits`: of a subscription that has none of its own."""
+        """Of `asymmetric_keys` the first signs; `limits`: of a subscription that has none of its own.
+
+        `origin`: the name under which endpoints of accounts that check ownership have agreed to be called.
+        """
         self._keys = tuple(master_keys)
         self._asymmetric_key = asymmetric_keys[0] if asymmetric_keys else None
+        self._origin = origin
         self._limits = limits
         self._prepared: dict[str, Prepared] = {}
 
@@ -90,12 +96,19 @@ class Preparer:
             subscription=subscription,
             account=account,
             url=self._url(subscription, static_headers),
-            static_headers=static_headers,
+            same_headers=self._same_headers(static_headers, account),
             signer=self._signer(subscription, subscription.secret),
             coming=coming,
             account_key=self._account_key(account),
             limits=self._limits if subscription.timeout_s is None else time_limits(subscription.timeout_s),
         )
+
+    def _same_headers(self, static_headers: Mapping[str, str], account: Account | None) -> CIMultiDict[str]:
+        headers = CIMultiDict(static_headers)
+        headers["Content-Type"] = "application/json"
+        if account is not None and account.checks_ownership:
+            headers[ORIGIN] = self._origin
+        return headers
 
     def _account_key(self, account: Account | None) -> Ed25519PrivateKey | None:
         if account is None or not account.signs_ed25519 or self._asymmetric_key is None:

@@ -21,7 +21,7 @@ from hookline.runtime.kafka_reader import KafkaReader
 from hookline.runtime.kafka_writer import open_writer
 from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.metrics import Metrics
-from hookline.runtime.outbound_session import open_session, trusting
+from hookline.runtime.outbound_session import session_of
 from hookline.runtime.readers import Readers, reading_all
 from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
@@ -61,21 +61,13 @@ async def _opened(stack: AsyncExitStack, settings: Settings, lifetime: Lifetime)
     """What worker and forwarder share, open while the stack is."""
     metrics, catalogue = Metrics(CollectorRegistry()), load_catalogue()
     topics, codec = settings.topics(catalogue.domains), Codec(catalogue)
-    session = open_session(
-        reach=settings.reach(),
-        timeout_s=settings.request_timeout_s,
-        dns_servers=settings.dns_servers,
-        lookup_timeout_s=settings.lookup_timeout_s,
-        metrics=metrics,
-        tls=trusting(settings.endpoint_ca_file),
-    )
     view = open_view(settings, topics=topics, codec=codec, metrics=metrics, on_fatal=lifetime.fail)
     writer = open_writer(settings.bootstrap_servers, linger_ms=_LINGER_MS, on_fatal=lifetime.fail)
     return Parts(
         settings=settings,
         topics=topics,
         codec=codec,
-        session=await stack.enter_async_context(session),
+        session=await stack.enter_async_context(session_of(settings, metrics)),
         view=await stack.enter_async_context(view),
         writer=await stack.enter_async_context(writer),
         clock=SystemClock(),

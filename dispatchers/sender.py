@@ -38,10 +38,13 @@ class Sender:
         session: aiohttp.ClientSession,
         master_keys: Sequence[MasterKey],
         asymmetric_keys: Sequence[MasterKey],
+        origin: str,
         clock: Clock,
     ) -> None:
         self._session = session
-        self._preparer = Preparer(master_keys=master_keys, asymmetric_keys=asymmetric_keys, limits=session.timeout)
+        self._preparer = Preparer(
+            master_keys=master_keys, asymmetric_keys=asymmetric_keys, origin=origin, limits=session.timeout
+        )
         self._clock = clock
 
     async def send(self, delivery: Delivery, subscription: Subscription, account: Account | None) -> Sent:

@@ -67,7 +67,7 @@ class SubscriptionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedSecret:
-    """A signing secret, encrypted with AES-256-GCM; associated data: account id and subscription id."""
+    """What is secret of a subscription, encrypted with AES-256-GCM; associated data: purpose, account id, subscription id."""
 
     key_id: str
     nonce: bytes

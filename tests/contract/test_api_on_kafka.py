@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -16,9 +15,9 @@ from fakes.configuration import short_settings
 from fakes.fanout import until
 from fakes.judgements import disabling
 from fakes.kafka import make_topics, read, write
+from fakes.replicas import new_account, replica
 from hookline.api.run import run_api
 from hookline.runtime.admin import Size, TopicAdmin
-from hookline.runtime.keys import new_api_key
 from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
@@ -38,31 +37,7 @@ async def settings(bootstrap: str, prefix: str, tmp_path: Path) -> Settings:
 
 
 async def new_key(settings: Settings) -> str:
-    text, record = new_api_key("acct_1", 0)
-    pairs = [(record.key_id.encode(), CODEC.encode(record))]
-    await asyncio.to_thread(write, settings.bootstrap_servers, settings.topics().accounts, pairs)
-    return text
-
-
-@asynccontextmanager
-async def role(settings: Settings, key: str) -> AsyncIterator[Caller]:
-    """The role as a process runs it, ready to answer."""
-    lifetime, port = Lifetime(), asyncio.get_running_loop().create_future()
-    running = asyncio.create_task(run_api(settings, lifetime, says=port.set_result))
-    try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{await asyncio.wait_for(port, 10)}") as session:
-            call = Caller(session, key)
-            await answered(call)
-            yield call
-    finally:
-        lifetime.stop()
-        await asyncio.wait_for(running, 30)
-
-
-async def answered(call: Caller) -> None:
-    async with asyncio.timeout(30):
-        while (await call("GET", "/webhooks")).status == 503:
-            await asyncio.sleep(0.05)
+    return await new_account(settings)
 
 
 @asynccontextmanager
@@ -95,11 +70,11 @@ async def disabled(call: Caller, path: str) -> Any:
 
 async def test_what_was_confirmed_is_there_for_whoever_starts_next(settings: Settings) -> None:
     key = await new_key(settings)
-    async with role(settings, key) as call:
+    async with replica(settings, key) as call:
         kept, gone = await call.made(description="kept", secret="given"), await call.made()
         assert (await call("PUT", f"/webhooks/{kept['id']}", {"status": "paused"})).status == 200
         assert (await call("DELETE", f"/webhooks/{gone['id']}")).status == 204
-    async with role(settings, key) as call:
+    async with replica(settings, key) as call:
         assert (await call("GET", f"/webhooks/{kept['id']}")).json == {**kept, "status": "paused"}
         assert (await call("GET", "/webhooks")).json["total"] == 1
         assert (await call("GET", f"/webhooks/{kept['id']}/deliveries")).json == {"deliveries": []}
@@ -108,7 +83,7 @@ async def test_what_was_confirmed_is_there_for_whoever_starts_next(settings: Set
 
 async def test_a_change_is_visible_in_another_process_soon(settings: Settings) -> None:
     key = await new_key(settings)
-    async with role(settings, key) as one, role(settings, key) as other:
+    async with replica(settings, key) as one, replica(settings, key) as other:
         made = await one.made()
         async with asyncio.timeout(5):
             while (await other("GET", f"/webhooks/{made['id']}")).status == 404:
@@ -117,7 +92,7 @@ async def test_a_change_is_visible_in_another_process_soon(settings: Settings) -
 
 async def test_what_a_dispatcher_disables_is_shown_and_matches_nothing_until_it_is_enabled(settings: Settings) -> None:
     key, topics = await new_key(settings), settings.topics()
-    async with role(settings, key) as call, following(settings) as fanout:
+    async with replica(settings, key) as call, following(settings) as fanout:
         made = await call.made(secret="given")
         path = f"/webhooks/{made['id']}"
         await until(lambda: matched(fanout) == [made["id"]])
@@ -134,7 +109,7 @@ async def test_what_a_dispatcher_disables_is_shown_and_matches_nothing_until_it_
         )  # judged before, and late
         await fanout.wait_applied(topics.endpoint_state, 1, timeout_s=10)
         assert matched(fanout) == [made["id"]]
-    async with role(settings, key) as call, following(settings) as fanout:
+    async with replica(settings, key) as call, following(settings) as fanout:
         assert (await call("GET", path)).json == made
         await fanout.wait_ready()
         assert matched(fanout) == [made["id"]]
@@ -157,7 +132,7 @@ async def test_a_topic_that_an_older_release_did_not_make_is_waited_for_and_name
 
 
 async def test_a_deleted_webhook_leaves_tombstones_of_what_was_judged(settings: Settings) -> None:
-    async with role(settings, await new_key(settings)) as call:
+    async with replica(settings, await new_key(settings)) as call:
         made = await call.made()
         assert (await call("DELETE", f"/webhooks/{made['id']}")).status == 204
     left = await asyncio.to_thread(read, settings.bootstrap_servers, settings.topics().endpoint_state)
@@ -167,26 +142,26 @@ async def test_a_deleted_webhook_leaves_tombstones_of_what_was_judged(settings: 
 
 async def test_a_secret_never_lies_in_kafka_in_clear(settings: Settings) -> None:
     key = await new_key(settings)
-    async with role(settings, key) as call:
+    async with replica(settings, key) as call:
         await call.made(secret="a canary in the mine")
         drawn = (await call.made())["secret"]
     topics = settings.topics()
     records = await asyncio.to_thread(read, settings.bootstrap_servers, topics.subscriptions, topics.accounts)
     everything = b"".join(record.value or b"" for record in records)
-    assert len(records) == 3
+    assert len(records) == 4  # two webhooks, an account and its key
     for secret in ("a canary in the mine", drawn, drawn.removeprefix("whsec_"), key, key[20:60]):
         assert secret.encode() not in everything
 
 
 async def test_a_test_delivery_waits_for_the_configuration_it_was_made_under(settings: Settings) -> None:
-    async with role(settings, await new_key(settings)) as call:
+    async with replica(settings, await new_key(settings)) as call:
         made = await call.made()
         accepted = await call("POST", f"/webhooks/{made['id']}/test", {"event": "order.created"})
     topics = settings.topics()
     written = await asyncio.to_thread(read, settings.bootstrap_servers, topics.deliveries, topics.subscriptions)
     delivery = CODEC.decode(written[0].value, Delivery)
     assert delivery.delivery_id == accepted.json["delivery_id"]
-    assert delivery.config_offset == written[1].offset + 1
+    assert delivery.config_offset == written[1].offset + 2  # behind it is the marker of its transaction
     assert written[0].key == made["id"].encode()
 
 

@@ -1,22 +1,21 @@
 """Static headers and sealed URLs: they reach the endpoint, and nothing else."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 from prometheus_client import generate_latest
 
-from fakes.attempts import attempting
-from fakes.configuration import delivery, sealed_for, subscription, with_secrets
+from fakes.attempts import ORIGIN, attempting
+from fakes.configuration import account, delivery, sealed_for, subscription, with_secrets
 from fakes.dispatching import TOPICS, dispatching, until
 from fakes.endpoint import answer, endpoint
 from fakes.hostile import ALL, HEAD, listening, reset_at_once, saying
+from fakes.lines import Lines, logged
 from hookline.core.address import Reach
 from hookline.core.sealing import Purpose
 from hookline.core.verdict import Answer, NoAnswer, Trouble
-from hookline.runtime.logs import LineFormatter
 from hookline.runtime.settings import MasterKey
 from hookline.schemas.records import Subscription
 
@@ -37,33 +36,10 @@ OURS = {
 }
 
 
-class Lines(logging.Handler):
-    """Every line that anybody logs, as the roles would write it."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.NOTSET)
-        self.setFormatter(LineFormatter())
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(self.format(record) + repr(record.args))
-
-    def show(self, *texts: str) -> bool:
-        return any(text in line for text in texts for line in self.lines)
-
-
 @pytest.fixture
 def lines() -> Iterator[Lines]:
-    found, root = Lines(), logging.getLogger()
-    loggers = [root, *map(logging.getLogger, ("hookline", "hookline.dispatcher", "aiohttp", "asyncio"))]
-    levels = [each.level for each in loggers]
-    for each in loggers:
-        each.setLevel(logging.DEBUG)
-    root.addHandler(found)
-    yield found
-    root.removeHandler(found)
-    for each, level in zip(loggers, levels, strict=True):
-        each.setLevel(level)
+    with logged() as found:
+        yield found
 
 
 @pytest.fixture
@@ -244,3 +220,11 @@ async def test_an_answer_that_is_no_http_is_told_without_the_url(lines: Lines) -
     async with listening(saying(HEAD.replace(b"200", b"2x0") + b"\r\n")) as port, attempting() as attempt:
         assert (await attempt.of(secretive(f"http://127.0.0.1:{port}/"))).reply == NoAnswer(Trouble.PROTOCOL)
     assert not lines.show(*SECRETS)
+
+
+@pytest.mark.parametrize(("checks", "origins"), [(True, [ORIGIN]), (False, [])])
+async def test_an_endpoint_that_agreed_to_be_called_is_told_by_whom(checks: bool, origins: list[str]) -> None:
+    async with endpoint() as (url, seen), attempting() as attempt:
+        goal = with_secrets(subscription(url), headers={"Webhook-Request-Origin": "other.example"})
+        await attempt.of(goal, account=account(checks_ownership=checks))
+    assert seen[0].headers.getall("WebHook-Request-Origin", []) == origins

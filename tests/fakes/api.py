@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from fakes.configuration import short_settings
 from hookline.api.app import build_app
+from hookline.api.asking import Asking
 from hookline.api.ports import Parts
 from hookline.api.server import listening
 from hookline.core.rendering import Renderer
@@ -24,6 +25,7 @@ from hookline.runtime.history_questions import DeliveryRow, LogRow
 from hookline.runtime.keys import new_api_key
 from hookline.runtime.log import KafkaRecord, TopicPartition, Written
 from hookline.runtime.metrics import Metrics
+from hookline.runtime.outbound_session import open_session
 from hookline.runtime.settings import Settings
 from hookline.runtime.view import View
 from hookline.schemas.codec import Codec
@@ -106,11 +108,6 @@ class MemoryChanges:
                     await self._view.wait_applied(each.topic, each.offset, timeout_s=self._answer_s)
         except NotYet as error:
             raise Unapplied("the view is behind") from error
-
-
-class AnyEndpoint:
-    async def objection(self, _url: str) -> str | None:
-        return None
 
 
 @dataclass(slots=True)
@@ -223,8 +220,10 @@ async def running_api(*, answer_s: float = 5, clock: Clock | None = None, **chan
     """The API on a free port; `changes` are settings."""
     admin_key, _ = new_api_key("", 0)
     settings = replace(short_settings("", "t.", admin_key=admin_key), **changes)  # type: ignore[arg-type]  # the tests name real settings
-    async with _running(_parts(settings, answer_s, clock or SystemClock()), answer_s) as api:
-        yield api
+    async with open_session(reach=settings.reach(), timeout_s=5) as outbound:
+        parts = _parts(settings, answer_s, clock=clock or SystemClock(), outbound=outbound)
+        async with _running(parts, answer_s) as api:
+            yield api
 
 
 @asynccontextmanager
@@ -271,7 +270,7 @@ async def judge(api: Api, judgement: Disabling | EndpointHealth) -> None:
     await api.view.wait_applied(topic, written.offset, timeout_s=5)
 
 
-def _parts(settings: Settings, answer_s: float, clock: Clock) -> Parts:
+def _parts(settings: Settings, answer_s: float, *, clock: Clock, outbound: aiohttp.ClientSession) -> Parts:
     metrics, topics = Metrics(CollectorRegistry()), settings.topics()
     view = View(topics=topics, codec=CODEC, metrics=metrics)
     log = MemoryLog(view)
@@ -279,7 +278,7 @@ def _parts(settings: Settings, answer_s: float, clock: Clock) -> Parts:
         view=view,
         changes=MemoryChanges(log, view, answer_s=answer_s),
         writer=log,
-        endpoints=AnyEndpoint(),
+        endpoints=Asking(outbound, origin=settings.origin),
         history=ScriptedHistory(),
         codec=CODEC,
         catalogue=CATALOGUE,

@@ -15,6 +15,7 @@ from hookline.runtime.settings import MasterKey
 from hookline.schemas.records import Account, Subscription
 
 LOOPBACK = Reach(loopback=True)
+ORIGIN = "hookline.example"
 
 
 @dataclass(slots=True)
@@ -49,5 +50,12 @@ async def attempting(
     async with open_session(
         reach=reach, timeout_s=timeout_s, dns_servers=dns_servers, lookup_timeout_s=lookup_timeout_s, tls=tls
     ) as session:
-        clock, keys = SystemClock(), (MASTER_KEY,)
-        yield Attempting(Sender(session=session, master_keys=keys, asymmetric_keys=asymmetric_keys, clock=clock))
+        yield Attempting(
+            Sender(
+                session=session,
+                master_keys=(MASTER_KEY,),
+                asymmetric_keys=asymmetric_keys,
+                origin=ORIGIN,
+                clock=SystemClock(),
+            )
+        )

@@ -14,13 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.main import get_command
 
 from fakes.documents import ROOT, blocks, documents, python_blocks
+from fakes.endpoint import endpoint
 from hookline.cli.app import app
+from hookline.core.address import Reach
 from hookline.core.asymmetric import public_key_text, sign, signing_key
 from hookline.core.signing import signature_headers
+from hookline.runtime.handshake import Agreed, Refusal, Refused, agreed
+from hookline.runtime.outbound_session import open_session
 from hookline.runtime.settings import MasterKey, table
 
 BODY = '{"event":"user.created","data":{"username":"zoë"}}'.encode()
@@ -136,6 +141,22 @@ def test_the_guides_check_with_a_public_key_works() -> None:
     assert not check(BODY, with_account_signature(old, key), known)
     assert not check(BODY, {}, known)
     assert not check(BODY, dict.fromkeys(headers, "v1a,x"), known)
+
+
+async def test_the_guides_answer_to_the_question_gives_permission() -> None:
+    names: dict[str, Any] = {}
+    (block,) = [each for each in python_blocks(GUIDE) if "def answer_to_options" in each]
+    exec(block, names)  # noqa: S102 - our own documentation
+
+    async def step(request: web.Request) -> web.Response:
+        status, headers = names["answer_to_options"](dict(request.headers))
+        return web.Response(status=status, headers=headers)
+
+    async with endpoint(step) as (url, _), open_session(reach=Reach(loopback=True), timeout_s=5) as session:
+        assert await agreed(session, url, origin="hookline.example.com") == Agreed()
+        refused = await agreed(session, url, origin="other.example.com")
+    assert isinstance(refused, Refused)
+    assert refused.why is Refusal.STATUS
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="the example is for Node, which is not here")

@@ -3,6 +3,7 @@
 from mutants.mutant import Mutant
 from mutants.of_isolation import ENDPOINTS, ISOLATION
 from mutants.of_records import BITMAPS, COMMITS, REPEATS
+from mutants.of_sending import SENDING
 from mutants.of_writes import STALE, WRITES
 
-MUTANTS: tuple[Mutant, ...] = (*COMMITS, *BITMAPS, *REPEATS, *WRITES, *STALE, *ISOLATION, *ENDPOINTS)
+MUTANTS: tuple[Mutant, ...] = (*COMMITS, *BITMAPS, *REPEATS, *WRITES, *STALE, *ISOLATION, *ENDPOINTS, *SENDING)

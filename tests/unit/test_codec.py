@@ -394,8 +394,7 @@ class RegistryFraming:
 def test_a_registrys_framing_is_a_second_class_and_no_rewrite() -> None:
     ids = {fingerprint: number for number, fingerprint in enumerate(CATALOGUE.by_fingerprint, start=100)}
     codec = Codec(CATALOGUE, framing=RegistryFraming(ids))
-    value = codec.encode(ACCOUNT)
-    assert value[:5] == struct.pack(">bI", 0, ids[CATALOGUE.newest["account"].fingerprint])
-    assert value[5:] == CODEC.encode(ACCOUNT)[10:]
+    value, number = codec.encode(ACCOUNT), ids[CATALOGUE.newest["account"].fingerprint]
+    assert (value[:5], value[5:]) == (struct.pack(">bI", 0, number), CODEC.encode(ACCOUNT)[10:])
     assert codec.decode(value, Account) == ACCOUNT
     assert codec.decode_event(codec.encode_event(order())) == order()

@@ -71,7 +71,8 @@ async def configuring(settings: Settings) -> AsyncIterator[Configuring]:
 
     async with open_view(settings, topics=topics, codec=codec, metrics=metrics, on_fatal=fail) as view:
         await _read(view, failed)
-        async with open_changes(settings, topics=topics, view=view, metrics=metrics, answer_s=_ANSWER_S) as changes:
+        opened = open_changes(settings.bootstrap_servers, topics=topics, view=view, metrics=metrics, answer_s=_ANSWER_S)
+        async with opened as changes:
             yield Configuring(view=view, changes=changes, codec=codec, topics=topics)
 
 

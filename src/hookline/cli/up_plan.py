@@ -72,6 +72,7 @@ def environment(
         instance_id=f"{name}-{part}",
         health_port=ports.health.get(part, 0),
         master_keys=settings.master_keys if part in _SEALING else (),
+        admin_key=settings.admin_key if part is Part.API else "",
         asymmetric_keys=settings.asymmetric_keys if part in _SEALING else (),
     )
     rest = {variable: value for variable, value in inherited.items() if not variable.startswith("HOOKLINE_")}

@@ -33,7 +33,6 @@ from hookline.runtime.settings import Settings
 from hookline.runtime.supervisor import Program, Supervisor, fresh_log
 from hookline.runtime.tasks import Tasks
 from hookline.schemas.catalogue import Catalogue
-from hookline.schemas.codec import Codec
 from hookline.schemas.errors import NotYet
 
 _READY_S = 120.0  # 5 s; a slow machine may take long to import everything six times at once

@@ -4,7 +4,7 @@ import asyncio
 import math
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from hookline.runtime.metrics import Metrics
 from hookline.runtime.outbound_connection import HEAD_BYTES_MAX, BoundedConnection
 from hookline.runtime.outbound_guard import Guard
 from hookline.runtime.outbound_resolver import Resolver
+from hookline.runtime.settings import Settings
 from hookline.schemas.errors import ConfigError
 
 USER_AGENT = f"Hookline/{__version__}"
@@ -45,6 +46,18 @@ class _Connector(aiohttp.TCPConnector):
         except asyncio.CancelledError as error:
             error.args = (CONNECTING,)
             raise
+
+
+def session_of(settings: Settings, metrics: Metrics) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
+    """The session that these settings ask for."""
+    return open_session(
+        reach=settings.reach(),
+        timeout_s=settings.request_timeout_s,
+        dns_servers=settings.dns_servers,
+        lookup_timeout_s=settings.lookup_timeout_s,
+        metrics=metrics,
+        tls=trusting(settings.endpoint_ca_file),
+    )
 
 
 @asynccontextmanager
@@ -89,7 +102,7 @@ async def open_session(
             auto_decompress=False,
             trust_env=False,
             timeout=time_limits(timeout_s),
-            headers={"User-Agent": USER_AGENT, "Content-Type": "application/json", "Accept-Encoding": "identity"},
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             max_line_size=HEAD_BYTES_MAX,
             max_field_size=HEAD_BYTES_MAX,
             read_bufsize=_READ_BUFFER_BYTES,

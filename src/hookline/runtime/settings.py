@@ -20,6 +20,7 @@ from hookline.schemas.tiers import tier_ms, tier_name
 from hookline.schemas.topics import POSTPONED_TIERS_MS, RETRY_TIERS_MS, Topics
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_ORIGIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _DAY_MS = 86_400_000
 _PORT_MAX = 65_535
 
@@ -206,7 +207,7 @@ class Settings:
 
     master_keys: tuple[MasterKey, ...] = _setting(
         (),
-        "keys that seal signing secrets: id:base64 of 32 bytes, the newest first",
+        "keys that seal secrets, static headers and URLs: id:base64 of 32 bytes, the newest first",
         parse=_master_keys,
         show=_show_secret,
     )
@@ -230,7 +231,9 @@ class Settings:
     requests_per_minute: int = _setting(
         6_000, "requests with one API key that one API process answers in a minute; 0: any number", at_least=0
     )
-    origin: str = _setting("hookline", "the name under which endpoints are asked whether they may be called")
+    origin: str = _setting(
+        "hookline", "the name under which endpoints are asked whether they may be called, such as hooks.example.com"
+    )
     subscriptions_max: int = _setting(100, "webhooks of one account", at_least=1)
     health_host: str = _setting("127.0.0.1", "address that /metrics, /healthz and /readyz listen on")
     health_port: int = _setting(
@@ -257,6 +260,8 @@ class Settings:
             _check_bounds(each, getattr(self, each.name))
         if self.log_level not in {"debug", "info", "warning", "error"}:
             raise ConfigError(f"HOOKLINE_LOG_LEVEL is {self.log_level!r}; it must be debug, info, warning or error")
+        if _ORIGIN.fullmatch(self.origin) is None:
+            raise ConfigError("HOOKLINE_ORIGIN is no host name; it must be one, such as hooks.example.com")
         self.topics()
 
     def topics(self, domains: tuple[str, ...] = ("user", "order", "payment")) -> Topics:

@@ -1,0 +1,169 @@
+"""The configuration out of Kafka and back into it, and secrets sealed anew, by the commands an operator runs."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.api import Caller
+from fakes.configuration import MASTER_KEY, short_settings
+from fakes.judgements import disabling
+from fakes.kafka import make_topics, read, remove_topic, write
+from fakes.replicas import new_account, replica
+from hookline.runtime.catalogue import load_catalogue
+from hookline.runtime.keys import new_api_key
+from hookline.runtime.settings import MasterKey, Settings, as_env
+from hookline.schemas.codec import Codec
+from hookline.schemas.records import Subscription, disabling_key
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
+CODEC = Codec(load_catalogue())
+NEW_KEY = MasterKey("k2", bytes(range(100, 132)))
+
+
+@pytest.fixture
+async def settings(bootstrap: str, prefix: str, tmp_path: Path) -> Settings:
+    admin_key, _ = new_api_key("", 0)
+    made = short_settings(bootstrap, prefix, api_port=0, data_dir=tmp_path, admin_key=admin_key)
+    await asyncio.to_thread(make_topics, bootstrap, made.topics())
+    return made
+
+
+async def command(settings: Settings, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HOOKLINE_")}
+    return await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "hookline", *arguments],
+        env=kept | dict(as_env(settings)),
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+
+
+async def made_some(call: Caller) -> list[str]:
+    """Webhooks of every kind."""
+    plain = await call.made(secret="canary-signs", description="plain")
+    full = await call.made(
+        url="https://example.com/hook?token=canary-query",
+        headers={"X-Token": "canary-header"},
+        uid="full",
+        metadata={"n": 1},
+        events=["*"],
+    )
+    turning = await call.made()
+    assert (await call("POST", f"/webhooks/{turning['id']}/secret/rotate", {"overlap_s": 3_600})).status == 200
+    return [plain["id"], full["id"], turning["id"]]
+
+
+async def everything(call: Caller, webhooks: list[str]) -> list[Any]:
+    found = [(await call("GET", f"/webhooks/{each}")).json for each in webhooks]
+    found += [(await call("GET", f"/webhooks/{each}/secret")).json for each in webhooks]
+    return [*found, (await call("GET", "/account")).json]
+
+
+async def test_a_configuration_that_was_deleted_is_all_there_after_its_import(settings: Settings) -> None:
+    key, topics, bootstrap = await new_account(settings), settings.topics(), settings.bootstrap_servers
+    async with replica(settings, key) as call:
+        webhooks = await made_some(call)
+        judged = disabling(_subscription(settings, webhooks[0]))
+        pairs = [(disabling_key(webhooks[0]), CODEC.encode(judged))]
+        await asyncio.to_thread(write, bootstrap, topics.endpoint_state, pairs)
+        async with asyncio.timeout(10):
+            while (await call("GET", f"/webhooks/{webhooks[0]}")).json["status"] != "disabled":
+                await asyncio.sleep(0.02)
+        before = await everything(call, webhooks)
+    exported = await command(settings, "config", "export")
+    assert exported.returncode == 0, exported.stderr
+    assert "canary" not in exported.stdout
+    for topic in (topics.subscriptions, topics.accounts, topics.endpoint_state):
+        await asyncio.to_thread(remove_topic, bootstrap, topic)
+    await asyncio.to_thread(make_topics, bootstrap, topics)
+    imported = await command(settings, "config", "import", "-", "--json", given=exported.stdout)
+    assert imported.returncode == 0, imported.stderr
+    assert json.loads(imported.stdout) == {"written": 6, "same": 0, "newer": 0}
+    async with replica(settings, key) as call:
+        assert await everything(call, webhooks) == before
+    again = await command(settings, "config", "import", "-", given=exported.stdout)
+    assert again.stdout == "0 written, 6 were there already, 0 are newer in Kafka.\n"
+
+
+async def test_an_import_does_not_write_over_what_is_newer(settings: Settings) -> None:
+    key = await new_account(settings)
+    async with replica(settings, key) as call:
+        made = await call.made(description="then")
+        exported = await command(settings, "config", "export")
+        assert (await call("PATCH", f"/webhooks/{made['id']}", {"description": "now"})).status == 200
+        kept = await command(settings, "config", "import", "-", "--json", given=exported.stdout)
+        assert json.loads(kept.stdout)["newer"] == 1
+        assert (await call("GET", f"/webhooks/{made['id']}")).json["description"] == "now"
+        replaced = await command(settings, "config", "import", "-", "--replace", "--json", given=exported.stdout)
+        assert json.loads(replaced.stdout)["written"] == 1
+        async with asyncio.timeout(5):
+            while (await call("GET", f"/webhooks/{made['id']}")).json["description"] != "then":
+                await asyncio.sleep(0.02)
+
+
+async def test_what_is_no_export_is_refused_whole(settings: Settings) -> None:
+    exported = await command(settings, "config", "export")
+    for given, said in (("", "line 1 is not"), (exported.stdout + "rubbish\n", "line 2 is not JSON")):
+        refused = await command(settings, "config", "import", "-", given=given)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert said in refused.stderr
+    missing = await command(settings, "config", "import", "/nowhere/at/all")
+    assert (missing.returncode, "can't be read" in missing.stderr) == (2, True)
+
+
+async def test_everything_is_sealed_anew_under_a_new_master_key_while_the_api_serves(settings: Settings) -> None:
+    key = await new_account(settings)
+    ring = replace(settings, master_keys=(NEW_KEY, MASTER_KEY))
+    async with replica(settings, key) as call:
+        webhooks = await made_some(call)
+        before = await everything(call, webhooks)
+    async with replica(ring, key) as call:
+        editions = [(await call("GET", f"/webhooks/{each}")).headers["ETag"] for each in webhooks]
+        ran = await command(ring, "secrets", "rewrap", "--json")
+        assert json.loads(ran.stdout) == {"webhooks": 3, "rewrapped": 3, "keys": {"k2": 3}}, ran.stderr
+        assert [(await call("GET", f"/webhooks/{each}")).headers["ETag"] for each in webhooks] == editions
+        assert await everything(call, webhooks) == before
+        again = await command(ring, "secrets", "rewrap")
+        assert again.stdout.startswith("0 of 3 webhooks were sealed anew under k2.")
+    async with replica(replace(settings, master_keys=(NEW_KEY,)), key) as call:
+        assert await everything(call, webhooks) == before
+
+
+async def test_without_the_old_master_key_nothing_is_sealed_anew(settings: Settings) -> None:
+    async with replica(settings, await new_account(settings)) as call:
+        await call.made()
+    ran = await command(replace(settings, master_keys=(NEW_KEY,)), "secrets", "rewrap")
+    assert (ran.returncode, "k1" in ran.stderr) == (2, True)
+
+
+async def test_an_account_that_a_command_made_is_served_and_audited(settings: Settings) -> None:
+    made = await command(settings, "accounts", "create", "Acme", "--json")
+    assert made.returncode == 0, made.stderr
+    account = json.loads(made.stdout)
+    async with replica(settings, account["api_key"]) as call:
+        assert (await call("GET", "/account")).json["account"]["name"] == "Acme"
+    written = await asyncio.to_thread(read, settings.bootstrap_servers, settings.topics().audit)
+    assert len(written) == 2
+    assert account["api_key"][20:60].encode() not in b"".join(each.value or b"" for each in written)
+
+
+async def test_the_drawn_key_of_an_administrator_is_one(settings: Settings) -> None:
+    drawn = (await command(settings, "accounts", "admin-key")).stdout.strip()
+    async with replica(replace(settings, admin_key=drawn), drawn) as call:
+        assert (await call("GET", "/accounts")).json == {"accounts": [], "total": 0}
+
+
+def _subscription(settings: Settings, webhook_id: str) -> Subscription:
+    records = read(settings.bootstrap_servers, settings.topics().subscriptions)
+    return CODEC.decode(next(each.value for each in records if each.key == webhook_id.encode()), Subscription)

@@ -1,0 +1,70 @@
+"""The configuration as text: what is exported comes back as it was, and what is no export is refused by its line."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from fakes.configuration import SECRET, subscription
+from fakes.judgements import disabling, health
+from hookline.core.portable import Configured, Step, lines, records, step
+from hookline.runtime.catalogue import load_catalogue
+from hookline.runtime.keys import new_api_key
+from hookline.schemas.codec import Codec
+from hookline.schemas.errors import ContractError
+from hookline.schemas.records import Account
+
+CODEC = Codec(load_catalogue())
+
+
+def everything() -> list[Configured]:
+    one = subscription("https://example.com/hook")
+    return [
+        Account(account_id="acct_1", name="Größe \u2028", created_at_ms=1),
+        new_api_key("acct_1", 1)[1],
+        one,
+        disabling(one),
+        health(one, opened=1),
+    ]
+
+
+def test_what_is_exported_comes_back_as_it_was() -> None:
+    text = "\n".join(lines(everything_made := everything(), CODEC))
+    assert list(records(text.splitlines(), CODEC)) == everything_made
+    assert SECRET not in text
+
+
+def test_each_line_says_what_it_is() -> None:
+    kinds = [json.loads(line).get("kind") for line in lines(everything(), CODEC)]
+    assert kinds == [None, "Account", "ApiKey", "Subscription", "Disabling", "EndpointHealth"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text[1:], "line 1 is not"),
+        (lambda _text: [], "line 1 is not"),
+        (lambda text: [*text[:2], "nonsense", *text[2:]], "line 3 is not JSON"),
+        (lambda text: [*text[:2], "[" * 100_000], "line 3 is not JSON"),
+        (lambda text: [*text[:2], "[]"], "line 3 holds no record"),
+        (lambda text: [*text[:2], '{"avro": 7}'], "line 3 holds no record"),
+        (lambda text: [*text[:2], '{"avro": "AAAA"}'], "line 3 holds no record"),
+        (lambda text: [*text[:2], text[2][:-20] + '"}'], "line 3 holds no record"),
+    ],
+)
+def test_what_is_no_export_is_refused_by_its_line(change: object, said: str) -> None:
+    assert callable(change)
+    with pytest.raises(ContractError, match=said) as caught:
+        list(records(change(list(lines(everything(), CODEC))), CODEC))
+    assert "nonsense" not in str(caught.value)
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+def test_an_import_writes_what_is_missing_or_older(*, replaces: bool) -> None:
+    now = replace(subscription("https://example.com/hook"), version=5)
+    older, newer = replace(now, version=4), replace(now, version=6)
+    assert step(now, None, replaces=replaces) is Step.WRITE
+    assert step(now, now, replaces=replaces) is Step.SAME
+    assert step(now, older, replaces=replaces) is Step.WRITE
+    assert step(now, newer, replaces=replaces) is (Step.WRITE if replaces else Step.NEWER_HERE)
+    assert step(now, replace(now, description="x"), replaces=replaces) is (Step.WRITE if replaces else Step.NEWER_HERE)
