@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from hookline.api.problems import changed_meanwhile
 from hookline.schemas.records import Disabling, Subscription
 
-_TAG = re.compile(r'\s*(?:(W/)?"([^"]*)"|(\*))\s*(?:,|$)')
+# Begins with no space: where there are many, each would be looked at as the first of all that follow.
+_TAG = re.compile(r'(?:(W/)?"([^"]*)"|(\*))\s*(?:,|$)')
 
 
 def edition(subscription: Subscription, disabling: Disabling | None) -> str:

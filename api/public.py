@@ -22,6 +22,7 @@ class Public:
     def __init__(self, parts: Parts) -> None:
         self._view = parts.view
         self._keys = parts.settings.asymmetric_keys
+        self._found: dict[str, tuple[JsonWebKey, ...]] = {}
         self._document = b"{}"
         self._page = b""
 
@@ -35,8 +36,7 @@ class Public:
         if not self._view.ready:
             raise unavailable("The API is still reading its configuration.", retry_after_s=_STARTING_S)
         accounts = [each.account_id for each in self._view.accounts() if each.signs_ed25519]
-        found = [jwk(signing_key(key, account_id)) for account_id in accounts for key in self._keys]
-        return answer(JsonWebKeys(keys=tuple(JsonWebKey.model_validate(each) for each in found)))
+        return answer(JsonWebKeys(keys=tuple(key for account_id in accounts for key in self._keys_of(account_id))))
 
     async def document(self, _request: web.Request) -> web.Response:
         """`GET /openapi.json`."""
@@ -46,3 +46,10 @@ class Public:
         """`GET /docs`."""
         headers = {"Content-Security-Policy": content_security_policy()}
         return web.Response(body=self._page, content_type="text/html", charset="utf-8", headers=headers)
+
+    def _keys_of(self, account_id: str) -> tuple[JsonWebKey, ...]:
+        """Derived once: measured 45 µs for each, and anybody may ask for all of them again and again."""
+        if account_id not in self._found:
+            derived = [jwk(signing_key(key, account_id)) for key in self._keys]
+            self._found[account_id] = tuple(JsonWebKey.model_validate(each) for each in derived)
+        return self._found[account_id]

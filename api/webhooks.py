@@ -27,6 +27,7 @@ from hookline.api.requests import NewWebhook, Rules, WebhookChange, WebhookQuery
 from hookline.api.responses import Webhook
 from hookline.api.vault import Vault, digest_of
 from hookline.core.ids import idempotent_subscription_id
+from hookline.core.judgements import counts
 from hookline.core.rotation import secrets_at
 from hookline.core.sealing import Purpose
 from hookline.runtime.changes import Decision
@@ -225,9 +226,12 @@ class Webhooks:
         )
 
     def _standing(self, subscription: Subscription) -> Standing:
+        """Of this version of it, which may be one that is not written yet."""
+        health = self._view.health(subscription.subscription_id)
+        disabling = self._view.disabling(subscription.subscription_id)
         return Standing(
-            health=self._view.health(subscription.subscription_id),
-            disabling=self._view.disabling(subscription.subscription_id),
+            health=health if health is not None and counts(health, subscription) else None,
+            disabling=disabling if disabling is not None and counts(disabling, subscription) else None,
             disable_after_s=self._settings.disable_after_s,
         )
 
