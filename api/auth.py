@@ -99,7 +99,7 @@ class Gate:
     def _in_account(self, request: web.Request, caller: Caller) -> Caller:
         """The caller in the account that the request names. Of another one than their own nobody hears whether it is there."""
         given = request.headers.getall(ACCOUNT_HEADER, [])
-        named = ", ".join(given)  # of two none is meant: that is the name of no account
+        named = ", ".join(given)  # two of them are one list (RFC 9110, 5.3), and no account is called so
         if not given or named == caller.account_id:
             return caller
         if not allows(caller.scopes, Scope.ADMIN) or self._view.account(named) is None:

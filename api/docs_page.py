@@ -182,11 +182,17 @@ def _responses(schemas: Schemas, node: Node, heading: str) -> Iterator[_Html]:
     responses = mapping(node.get("responses"))
     if responses:
         yield _element("h4", heading)
+    told: dict[str, str] = {}  # by what a body is, the first status that has it: ten refusals have the same one
     for status, response in responses.items():
-        yield _response(schemas, str(status), schemas.resolved(response))
+        node = schemas.resolved(response)
+        first = told.setdefault(json.dumps(node.get("content"), default=str), str(status))
+        if first == str(status) or not node.get("content"):
+            yield _response(schemas, str(status), node, list(_contents(schemas, node)))
+        else:
+            yield _response(schemas, str(status), node, [_paragraph(f"The same body as with {first}.")])
 
 
-def _response(schemas: Schemas, status: str, node: Node) -> _Html:
+def _response(schemas: Schemas, status: str, node: Node, contents: Sequence[_Html]) -> _Html:
     first, *others = _texts(node.get("description")) or [""]
     line = [
         _element("span", f"{status} {_phrase(status)}".strip(), class_=f"status s{status[:1]}"),
@@ -196,7 +202,7 @@ def _response(schemas: Schemas, status: str, node: Node) -> _Html:
     headers = mapping(node.get("headers")).items()
     rows = [_parameter(schemas, schemas.resolved(header), str(name)) for name, header in headers]
     table = [_element("h5", "Headers"), _table(_FIELD_COLUMNS, rows, "headers")] if rows else []
-    within = [*map(_paragraph, others), *table, *_contents(schemas, node)]
+    within = [*map(_paragraph, others), *table, *contents]
     if not within:
         return _element("div", _element("p", *line), class_="answer")
     state = {"open": ""} if status.startswith("2") else {}

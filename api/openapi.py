@@ -36,7 +36,7 @@ def document(operations: Sequence[Operation], catalogue: Catalogue) -> Mapping[s
     """The document; plain JSON values."""
     paths: dict[str, dict[str, Any]] = {}
     for each in operations:
-        described = _operation(each, catalogue)
+        described = _operation(each)
         links = _links(each, operations)
         if links:
             described["responses"]["201"]["links"] = links
@@ -70,7 +70,7 @@ def _schemas(operations: Sequence[Operation], catalogue: Catalogue) -> _Schema:
     return body_schemas(came, [*went, ProblemBody], catalogue)
 
 
-def _operation(operation: Operation, catalogue: Catalogue) -> _Schema:
+def _operation(operation: Operation) -> _Schema:
     made: _Schema = {
         "operationId": operation.name,
         "tags": [operation.tag],
@@ -79,7 +79,7 @@ def _operation(operation: Operation, catalogue: Catalogue) -> _Schema:
     }
     if operation.scope is not None:
         made["description"] = f"Needs the scope `{operation.scope}`."
-    parameters = list(_parameters(operation, catalogue))
+    parameters = list(_parameters(operation))
     if parameters:
         made["parameters"] = parameters
     if operation.body is not None:
@@ -90,7 +90,7 @@ def _operation(operation: Operation, catalogue: Catalogue) -> _Schema:
     return made | {"responses": answers | problems}
 
 
-def _parameters(operation: Operation, catalogue: Catalogue) -> Iterator[_Schema]:
+def _parameters(operation: Operation) -> Iterator[_Schema]:
     for name in _parameters_in(operation.path):
         yield {
             "name": name,
@@ -100,7 +100,7 @@ def _parameters(operation: Operation, catalogue: Catalogue) -> Iterator[_Schema]
             "schema": {"type": "string", "minLength": 1},
         }
     if operation.query is not None:
-        for name, schema in query_schemas(operation.query, catalogue).items():
+        for name, schema in query_schemas(operation.query).items():
             kept = {key: value for key, value in schema.items() if key != "description"}
             yield {"name": name, "in": "query", "description": schema["description"], "schema": kept}
     for name in operation.headers:

@@ -13,6 +13,7 @@ from hookline.core.matching import patterns_of
 from hookline.schemas.catalogue import Catalogue
 
 _REF = "#/components/schemas/{model}"
+_NAMES = {EVENT_TYPE: "EventType", EVENT_PATTERN: "EventPattern"}
 _Schema = dict[str, Any]
 _Models = Sequence[type[BaseModel]]
 
@@ -25,16 +26,16 @@ def body_schemas(came: _Models, went: _Models, catalogue: Catalogue) -> _Schema:
         ref_template=_REF,
         schema_generator=_Generator,
     )
-    schemas: _Schema = _with_events(found["$defs"], _events_of(catalogue))
+    schemas: _Schema = {**_named(found["$defs"]), **_events(catalogue)}
     for name, example in EXAMPLES.items():
         schemas[name]["examples"] = [example]
     return schemas
 
 
-def query_schemas(query: type[BaseModel], catalogue: Catalogue) -> Mapping[str, _Schema]:
+def query_schemas(query: type[BaseModel]) -> Mapping[str, _Schema]:
     """By name, the schemas of a query's parameters. One is there or it is not: null is only how the model says the latter."""
     made = query.model_json_schema(schema_generator=_Generator, mode="serialization")
-    properties: Mapping[str, _Schema] = _with_events(made["properties"], _events_of(catalogue))
+    properties: Mapping[str, _Schema] = _named(made["properties"])
     return properties
 
 
@@ -58,19 +59,28 @@ class _Generator(GenerateJsonSchema):
         return super().default_schema(schema)
 
 
-def _events_of(catalogue: Catalogue) -> Mapping[str, Sequence[str]]:
-    types = tuple(catalogue.event_types)
-    patterns = dict.fromkeys(pattern for each in types for pattern in patterns_of(each))
-    return {EVENT_TYPE: types, EVENT_PATTERN: tuple(patterns)}
+def _events(catalogue: Catalogue) -> Mapping[str, _Schema]:
+    """What the formats that stand for the catalogue mean in this installation."""
+    types = list(catalogue.event_types)
+    patterns = list(dict.fromkeys(pattern for each in types for pattern in patterns_of(each)))
+    return {
+        _NAMES[EVENT_TYPE]: {"type": "string", "enum": types, "description": "An event type of this installation."},
+        _NAMES[EVENT_PATTERN]: {
+            "type": "string",
+            "enum": patterns,
+            "description": "An event type of this installation, `order.*` for all below a word, or `*` for all there are.",
+        },
+    }
 
 
-def _with_events(value: Any, events: Mapping[str, Sequence[str]]) -> Any:
+def _named(value: Any) -> Any:
+    """The schema with a reference for each format that stands for the catalogue."""
     match value:
-        case {"type": "string", "format": str(kind)} if kind in events:
-            return {**value, "enum": list(events[kind])}
+        case {"type": "string", "format": str(kind), **more} if kind in _NAMES:
+            return {**more, "$ref": _REF.format(model=_NAMES[kind])}
         case dict():
-            return {name: _with_events(inner, events) for name, inner in value.items()}
+            return {name: _named(inner) for name, inner in value.items()}
         case list():
-            return [_with_events(inner, events) for inner in value]
+            return [_named(inner) for inner in value]
         case _:
             return value

@@ -40,14 +40,21 @@ _DIGITS_MAX = 18
 # Formats of JSON schemas that stand for what the catalogue of this installation has.
 EVENT_TYPE, EVENT_PATTERN = "event-type", "event-pattern"
 
+
+def _whole(number: object) -> object:
+    """JSON knows one kind of number: 5.0 is 5."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 Description = Annotated[str, StringConstraints(max_length=_DESCRIPTION_CHARACTERS_MAX)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=_NAME_CHARACTERS_MAX, pattern=r"\S")]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=_SECRET_CHARACTERS_MAX)]
-RateLimit = Annotated[int, Field(ge=1, le=_RATE_LIMIT_MAX)]
-OverlapS = Annotated[int, Field(ge=0, le=_OVERLAP_MAX_S)]
-TimeoutS = Annotated[int, Field(ge=1, le=_TIMEOUT_MAX_S)]
-ExpiresInS = Annotated[int, Field(ge=1, le=_KEY_MAX_S)]
-WebhooksMax = Annotated[int, Field(ge=0, le=_WEBHOOKS_MAX)]
+RateLimit = Annotated[int, Field(ge=1, le=_RATE_LIMIT_MAX), BeforeValidator(_whole)]
+OverlapS = Annotated[int, Field(ge=0, le=_OVERLAP_MAX_S), BeforeValidator(_whole)]
+TimeoutS = Annotated[int, Field(ge=1, le=_TIMEOUT_MAX_S), BeforeValidator(_whole)]
+ExpiresInS = Annotated[int, Field(ge=1, le=_KEY_MAX_S), BeforeValidator(_whole)]
+WebhooksMax = Annotated[int, Field(ge=0, le=_WEBHOOKS_MAX), BeforeValidator(_whole)]
+ValidS = Annotated[int, Field(ge=1, le=_LINK_MAX_S), BeforeValidator(_whole)]
 Status = Literal["active", "paused", "disabled"]
 
 # What is in `json_schema_extra` is checked by rules of ours, whose sentences say more.
@@ -311,9 +318,7 @@ class NewLink(_Request):
     """A link into the console to make."""
 
     scope: Literal["read", "write"] = Field(default="write", description="What it may do; `write` includes `read`.")
-    valid_s: Annotated[int, Field(ge=1, le=_LINK_MAX_S)] = Field(
-        default=_LINK_S, description="Seconds for which it lets in."
-    )
+    valid_s: ValidS = Field(default=_LINK_S, description="Seconds for which it lets in.")
 
 
 # -- queries ----------------------------------------------------------------------------------------------------------
@@ -336,7 +341,7 @@ Limit = Annotated[
 Cursor = Annotated[
     str,
     StringConstraints(max_length=_CURSOR_CHARACTERS_MAX),
-    Field(description="The `next_cursor` of the page before."),
+    Field(description="The `next_cursor` of the page before.", json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$"}),
 ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema_rs
 from hypothesis import strategies as st
 
+from fakes.api import Api
 from hookline.schemas.shapes import (
     Choice,
     Fields,
@@ -43,6 +44,17 @@ class Described:
     def parameters(self, place: str) -> Mapping[str, Any]:
         """By name, those in the path, the query or the headers."""
         return {each["name"]: each for each in self.content.get("parameters", []) if each["in"] == place}
+
+    def contents(self) -> Iterator[Mapping[str, Any]]:
+        """What its request and its answers may hold."""
+        for each in (self.content.get("requestBody", {}), *self.content["responses"].values()):
+            yield each.get("content", {})
+
+
+async def read_document(api: Api) -> Mapping[str, Any]:
+    """The document as everybody may read it."""
+    found: Mapping[str, Any] = (await api.call("GET", "/openapi.json", headers={"Authorization": ""})).json
+    return found
 
 
 def described(document: Mapping[str, Any]) -> Iterator[Described]:

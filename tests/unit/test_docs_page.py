@@ -315,3 +315,10 @@ def _with(container: Any, name: Any, other: Any) -> Any:
 
 def shape(seen: Page) -> Sequence[tuple[str, Sequence[str]]]:
     return [(element.name, sorted(element.attributes)) for element in seen.elements]
+
+
+def test_a_body_that_many_answers_have_is_shown_once_for_each_operation() -> None:
+    body = {"content": {"application/json": {"schema": {"type": "object", "properties": {"only_once": {}}}}}}
+    responses = {status: {"description": "no", **body} for status in ("400", "401", "403")}
+    found = page({"paths": {"/a": {"get": {"responses": responses}}, "/b": {"get": {"responses": responses}}}})
+    assert (found.count("only_once"), found.count("The same body as with 400.")) == (2, 4)
