@@ -1,5 +1,6 @@
 """What everybody may read: public keys, the OpenAPI document, and the same as a page."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -23,13 +24,14 @@ class Public:
         self._view = parts.view
         self._keys = parts.settings.asymmetric_keys
         self._found: dict[str, tuple[JsonWebKey, ...]] = {}
-        self._document = b"{}"
+        self._document: Mapping[str, Any] = {}
+        self._text = b"{}"
         self._page = b""
 
     def describe(self, document: Mapping[str, Any]) -> None:
         """Serve this document from now on."""
-        self._document = json.dumps(document, indent=1).encode()
-        self._page = page(document).encode()
+        self._document = document
+        self._text = json.dumps(document, indent=1).encode()
 
     async def key_set(self, _request: web.Request) -> web.Response:
         """`GET /.well-known/jwks.json`."""
@@ -40,10 +42,13 @@ class Public:
 
     async def document(self, _request: web.Request) -> web.Response:
         """`GET /openapi.json`."""
-        return web.Response(body=self._document, content_type="application/json")
+        return web.Response(body=self._text, content_type="application/json")
 
     async def docs(self, _request: web.Request) -> web.Response:
-        """`GET /docs`."""
+        """`GET /docs`; the page is made when somebody wants it, for it takes longer than all the rest of a start."""
+        if not self._page:
+            made = await asyncio.to_thread(page, self._document)
+            self._page = made.encode()
         headers = {"Content-Security-Policy": content_security_policy()}
         return web.Response(body=self._page, content_type="text/html", charset="utf-8", headers=headers)
 

@@ -65,9 +65,10 @@ class Webhooks:
             digest=digest_of(wanted) if key else None,
             now_ms=self._clock.now_ms(),
         )
+        decide = self._creation(request, wanted, order)
         if self._view.subscription(order.subscription_id) is None:
             await self._check_ownership(account_id, wanted.url)
-        made = await self._configuration.change(request, self._creation(request, wanted, order))
+        made = await self._configuration.change(request, decide)
         request[FACTS]["subscription_id"] = made.subscription_id
         secret = None if wanted.secret else self._secret(made)
         shown = webhook(made, self._standing(made), secret=secret)

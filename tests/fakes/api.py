@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -220,7 +221,10 @@ async def running_api(*, answer_s: float = 5, clock: Clock | None = None, **chan
     """The API on a free port; `changes` are settings."""
     admin_key, _ = new_api_key("", 0)
     settings = replace(short_settings("", "t.", admin_key=admin_key), **changes)  # type: ignore[arg-type]  # the tests name real settings
-    async with open_session(reach=settings.reach(), timeout_s=5) as outbound:
+    no_authorities = ssl.SSLContext(
+        ssl.PROTOCOL_TLS_CLIENT
+    )  # endpoints here speak http; reading the system's takes 0.3 s
+    async with open_session(reach=settings.reach(), timeout_s=5, tls=no_authorities) as outbound:
         parts = _parts(settings, answer_s, clock=clock or SystemClock(), outbound=outbound)
         async with _running(parts, answer_s) as api:
             yield api
@@ -232,7 +236,10 @@ async def _running(parts: Parts, answer_s: float) -> AsyncIterator[Api]:
     assert isinstance(parts.writer, MemoryLog)
     assert isinstance(parts.history, ScriptedHistory)
     accounts = {name: draw.account_id() for name in ("own", "foreign")}
-    keys = {name: await _new_key(parts, account_id) for name, account_id in accounts.items()}
+    keys = {
+        name: await _new_account(parts, account_id, number)
+        for number, (name, account_id) in enumerate(accounts.items())
+    }
     _ready(parts.view)
     async with (
         listening(build_app(parts, answer_s=answer_s), host="127.0.0.1", port=0) as port,
@@ -291,9 +298,10 @@ def _parts(settings: Settings, answer_s: float, *, clock: Clock, outbound: aioht
     )
 
 
-async def _new_key(parts: Parts, account_id: str) -> str:
+async def _new_account(parts: Parts, account_id: str, number: int) -> str:
+    """Its key; accounts are listed in order of their numbers."""
     text, key = new_api_key(account_id, 0)
-    account = Account(account_id=account_id, name="Acme", created_at_ms=1_687_270_530_000)
+    account = Account(account_id=account_id, name="Acme", created_at_ms=1_687_270_530_000 + number)
     await _put_account_record(parts, account_id, account)
     await _put_account_record(parts, key.key_id, key)
     return text
