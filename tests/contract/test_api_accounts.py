@@ -212,7 +212,7 @@ WRONG = [
     ({"webhooks_max": 100_001}, "webhooks_max"),
     ({"webhooks_max": "5"}, "webhooks_max"),
     ({"webhooks_max": True}, "webhooks_max"),
-    ({"webhooks_max": 1.0}, "webhooks_max"),
+    ({"webhooks_max": 1.5}, "webhooks_max"),
     ({"checks_ownership": "yes"}, "checks_ownership"),
     ({"checks_ownership": None}, "checks_ownership"),
     ({"signs_ed25519": 1}, "signs_ed25519"),
