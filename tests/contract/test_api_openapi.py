@@ -168,6 +168,7 @@ BODIES: Mapping[str, Any] = {
     "NewKey": {"name": "backend", "expires_in_s": 60},
 }
 TOLD = ("Accept-Post", "ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Request-Id")
+MADE = "$response.body#/id"
 LAST = ("deleteWebhook", "revokeKey", "revokeAdminKey")  # they take away what the others are asked about
 
 
@@ -176,7 +177,7 @@ async def test_every_operation_answers_as_it_is_described(api: Api) -> None:
     ids = await made_for(api)
     api.history.delivery_rows, api.history.log_rows = [SUCCEEDED, FAILED], [DELIVERED]
     for each in sorted(described(document), key=lambda each: each.name in LAST):
-        reply = await call(api, document, each, ids)
+        reply = await call(api, each, {**ids, "key_id": ids.get(each.name, "")})
         assert reply.status in {200, 201, 202, 204}, f"{each.name}: {reply.text}"
         check_described(document, each, reply)
 
@@ -195,12 +196,12 @@ async def made_for(api: Api) -> dict[str, str]:
     }
 
 
-async def call(api: Api, document: Mapping[str, Any], each: Described, ids: Mapping[str, str]) -> Reply:
-    path = each.path.format(id=ids["id"], account_id=ids["account_id"], key_id=ids.get(each.name))
+async def call(api: Api, each: Described, ids: Mapping[str, str]) -> Reply:
+    """What the operation answers to its body's example, asked by whoever may."""
     schema = each.content.get("requestBody", {}).get("content", {}).get(JSON, {}).get("schema")
     body = None if schema is None else BODIES[schema["$ref"].rpartition("/")[2]]
     key = api.admin if each.content.get("tags") == ["Administration"] else api.call
-    return await key(each.method, path, body)
+    return await key(each.method, each.path.format_map(ids), body)
 
 
 def check_described(document: Mapping[str, Any], each: Described, reply: Reply) -> None:
@@ -215,6 +216,22 @@ def check_described(document: Mapping[str, Any], each: Described, reply: Reply) 
     assert reply.headers["Content-Type"].partition(";")[0] == media_type
     if media_type != "text/html":
         assert complaints(document, content["schema"], reply.json) == [], each.name
+
+
+async def test_every_link_leads_to_what_was_made_until_it_is_deleted(api: Api) -> None:
+    operations = {each.name: each for each in described(await read_document(api))}
+    ids = {"account_id": (await api.admin("POST", "/accounts", EXAMPLES["NewAccount"])).json["id"]}
+    makers = [each for each in operations.values() if list(links([each]))]
+    assert len(makers) == 4
+    for maker in makers:
+        made = (await call(api, maker, ids)).json["id"]
+        linked = {link["operationId"]: link["parameters"] for link in links([maker])}
+        known = {name: ids[name] if said != MADE else made for each in linked.values() for name, said in each.items()}
+        deleting = [name for name in linked if operations[name].method == "DELETE"]
+        there = [await call(api, operations[name], known) for name in [*(linked.keys() - {*deleting}), *deleting]]
+        assert [reply.text for reply in there if reply.status >= 300] == []
+        gone = [await call(api, operations[name], known) for name in linked if deleting]
+        assert {reply.status for reply in gone} <= {404}
 
 
 REFUSALS: list[tuple[str, str, str, dict[str, Any], int]] = [

@@ -29,7 +29,7 @@ from hookline.core.static_headers import complaints_about_headers
 _MODES = list(GenerationMode)
 _ACCOUNT_HEADER = "Hookline-Account"
 _ANSWER_S = 20
-_STEPS = 8  # of a scenario
+_STEPS = 25  # of a scenario
 _OFTEN = (True, True, True, True, True, True, True, False)
 _RARELY = (False, False, False, False, False, False, False, True)
 _CURSOR = cursor_of(Place(1_700_000_000_000, "any"))

@@ -33,11 +33,15 @@ class Living:
             self._served.do(_calling("DELETE", f"/keys/{each.key_id}"))
 
     def _webhook(self, slot: int) -> str:
-        found = self._kept("webhook", slot, lambda known: self._view.subscription(known) is not None, self._new_webhook)
+        found = self._kept("webhook", slot, lambda known: self._is_as_wanted(known, slot), self._new_webhook)
         subscription = self._view.subscription(found)
         if slot == _DISABLED_SLOT and subscription is not None and self._view.disabling(found) is None:
             self._served.do(lambda api: judge(api, disabling(subscription)))
         return found
+
+    def _is_as_wanted(self, known: str, slot: int) -> bool:
+        subscription = self._view.subscription(known)
+        return subscription is not None and (slot == _ROTATING_SLOT or subscription.next_secret_from_ms is None)
 
     def _new_webhook(self, slot: int) -> str:
         made: Any = self._served.do(lambda api: api.call.made())
