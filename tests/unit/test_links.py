@@ -69,8 +69,9 @@ def test_a_token_ends_with_the_master_key_that_signed_it() -> None:
     assert read(TOKEN, keys=[], now_ms=NOW_MS) is None
 
 
-def test_a_master_key_of_the_same_id_but_another_secret_signed_nothing() -> None:
-    assert read(TOKEN, keys=[Key("k1", SECOND.key)], now_ms=NOW_MS) is None
+def test_a_master_key_is_the_one_that_signed_by_its_id_and_by_its_bytes() -> None:
+    for other in (Key("k1", SECOND.key), Key("k2", FIRST.key)):
+        assert read(TOKEN, keys=[other], now_ms=NOW_MS) is None
 
 
 @pytest.mark.parametrize("place", range(5))
