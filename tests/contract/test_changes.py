@@ -336,6 +336,7 @@ async def test_a_caller_that_goes_away_leaves_no_gap_for_the_next_one(one: Chang
         made.append(await one.add())
     assert made == sorted(set(made))
     assert one.count() == made[-1]
+    assert one.fences_taken() == 1
 
 
 async def test_who_waits_for_a_turn_and_goes_away_changes_nothing(one: Changing) -> None:

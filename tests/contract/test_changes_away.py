@@ -1,9 +1,8 @@
-"""The broker goes away at the worst moments of a change, or the process does: what the change says of itself is true."""
+"""The broker goes away at the worst moments of a change, and what the change says of itself is true."""
 
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -16,21 +15,17 @@ from prometheus_client import CollectorRegistry
 
 from fakes.changing import CODEC, Changing, changing
 from fakes.cluster import Door, broker_behind
-from fakes.configuration import ACCOUNT, short_settings, subscription
+from fakes.configuration import short_settings, subscription
 from fakes.fanout import until
-from fakes.judgements import disabling
-from fakes.kafka import make_topics, read, write
+from fakes.kafka import make_topics, read
 from fakes.proxy import Api, Gate, KafkaProxy, When, kafka_proxy
-from hookline.processors.barrier import Barrier
 from hookline.runtime.broker_node import HOST, free_port
 from hookline.runtime.broker_process import EmbeddedKafka
 from hookline.runtime.changes import Decision, Unchanged, Unknown
-from hookline.runtime.end_offsets import EndOffsets
 from hookline.runtime.kafka_changes import fence_name, open_changes
 from hookline.runtime.metrics import Metrics
-from hookline.runtime.settings import Settings
 from hookline.runtime.view import View
-from hookline.schemas.records import Account, disabling_key
+from hookline.schemas.records import Account
 from hookline.schemas.topics import Topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")]
@@ -86,9 +81,6 @@ async def behind(link: Link, prefix: str, *, answer_s: float = 2.0) -> AsyncIter
     async with changing(settings, answer_s=answer_s, seen_at=link.door.bootstrap_servers) as process:
         yield process
     link.proxy.open()
-
-
-# -- the broker goes away -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -174,6 +166,42 @@ async def test_a_commit_that_never_arrived_is_decided_again_on_what_another_proc
         link.proxy.open()
         assert await made == 2
         assert await link.counts(process.topics) == [1, 2]
+
+
+async def test_what_another_process_did_while_the_fence_was_being_taken_is_decided_on(link: Link, prefix: str) -> None:
+    """Also when it is in another topic than what is written."""
+    async with (
+        behind(link, prefix, answer_s=10) as process,
+        changing(short_settings(link.door.bootstrap_servers, prefix)) as other,
+    ):
+
+        def decide() -> Decision[int]:
+            return Decision(process.count(), [process.subscription(subscription("https://example.com"))])
+
+        reached = link.shut_at(process, Api.INIT_PRODUCER_ID, BEFORE)
+        made = asyncio.create_task(process.changes.make(decide))
+        await reached.wait()
+        assert await other.add() == 1
+        link.proxy.open()
+        assert await made == 1
+
+
+async def test_nothing_is_decided_on_a_view_that_is_behind(link: Link, prefix: str) -> None:
+    settings = short_settings(link.door.bootstrap_servers, prefix)
+    await asyncio.to_thread(make_topics, settings.bootstrap_servers, settings.topics())
+    async with (
+        changing(settings, answer_s=2, seen_at=f"{HOST}:{link.port}") as process,
+        changing(settings) as other,
+    ):
+        assert await process.add() == 1
+        await link.proxy.close()
+        assert await other.add() == 2
+        with pytest.raises(Unchanged, match="the live view is at offset"):
+            await process.add()
+        with pytest.raises(Unchanged, match="the live view is at offset"):
+            await process.changes.make(lambda: pytest.fail("the view is behind"))
+        link.proxy.open()
+        assert await counted_on(process) == 3
 
 
 async def test_a_decision_without_writes_is_refused_too_while_nobody_can_say_what_was_confirmed(
@@ -296,81 +324,3 @@ async def counting(process: Changing) -> AsyncIterator[list[int]]:
     finally:
         is_over.set()
         await task
-
-
-# -- the process goes away ----------------------------------------------------------------------------------------------
-
-OPENS = """
-import sys, time
-from confluent_kafka import Producer
-bootstrap, name, *topics = sys.argv[1:]
-producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": name, "linger.ms": 0})
-producer.init_transactions(30)
-producer.begin_transaction()
-for topic in topics:
-    producer.produce(topic, b"never to be seen", b"open")
-assert producer.flush(30) == 0
-print("open", flush=True)
-time.sleep(600)
-"""
-
-
-@asynccontextmanager
-async def killed_in_a_transaction(settings: Settings) -> AsyncIterator[None]:
-    """A process has written to all topics of the view, and was killed before it could commit or abort."""
-    topics = settings.topics()
-    names = (topics.subscriptions, topics.accounts, topics.endpoint_state)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        OPENS,
-        settings.bootstrap_servers,
-        fence_name(topics),
-        *names,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert await process.stdout.readline() == b"open\n"
-    process.kill()
-    await process.wait()
-    yield
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def settings(bootstrap: str, prefix: str) -> Settings:
-    made = short_settings(bootstrap, prefix)
-    await asyncio.to_thread(make_topics, bootstrap, made.topics())
-    return made
-
-
-async def test_a_process_that_was_killed_in_a_transaction_holds_up_nobodys_change(settings: Settings) -> None:
-    async with changing(settings, answer_s=8) as process:  # long before the transaction's time would be up
-        await process.add()
-        async with killed_in_a_transaction(settings):
-            assert await process.add() == 2
-    found = await asyncio.to_thread(read, settings.bootstrap_servers, *process.view.followed())
-    assert [each.key for each in found] == [ACCOUNT.encode()] * 2
-
-
-async def test_a_process_that_was_killed_in_a_transaction_holds_up_no_view_and_no_fan_out(settings: Settings) -> None:
-    topics = settings.topics()
-    async with (
-        changing(settings) as before,
-        killed_in_a_transaction(settings),
-        asyncio.timeout(8),
-        changing(settings) as after,  # ready, though its topics hold an open transaction
-    ):
-        ends = EndOffsets(settings.bootstrap_servers)
-        assert {await ends.of(topic) for topic in after.view.followed()} == {0}
-        for process in (before, after):
-            await Barrier(ends=ends, view=process.view, topic=topics.subscriptions).passed()
-        await ends.close()
-
-
-async def test_judgements_behind_an_open_transaction_are_seen_after_the_next_change(settings: Settings) -> None:
-    topics, to = settings.topics(), subscription("https://example.com")
-    async with changing(settings) as process, killed_in_a_transaction(settings):
-        judged = [(disabling_key(to.subscription_id), CODEC.encode(disabling(to)))]
-        await asyncio.to_thread(write, settings.bootstrap_servers, topics.endpoint_state, judged)
-        await process.add()
-        await process.view.wait_applied(topics.endpoint_state, 1, timeout_s=8)
