@@ -88,6 +88,8 @@ class KafkaWriter:
                 producer.poll(0)
         except KafkaException as error:  # how the client tells of a fatal error
             self._heed(error.args[0])
+        except SystemError as error:  # a fatal error and a report in the same poll: its binding trips over the two
+            self._on_fatal(error)
         self._settle()
         self._timer = self._loop.call_later(_POLL_EVERY_S, self._poll) if self._outstanding else None
 
