@@ -22,6 +22,7 @@ from fakes.served import Served, served_api
 
 _PART = 10  # of the examples, where one is many requests or most are refused
 _LIMIT_PER_MINUTE = 20
+_UNLIMITED: Mapping[str, Any] = {"requests_per_minute": 0, "subscriptions_max": 1_000_000}
 
 
 def main() -> None:
@@ -39,16 +40,22 @@ def main() -> None:
 
 
 def _rounds(operation: str | None, examples: int, seed: int) -> Iterator[Asked]:
-    with served_api(requests_per_minute=0, subscriptions_max=1_000_000) as served:
+    with served_api(**_UNLIMITED) as served:
         fuzzer = Fuzzer(served)
         for each in [operation] if operation else fuzzer.operations:
             yield fuzzer.ask(each, examples=examples, seed=seed)
             yield fuzzer.ask_boundaries(each)
         if operation is None:
-            yield fuzzer.walk(examples=max(1, examples // _PART), seed=seed)
             yield _raw(served, examples, seed)
     if operation is None:
+        yield _scenarios(max(1, examples // _PART), seed)
         yield _limited(max(1, examples // _PART), seed)
+
+
+def _scenarios(examples: int, seed: int) -> Asked:
+    """On an API of their own: they change what the other rounds stand on."""
+    with served_api(**_UNLIMITED) as served:
+        return Fuzzer(served).walk(examples=examples, seed=seed)
 
 
 def _limited(examples: int, seed: int) -> Asked:
