@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 
 from fakes.canaries import found_among, found_in, records_of
+from fakes.echo import as_json, echo
 from fakes.endpoint import endpoint, hang, reset
 from fakes.road import free_port
 from fakes.up import Up, environment, hookline, upped
@@ -71,10 +72,11 @@ async def test_no_secret_is_found_in_what_the_road_wrote_or_said(up: Up, tmp_pat
         aiohttp.ClientSession(up.file["api_url"]) as session,
         endpoint(200) as (fine, seen),
         endpoint(500, hang, reset) as (bad, _),
+        endpoint(echo(as_json, status=500)) as (echoing, _),
     ):
         api = Api(session, kept)
         keys = await _keys(api, canaries, account)
-        webhooks = await _webhooks(api, canaries, keys, [fine, bad, f"http://127.0.0.1:{free_port()}"])
+        webhooks = await _webhooks(api, canaries, keys, [fine, bad, echoing, f"http://127.0.0.1:{free_port()}"])
         await _changes(api, canaries, keys, webhooks)
         await _mistakes(api, canaries, keys, webhooks)
         for _ in range(3):
@@ -141,7 +143,7 @@ async def _webhooks(api: Api, canaries: Canaries, keys: dict[str, str], urls: li
 async def _changes(api: Api, canaries: Canaries, keys: dict[str, str], webhooks: list[dict[str, Any]]) -> None:
     path = f"/webhooks/{webhooks[0]['id']}"
     await api("POST", f"{path}/secret/rotate", {"secret": canaries.new("rotated")}, key=keys["own"])
-    turned = await api("POST", f"/webhooks/{webhooks[3]['id']}/secret/rotate", {}, key=keys["own"], may_show=True)
+    turned = await api("POST", f"/webhooks/{webhooks[-1]['id']}/secret/rotate", {}, key=keys["own"], may_show=True)
     canaries.by_name["turned"] = turned["secret"]
     await api(
         "PATCH", f"/webhooks/{webhooks[1]['id']}", {"headers": {"X-Other": canaries.new("changed")}}, key=keys["own"]
