@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hookline.runtime.history_database import Conflict
+from hookline.runtime.history_joins import InOrder
 from hookline.runtime.history_rows import Row
 from hookline.schemas.errors import NotYet
 
@@ -89,7 +90,7 @@ def _written(statement: Any) -> str:
 def _found_in_json(table: Table, by: tuple[str, ...]) -> Select[Any]:
     keys = func.json_each(bindparam("keys")).table_valued("value", name="keys")
     same = [table.c[name] == func.json_extract(keys.c.value, f"$[{place}]") for place, name in enumerate(by)]
-    return select(table).select_from(keys.join(table, and_(*same)))
+    return select(table).select_from(InOrder(keys, table, and_(*same)))
 
 
 class _Postgres:
@@ -154,7 +155,7 @@ def _unnested(columns: Sequence[Column[Any]]) -> Any:
 @cache
 def _found_in_arrays(table: Table, by: tuple[str, ...]) -> Select[Any]:
     given = _unnested([table.c[name] for name in by])
-    return select(table).select_from(given.join(table, and_(*(table.c[name] == given.c[name] for name in by))))
+    return select(table).select_from(InOrder(given, table, and_(*(table.c[name] == given.c[name] for name in by))))
 
 
 def _of_arrays(table: Table) -> postgresql.Insert:

@@ -24,6 +24,16 @@ _DRIVERS = {
     "postgresql": "postgresql+asyncpg",
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
+# Every statement of ours is a walk along an index, and is meant to be one before PostgreSQL has looked at a new partition's rows.
+_POSTGRES_SETTINGS = {
+    "application_name": "hookline",
+    "jit": "off",  # compiling a question takes longer than answering it
+    # Of two webhooks one may have a million times the rows of the other: a plan for any of them is wrong for most.
+    "plan_cache_mode": "force_custom_plan",
+    **dict.fromkeys(
+        ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "enable_material"), "off"
+    ),
+}
 _DATA_EXCEPTION = "22"  # the class of PostgreSQL's errors about values
 
 
@@ -130,15 +140,9 @@ def _url(address: str) -> URL:
 def _postgres(url: URL) -> AsyncEngine:
     if "sslmode" in url.query:  # libpq's word, which asyncpg takes under another name
         url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": url.query["sslmode"]})
-    settings = {
-        "application_name": "hookline",
-        "jit": "off",  # compiling a question takes longer than answering it
-        # Of two webhooks one may have a million times the rows of the other: a plan for any of them is wrong for most.
-        "plan_cache_mode": "force_custom_plan",
-    }
     return create_async_engine(
         url,
-        connect_args={"timeout": _CONNECT_S, "command_timeout": _COMMAND_S, "server_settings": settings},
+        connect_args={"timeout": _CONNECT_S, "command_timeout": _COMMAND_S, "server_settings": _POSTGRES_SETTINGS},
         pool_size=_CONNECTIONS_MAX,
         max_overflow=0,
         pool_timeout=_CONNECT_S,

@@ -33,6 +33,8 @@ async def whole_delivery(database: Database, *, account_id: str, delivery_id: st
 
 async def event_deliveries(database: Database, *, account_id: str, event_id: str) -> Sequence[DeliveryRow]:
     """What became of an event. A delivery's id is made of its account, event and subscription, so no index of events is kept."""
+    if event_id.encode(errors="ignore").decode() != event_id:
+        return []  # lone surrogates: no event has such an id
     mine = await _subscriptions_of(database, account_id)
     wanted = [(each, delivery_id_of(account_id, event_id, each)) for each in mine]
     return [delivery_of(row) for row in await _deliveries(database, account_id, wanted)]

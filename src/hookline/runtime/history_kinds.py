@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 
 from hookline.runtime.history_database import Database
+from hookline.runtime.history_joins import InOrder
 from hookline.runtime.history_questions import Cursor
 from hookline.runtime.history_tables import ATTEMPTS, DELIVERIES
 
@@ -134,8 +135,9 @@ def _of_kinds_in_json(listed: Listed) -> Select[Any]:
     last = last.offset(bindparam("limit") - 1)
     since = func.coalesce(last.scalar_subquery().correlate(given), bindparam("since"))
     table = listed.table
-    part = [*_mine(listed, table), *_same(listed, table, given), *_part(listed, table), table.c[listed.at] >= since]
-    keys = select(table.c[listed.at], table.c[listed.id]).select_from(given.join(table, and_(*part)))
+    # Only one lower bound: with two, SQLite may begin at the wrong one.
+    part = [*_mine(listed, table), *_same(listed, table, given), *_until(listed, table), table.c[listed.at] >= since]
+    keys = select(table.c[listed.at], table.c[listed.id]).select_from(InOrder(given, table, and_(*part)))
     return _rows(listed, _ordered(listed, keys).subquery())
 
 
@@ -143,7 +145,7 @@ def _rows(listed: Listed, keys: Subquery) -> Select[Any]:
     """The rows that these keys are of. Rows are wide, so they are read only once it is known which."""
     table = listed.table
     same = and_(*_mine(listed, table), *(table.c[name] == keys.c[name] for name in (listed.at, listed.id)))
-    return _ordered(listed, select(table).select_from(keys.join(table, same)))
+    return _ordered(listed, select(table).select_from(InOrder(keys, table, same)))
 
 
 def _keys(listed: Listed, table: FromClause) -> Select[Any]:
@@ -160,13 +162,13 @@ def _mine(listed: Listed, table: FromClause) -> Sequence[ColumnElement[bool]]:
 
 
 def _part(listed: Listed, table: FromClause) -> Sequence[ColumnElement[bool]]:
+    return [table.c[listed.at] >= bindparam("since"), *_until(listed, table)]
+
+
+def _until(listed: Listed, table: FromClause) -> Sequence[ColumnElement[bool]]:
     at, row_id = table.c[listed.at], table.c[listed.id]
-    # The second says what the third does, for PostgreSQL to leave out partitions by it.
-    return [
-        at >= bindparam("since"),
-        at <= bindparam("at"),
-        tuple_(at, row_id) < tuple_(bindparam("at", type_=at.type), bindparam("id", type_=row_id.type)),
-    ]
+    behind = tuple_(at, row_id) < tuple_(bindparam("at", type_=at.type), bindparam("id", type_=row_id.type))
+    return [at <= bindparam("at"), behind]  # the first, for PostgreSQL to leave out partitions by it
 
 
 def _ordered(listed: Listed, question: Select[Any], by: FromClause | None = None) -> Select[Any]:

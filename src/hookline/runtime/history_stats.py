@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, func, select
 
 from hookline.core.response_times import SUCCEEDED, is_answered, percentile_ms
 from hookline.runtime.history_database import Database
@@ -50,13 +50,13 @@ async def stats(
 
 
 def _summed(*by: ColumnElement[Any]) -> Select[Any]:
-    return select(*by, func.sum(REQUEST_COUNTS.c.count).label("total")).group_by(*by)
+    return select(*by, func.sum(REQUEST_COUNTS.c.count).cast(BigInteger).label("total")).group_by(*by)
 
 
 def _volume(rows: Iterable[Row[Any]], since_ms: int, step_ms: int) -> list[Volume]:
     by_step: dict[int, Counter[bool]] = {}
     for row in rows:
-        by_step.setdefault(row.step, Counter())[row.ending == SUCCEEDED] += int(row.total)
+        by_step.setdefault(row.step, Counter())[row.ending == SUCCEEDED] += row.total
     return [
         Volume(at_ms=since_ms + step * step_ms, succeeded=counts[True], failed=counts[False])
         for step, counts in sorted(by_step.items())
