@@ -3,7 +3,7 @@
 # skipped where Node.js or npm is missing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check format unit road chaos properties fuzz mutants bench isolation postponing tiers faketime lock jars clean
+.PHONY: help setup up test check format unit road chaos properties fuzz mutants bench isolation postponing tiers faketime postgres lock jars clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,7 +35,7 @@ up: $(VENV)/.ready ## the whole road here, with a demo; its options go in ARGS="
 
 test: check road ## everything CI runs
 
-check: $(VENV)/.ready ## format, lint, types, layers, unit, property and contract tests
+check: $(VENV)/.ready postgres ## format, lint, types, layers, unit, property and contract tests
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
@@ -47,6 +47,12 @@ faketime: ## Debian's faketime and a C compiler, for the test of the 20 h retry 
 	@{ ls /usr/lib/*/faketime/libfaketime.so.1 && command -v cc; } >/dev/null 2>&1 || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
 		&& apt-get update -qq && apt-get install -qq --no-install-recommends faketime gcc libc6-dev >/dev/null; } \
 		|| echo "faketime or a C compiler is not there, and only root could install it with apt: the retry schedule's test will be skipped"
+
+postgres: ## Debian's PostgreSQL, for the history store's tests (skipped without it, Docker and HOOKLINE_TEST_POSTGRES)
+	@test -n "$$HOOKLINE_TEST_POSTGRES" || docker version >/dev/null 2>&1 || command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+		|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+		&& apt-get update -qq && apt-get install -qq --no-install-recommends postgresql >/dev/null; } \
+		|| echo "PostgreSQL is not there, and only root could install it with apt: the tests of the history store on it will be skipped"
 
 road: jars faketime ## tests of the whole road on a real broker, with three minutes of chaos
 	@$(BIN)/pytest -q tests/road tests/chaos/test_ledger.py tests/chaos/test_gaps.py

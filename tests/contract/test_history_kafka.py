@@ -16,7 +16,7 @@ from fakes.fanout import CODEC
 from fakes.kafka import make_topics, read, remove_topic, write
 from fakes.road import free_port
 from hookline.core.ids import attempt_id, delivery_id
-from hookline.runtime.history import HistoryStore, open_history
+from hookline.runtime.history import HistoryStore, migrate_history, open_history
 from hookline.runtime.log import KafkaRecord
 from hookline.runtime.settings import Settings, as_env
 from hookline.schemas.records import Attempt, AuditEntry, DeadLetter, Outcome, Place
@@ -159,6 +159,7 @@ async def test_reading_begins_where_the_store_says(settings: Settings) -> None:
         await until_stored(store, [WEBHOOK], 5)
         await stop(process)
     anew = replace(settings, history_url=f"sqlite+aiosqlite:///{settings.data_dir / 'anew.sqlite'}")
+    await migrate_history(anew)
     async with open_history(anew) as store, history(anew):
         assert len(await until_stored(store, [WEBHOOK], 5)) == 5
 
