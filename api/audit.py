@@ -8,9 +8,9 @@ from aiohttp import web
 from hookline.api.answers import answer, timestamp
 from hookline.api.auth import CALLER
 from hookline.api.bodies import read_query
-from hookline.api.deliveries import no_history
 from hookline.api.listing import Place, cursor_of, page_of
 from hookline.api.ports import Parts
+from hookline.api.problems import no_history
 from hookline.api.requests import AuditQuery, without_nulls
 from hookline.api.responses import AuditList, AuditRow
 from hookline.schemas.errors import NotYet

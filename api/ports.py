@@ -13,7 +13,7 @@ from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.schemas.catalogue import Catalogue
 from hookline.schemas.codec import Codec
-from hookline.schemas.records import Account, ApiKey, Disabling, EndpointHealth, Subscription
+from hookline.schemas.records import Account, ApiKey, Delivery, Disabling, EndpointHealth, Place, Subscription
 from hookline.schemas.topics import Topics
 
 
@@ -71,6 +71,18 @@ class Endpoints(Protocol):
         ...
 
 
+class Kept(Protocol):
+    """Reads what Kafka still has of deliveries (`hookline.runtime.kept`)."""
+
+    async def delivery_at(self, place: Place) -> Delivery | None:
+        """The record at this place of `webhooks.deliveries`; None if it is no longer there. NotYet when Kafka is away."""
+        ...
+
+    def until_ms(self, record: Delivery) -> int:
+        """Until when the topic keeps it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """Everything that the API's handlers work with."""
@@ -80,6 +92,7 @@ class Parts:
     writer: Writer
     endpoints: Endpoints
     history: History
+    kept: Kept
     codec: Codec
     catalogue: Catalogue
     renderer: Renderer

@@ -12,26 +12,22 @@ from hookline.api.requests import Status
 _CREATED_TEXT = "When it was made."
 _STATUS_TEXT = "`disabled` if its endpoint is gone or has failed for days, `paused` if you paused it."
 _UID_TEXT = "Your own id for it; it can stand where the id can."
-_CURSOR_TEXT = "Leads to the next page; the last one has none."
+CURSOR_TEXT = "Leads to the next page; the last one has none."
 _NEXT_FROM_TEXT = "Until then both secrets sign; from then on the new one alone."
-_EVENT_TEXT = "The event type."
-_DELIVERY_TEXT = "Its id, which the endpoint gets as `webhook-id`."
-_LOG_TEXT = "Its id, `log_...`."
-_CODE_TEXT = "The status of the endpoint's last answer; null where there was none."
-_ATTEMPTS_TEXT = "How many requests were made."
-_TIME_TEXT = "How long it took, in milliseconds."
 
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """What every body of an answer is: fixed, and with no field but its own."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 # -- webhooks ---------------------------------------------------------------------------------------------------------
 
 
-class Webhook(_Answer):
+class Webhook(Answer):
     """One webhook. What was not set is left out."""
 
     id: str = Field(description="Its id, `wh_...`.")
@@ -58,7 +54,7 @@ class Webhook(_Answer):
     )
 
 
-class SecretShown(_Answer):
+class SecretShown(Answer):
     """The signing secret; while it is being changed also the new one, and when that takes over."""
 
     secret: str = Field(description="What `X-Webhook-Signature` is made with now.")
@@ -68,14 +64,14 @@ class SecretShown(_Answer):
     public_key_id: str | None = Field(None, description="Its `kid` in /.well-known/jwks.json.")
 
 
-class SecretRotated(_Answer):
+class SecretRotated(Answer):
     """The secret was changed."""
 
     secret: str | None = Field(None, description="The new one, if it was made here.")
     next_secret_from: Moment | None = Field(None, description=_NEXT_FROM_TEXT)
 
 
-class ListedWebhook(_Answer):
+class ListedWebhook(Answer):
     """One webhook in the list. Read the webhook itself for the rest."""
 
     id: str = Field(description="Its id, `wh_...`.")
@@ -86,96 +82,18 @@ class ListedWebhook(_Answer):
     uid: str | None = Field(None, description=_UID_TEXT)
 
 
-class WebhookList(_Answer):
+class WebhookList(Answer):
     """A page of an account's webhooks, in order of creation."""
 
     webhooks: tuple[ListedWebhook, ...] = Field(description="Those of this page.")
     total: int = Field(description="How many the filters let through, on all pages.")
-    next_cursor: str | None = Field(None, description=_CURSOR_TEXT)
-
-
-# -- deliveries -------------------------------------------------------------------------------------------------------
-
-
-class SucceededDelivery(_Answer):
-    """A delivery whose endpoint answered 2xx."""
-
-    id: str = Field(description=_DELIVERY_TEXT)
-    event: str = Field(description=_EVENT_TEXT)
-    status: Literal["succeeded"] = Field(description="It has succeeded.")
-    response_code: int | None = Field(description=_CODE_TEXT)
-    delivered_at: Moment = Field(description="When it succeeded.")
-    attempts: int = Field(description=_ATTEMPTS_TEXT)
-
-
-class FailedDelivery(_Answer):
-    """A delivery that has not succeeded, or not yet."""
-
-    id: str = Field(description=_DELIVERY_TEXT)
-    event: str = Field(description=_EVENT_TEXT)
-    status: Literal["failed"] = Field(description="It has not succeeded, or not yet.")
-    response_code: int | None = Field(description=_CODE_TEXT)
-    last_attempt_at: Moment | None = Field(None, description="When it was last tried.")
-    attempts: int = Field(description=_ATTEMPTS_TEXT)
-    next_attempt_at: Moment | None = Field(
-        None, description="While an attempt is to come: it does not come before that time."
-    )
-
-
-_AnyDelivery = Annotated[SucceededDelivery | FailedDelivery, Field(discriminator="status")]
-
-
-class DeliveryList(_Answer):
-    """A webhook's deliveries, the newest first."""
-
-    deliveries: tuple[_AnyDelivery, ...] = Field(description="As many as `limit` asks for.")
-
-
-class DeliveredLog(_Answer):
-    """An attempt that was answered with 2xx."""
-
-    id: str = Field(description=_LOG_TEXT)
-    event: str = Field(description=_EVENT_TEXT)
-    status: Literal["delivered"] = Field(description="The endpoint answered with 2xx.")
-    response_code: int | None = Field(description=_CODE_TEXT)
-    response_time: int = Field(description=_TIME_TEXT)
-    delivered_at: Moment = Field(description="When it was made.")
-
-
-class FailedLog(_Answer):
-    """An attempt that failed."""
-
-    id: str = Field(description=_LOG_TEXT)
-    event: str = Field(description=_EVENT_TEXT)
-    status: Literal["failed"] = Field(description="The endpoint answered otherwise, or not at all.")
-    response_code: int | None = Field(description=_CODE_TEXT)
-    response_time: int = Field(description=_TIME_TEXT)
-    attempted_at: Moment = Field(description="When it was made.")
-    error: str | None = Field(None, description="Why it failed, in one word.")
-    detail: str | None = Field(None, description="What that means, as a sentence for the endpoint's owner.")
-
-
-_AnyLog = Annotated[DeliveredLog | FailedLog, Field(discriminator="status")]
-
-
-class LogList(_Answer):
-    """A webhook's attempts, the newest first."""
-
-    logs: tuple[_AnyLog, ...] = Field(description="As many as `limit` asks for.")
-
-
-class TestAccepted(_Answer):
-    """The test is on its way."""
-
-    __test__ = False  # for pytest this is no test
-
-    delivery_id: str = Field(description="The delivery that is made of it.")
+    next_cursor: str | None = Field(None, description=CURSOR_TEXT)
 
 
 # -- accounts and keys ------------------------------------------------------------------------------------------------
 
 
-class Account(_Answer):
+class Account(Answer):
     """One account."""
 
     id: str = Field(description="Its id, `acct_...`.")
@@ -189,15 +107,15 @@ class Account(_Answer):
     signs_ed25519: bool = Field(description="Whether `webhook-signature` bears a public-key signature (v1a) as well.")
 
 
-class AccountList(_Answer):
+class AccountList(Answer):
     """A page of all accounts, in order of creation."""
 
     accounts: tuple[Account, ...] = Field(description="Those of this page.")
     total: int = Field(description="How many there are, on all pages.")
-    next_cursor: str | None = Field(None, description=_CURSOR_TEXT)
+    next_cursor: str | None = Field(None, description=CURSOR_TEXT)
 
 
-class Key(_Answer):
+class Key(Answer):
     """One API key, without its secret part."""
 
     id: str = Field(description="Its id: the part between the underscores.")
@@ -208,13 +126,13 @@ class Key(_Answer):
     key: str | None = Field(None, description="All of it; only in the answer that made it.")
 
 
-class KeyList(_Answer):
+class KeyList(Answer):
     """All keys of an account that are accepted, or were until they expired."""
 
     keys: tuple[Key, ...] = Field(description="In order of creation.")
 
 
-class LinkMade(_Answer):
+class LinkMade(Answer):
     """A link into the console. It is not kept, and shown here only."""
 
     url: str = Field(description="The console's address with the token, without this server's name.")
@@ -222,7 +140,7 @@ class LinkMade(_Answer):
     expires_at: Moment = Field(description="Until when it lets in.")
 
 
-class Identity(_Answer):
+class Identity(Answer):
     """Who asks."""
 
     account: Account | None = Field(None, description="The account that is meant, if there is one.")
@@ -233,7 +151,7 @@ class Identity(_Answer):
 # -- audit, keys of signatures, problems ------------------------------------------------------------------------------
 
 
-class AuditRow(_Answer):
+class AuditRow(Answer):
     """One change."""
 
     id: str = Field(description="Its id, `audit_...`.")
@@ -247,14 +165,14 @@ class AuditRow(_Answer):
     after: dict[str, Any] | None = Field(None, description="The subject as it is since; left out if it is gone.")
 
 
-class AuditList(_Answer):
+class AuditList(Answer):
     """A page of changes, the newest first."""
 
     entries: tuple[AuditRow, ...] = Field(description="Those of this page.")
-    next_cursor: str | None = Field(None, description=_CURSOR_TEXT)
+    next_cursor: str | None = Field(None, description=CURSOR_TEXT)
 
 
-class JsonWebKey(_Answer):
+class JsonWebKey(Answer):
     """A public key (RFC 8037)."""
 
     kty: Literal["OKP"] = Field(description="The kind of key.")
@@ -265,7 +183,7 @@ class JsonWebKey(_Answer):
     kid: str = Field(description="Names it.")
 
 
-class JsonWebKeys(_Answer):
+class JsonWebKeys(Answer):
     """Public keys of all accounts with Ed25519 signatures."""
 
     keys: tuple[JsonWebKey, ...] = Field(description="One or more for each account.")
@@ -277,14 +195,14 @@ class Anything(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-class FieldProblem(_Answer):
+class FieldProblem(Answer):
     """What is wrong with one field."""
 
     field: str = Field(description="Its path, such as `events[3]`.")
     detail: str = Field(description="What is wrong, as a sentence.")
 
 
-class ProblemBody(_Answer):
+class ProblemBody(Answer):
     """Why the answer is no (RFC 9457)."""
 
     type: str = Field(description="The kind of problem, `urn:hookline:problem:...`; it never changes its meaning.")

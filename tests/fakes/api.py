@@ -42,7 +42,16 @@ from hookline.runtime.settings import Settings
 from hookline.runtime.view import View
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import NotYet
-from hookline.schemas.records import Account, ApiKey, AuditEntry, Disabling, EndpointHealth, disabling_key
+from hookline.schemas.records import (
+    Account,
+    ApiKey,
+    AuditEntry,
+    Delivery,
+    Disabling,
+    EndpointHealth,
+    Place,
+    disabling_key,
+)
 
 CATALOGUE = load_catalogue()
 CODEC = Codec(CATALOGUE)
@@ -184,6 +193,27 @@ class ScriptedHistory:
         self.asked.append((account_id, subscription_id, limit))
         if self.error is not None:
             raise self.error
+
+
+class KeptInMemory:
+    """`Kept` on a log in memory; `forgotten` offsets are as if retention had taken them."""
+
+    def __init__(self, log: MemoryLog, topic: str) -> None:
+        self._log = log
+        self._topic = topic
+        self.forgotten: set[int] = set()
+        self.error: Exception | None = None
+
+    async def delivery_at(self, place: Place) -> Delivery | None:
+        if self.error is not None:
+            raise self.error
+        values = self._log.values(self._topic)
+        if place.offset >= len(values) or place.offset in self.forgotten:
+            return None
+        return CODEC.decode(values[place.offset] or b"", Delivery)
+
+    def until_ms(self, record: Delivery) -> int:
+        return record.created_at_ms + 7 * 86_400_000
 
 
 class Caller:
@@ -329,6 +359,7 @@ def _parts(settings: Settings, answer_s: float, *, clock: Clock, outbound: aioht
         writer=log,
         endpoints=Asking(outbound, origin=settings.origin),
         history=ScriptedHistory(),
+        kept=KeptInMemory(log, topics.deliveries),
         codec=CODEC,
         catalogue=CATALOGUE,
         renderer=RENDERER,
