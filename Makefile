@@ -3,7 +3,7 @@
 # skipped where Node.js or npm is missing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check format unit road chaos properties mutants bench isolation postponing tiers faketime postgres lock jars clean
+.PHONY: help setup up test check format unit road chaos properties fuzz mutants bench isolation postponing tiers faketime postgres lock jars clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -63,6 +63,9 @@ chaos: jars ## everything is killed under load, for 20 minutes: ARGS="-k test_no
 
 properties: $(VENV)/.ready ## the engine's rules through 1,000,000 random steps: ARGS="--seed 7"
 	@PYTHONPATH=tests $(BIN)/python tests/property/million.py $(ARGS)
+
+fuzz: $(VENV)/.ready ## every operation of the API with 1,000 examples of its OpenAPI document: ARGS="--examples 1000 --seed 7"
+	@PYTHONPATH=tests $(BIN)/python tests/property/fuzz.py $(ARGS)
 
 mutants: $(VENV)/.ready ## wrong lines, one at a time; fails if the tests let one pass: ARGS="bitmap"
 	@PYTHONPATH=tests $(BIN)/python tests/mutants/run.py $(ARGS)

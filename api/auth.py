@@ -1,6 +1,6 @@
 """Who asks, and what for: a Bearer API key or a console link's token, each with scopes, each of one account or of none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
@@ -18,11 +18,14 @@ ACCOUNT_HEADER = "Hookline-Account"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks. `account_id` is "" for an administrator who named none; `actor` is what the audit calls them."""
+    """Who asks. `account_id` is "" for an administrator who named none; `actor` is what the audit calls them.
+
+    Requests of whoever is `counted_as` the same share one limit.
+    """
 
     account_id: str
     actor: str
-    key_id: str
+    counted_as: str
     scopes: str
 
 
@@ -38,20 +41,26 @@ class Gate:
         self._master_keys = parts.settings.master_keys
         self._bootstrap = _bootstrap_key(parts.settings.admin_key)
 
-    def admit(self, request: web.Request, wanted: Scope, *, needs_account: bool) -> Caller:
-        """The caller, who may do what wants this scope; Refused otherwise. What it answers may be another thing a moment later."""
+    def known(self, request: web.Request) -> Caller:
+        """The caller, whose key is right; Refused otherwise. What they may do is another question."""
         if not self._view.ready:
             raise unavailable(
                 "The API is still reading its configuration. Nothing was changed.", retry_after_s=_STARTING_S
             )
         caller = self._caller(_bearer(request))
         request[FACTS] |= {"actor": caller.actor}
+        return caller
+
+    def admit(self, request: web.Request, wanted: Scope, *, needs_account: bool) -> Caller:
+        """The caller, who may do what wants this scope; Refused otherwise. What it answers may be another thing a moment later."""
+        caller = self.known(request)
         if not allows(caller.scopes, wanted):
             raise forbidden(wanted.value, challenge=f'{_REALM}, error="insufficient_scope", scope="{wanted.value}"')
         caller = self._in_account(request, caller)
         if caller.account_id:
             request[FACTS] |= {"account_id": caller.account_id}
-        if needs_account and not caller.account_id:
+        is_of_none = not caller.account_id
+        if is_of_none and (needs_account or not allows(caller.scopes, Scope.ADMIN)):
             raise account_needed(ACCOUNT_HEADER)
         return caller
 
@@ -68,14 +77,16 @@ class Gate:
         record = None if presented is None else self._key(presented.key_id)
         if presented is None or not apikeys.proves(presented, record) or record is None:
             return None
-        return Caller(account_id=record.account_id, actor=record.key_id, key_id=record.key_id, scopes=record.scopes)
+        return Caller(account_id=record.account_id, actor=record.key_id, counted_as=record.key_id, scopes=record.scopes)
 
     def _of_link(self, text: str) -> Caller | None:
         link = links.read(text, keys=self._master_keys, now_ms=self._clock.now_ms())
         if link is None or self._key(link.made_by) is None:  # a link ends with the key that made it
             return None
         actor = f"link:{link.made_by}"
-        return Caller(account_id=link.account_id, actor=actor, key_id=actor, scopes=link.scopes)
+        # One key makes the links of many accounts, and none of them is to hold up another.
+        counted_as = f"{actor}:{link.account_id}"
+        return Caller(account_id=link.account_id, actor=actor, counted_as=counted_as, scopes=link.scopes)
 
     def _key(self, key_id: str) -> ApiKey | None:
         if self._bootstrap is not None and key_id == self._bootstrap.key_id:
@@ -87,12 +98,13 @@ class Gate:
 
     def _in_account(self, request: web.Request, caller: Caller) -> Caller:
         """The caller in the account that the request names. Of another one than their own nobody hears whether it is there."""
-        named = request.headers.get(ACCOUNT_HEADER)
-        if named is None or named == caller.account_id:
+        given = request.headers.getall(ACCOUNT_HEADER, [])
+        named = ", ".join(given)  # two of them are one list (RFC 9110, 5.3), and no account is called so
+        if not given or named == caller.account_id:
             return caller
         if not allows(caller.scopes, Scope.ADMIN) or self._view.account(named) is None:
             raise no_account()
-        return Caller(account_id=named, actor=caller.actor, key_id=caller.key_id, scopes=caller.scopes)
+        return replace(caller, account_id=named)
 
 
 def account_or_defaults(account: Account | None, account_id: str) -> Account:

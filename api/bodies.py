@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from hookline.api.problems import FieldError, invalid, too_slow, unreadable, wro
 _BODY_WAIT_S = 15.0
 _ERRORS_MAX = 20
 _NAME_CHARACTERS_MAX = 64
+_MEDIA_TYPE_CHARACTERS_MAX = 200  # Python's parser takes 1.6 s for 8,000 semicolons
 _DEPTH_MAX = 32  # our deepest body has a depth of 2
 
 _UNKNOWN = {"body": "is no field of this body", "query": "is no parameter here"}
@@ -31,8 +33,9 @@ async def read_body(request: web.Request, model: type[_Model], *, context: objec
 
 def read_query(request: web.Request, model: type[_Model], *, context: object = None) -> _Model:
     """The query as a model; Refused if it is not one."""
-    names = list(request.query)
-    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    # By items: iterating over it or its keys gives each name once.
+    times = Counter(name for name, _ in request.query.items())
+    twice = [name for name, count in times.items() if count > 1][:_ERRORS_MAX]
     if twice:
         raise invalid([FieldError(name[:_NAME_CHARACTERS_MAX], "is there twice") for name in twice], what="query")
     return validated(dict(request.query), model, context=context, what="query")
@@ -48,6 +51,8 @@ def validated(value: object, model: type[_Model], *, context: object, what: str)
 
 
 def _check_media_type(request: web.Request) -> None:
+    if len(request.headers.get("Content-Type", "")) > _MEDIA_TYPE_CHARACTERS_MAX:
+        raise wrong_media_type("The Content-Type must be application/json, and no longer than that needs.")
     charset = (request.charset or "utf-8").lower()
     if request.content_type != "application/json" or charset not in {"utf-8", "us-ascii"}:
         raise wrong_media_type("The Content-Type must be application/json, in UTF-8.")

@@ -6,12 +6,12 @@ from aiohttp import web
 
 from hookline.api.answers import answer, delivery_list, log_list
 from hookline.api.bodies import read_body, read_query
-from hookline.api.configuration import KAFKA_ANSWER_S, RETRY_AFTER_S, confirmed
+from hookline.api.configuration import AGAIN, KAFKA_ANSWER_S, RETRY_AFTER_S, confirmed
 from hookline.api.ports import Parts
 from hookline.api.problems import unavailable
 from hookline.api.requests import LimitQuery, TestRequest
 from hookline.api.responses import TestAccepted
-from hookline.api.webhooks import rules, subscription_of
+from hookline.api.webhooks import own_subscription, rules, subscription_of
 from hookline.core.ids import delivery_id
 from hookline.runtime.changes import Write
 from hookline.schemas.codec import sample_event
@@ -55,8 +55,9 @@ class Deliveries:
 
     async def test(self, request: web.Request) -> web.Response:
         """`POST /webhooks/{id}/test`: a sample event for this one webhook, on the normal road; also while it is paused."""
-        asked = subscription_of(request, self._parts.view)
+        subscription_of(request, self._parts.view)  # 404 before anything is said of the body
         wanted = await read_body(request, TestRequest, context=self._rules)
+        asked = own_subscription(request, self._parts.view, request[AGAIN]())  # a body can take its time
         delivery = self._test_delivery(asked, wanted.event)
         write = Write(
             topic=self._parts.topics.deliveries,

@@ -138,7 +138,7 @@ def _unmasked(wanted: Mapping[str, str], there: Mapping[str, str]) -> dict[str, 
 
 
 def _is_masked(url: str) -> bool:
-    return url.endswith(f"?{MASK}")
+    return url.partition("?")[2] == MASK
 
 
 def _sealed_url(url: str, vault: Vault, whose: Mapping[str, str]) -> SealedSecret | None:

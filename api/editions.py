@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from hookline.api.problems import changed_meanwhile
 from hookline.schemas.records import Disabling, Subscription
 
-_TAG = re.compile(r'\s*(?:(W/)?"([^"]*)"|(\*))\s*(?:,|$)')
+_TAG = re.compile(r'(W/)?"([^"]*)"')
+# A list may have empty elements (RFC 9110, 5.6.1). Nothing in it is tried twice, so a long one costs no more than its length.
+_LIST = re.compile(rf"(?:[\s,]*+{_TAG.pattern}\s*+(?=,|$))*+[\s,]*+")
 
 
 def edition(subscription: Subscription, disabling: Disabling | None) -> str:
@@ -21,6 +23,9 @@ def check_edition(given: Sequence[str], current: str) -> None:
 
 
 def _names(text: str, current: str) -> bool:
+    """Whether it is * alone, or a list of tags with this one in it; what is neither names nothing."""
+    if text.strip() == "*":
+        return True
     # RFC 9110, 13.1.1: a strong comparison, so a weak tag is never the same.
-    tags = _TAG.findall(text)
-    return any(star or (not weak and f'"{tag}"' == current) for weak, tag, star in tags)
+    tags = _TAG.findall(text) if _LIST.fullmatch(text) else ()
+    return any(not weak and f'"{tag}"' == current for weak, tag in tags)

@@ -66,6 +66,19 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
             }
         ]
     },
+    "JsonWebKeys": {
+        "keys": [
+            {
+                "kty": "OKP",
+                "crv": "Ed25519",
+                "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+                "alg": "EdDSA",
+                "use": "sig",
+                "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+            }
+        ]
+    },
+    "Anything": {"openapi": "3.1.0", "info": {"title": "Hookline", "version": "1.0.0"}},
     "ProblemBody": {
         "type": "urn:hookline:problem:invalid-field",
         "title": "A field is not valid",

@@ -5,9 +5,9 @@ from aiohttp import web
 from hookline.api import responses
 from hookline.api.accounts import account_of
 from hookline.api.answers import answer, timestamp
-from hookline.api.auth import CALLER, Caller
+from hookline.api.auth import Caller
 from hookline.api.bodies import read_body
-from hookline.api.configuration import Configuration, Deed
+from hookline.api.configuration import AGAIN, Configuration, Deed
 from hookline.api.ports import Parts
 from hookline.api.problems import no_key, too_many_keys
 from hookline.api.requests import NewAdminKey, NewKey, NewLink, scopes_of, without_nulls
@@ -66,12 +66,13 @@ class Keys:
         """`POST /accounts/{account_id}/links`: nothing of it is kept, so it takes no write."""
         account = account_of(request, self._view)
         wanted = await read_body(request, NewLink) if request.can_read_body else NewLink()
+        maker = request[AGAIN]()  # a body can take its time
         expires_at_ms = self._clock.now_ms() + wanted.valid_s * 1_000
         link = links.Link(
             account_id=account.account_id,
             scopes=scopes_of(wanted.scope),
             expires_at_ms=expires_at_ms,
-            made_by=request[CALLER].key_id,
+            made_by=maker.actor,
         )
         token = links.write(link, key=self._settings.master_keys[0])
         # Behind the #, so that no server's log and no Referer ever has it.
@@ -97,8 +98,8 @@ class Keys:
         return account_of(request, self._view).account_id if is_of_account else _NO_ACCOUNT
 
     def _named(self, request: web.Request) -> ApiKey:
-        found = self._view.api_key(request.match_info["key_id"])
-        if found is None or found.account_id != self._owner(request):
+        owner, found = self._owner(request), self._view.api_key(request.match_info["key_id"])
+        if found is None or found.account_id != owner:
             raise no_key()
         return found
 

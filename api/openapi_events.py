@@ -1,12 +1,13 @@
 """The `webhooks` section of the OpenAPI document: what endpoints receive, one entry for each event type."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hookline.schemas.catalogue import Catalogue, EventType
 from hookline.schemas.shapes import Choice, Fields, Many, Maybe, Moment, Money, Real, Shape, Table, Text, Truth, Whole
 
 _Schema = dict[str, Any]
+_Docs = Mapping[tuple[str, str], str]  # by the record's name and the field's
 _HEADERS: Mapping[str, str] = {
     "X-Webhook-Event": "The event type.",
     "X-Webhook-Attempt": "Which attempt this is, from 1.",
@@ -15,6 +16,15 @@ _HEADERS: Mapping[str, str] = {
     "webhook-timestamp": "When it was sent, in Unix seconds.",
     "webhook-signature": "Standard Webhooks: `v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64, one for each secret "
     "that signs; `v1a,` and an Ed25519 signature, if the account has them.",
+}
+_TIME: Mapping[str, str] = {"type": "string", "format": "date-time"}
+_PLAIN: Mapping[type[Shape], Mapping[str, str]] = {
+    Text: {"type": "string"},
+    Truth: {"type": "boolean"},
+    Whole: {"type": "integer"},
+    Money: {"type": "number"},
+    Real: {"type": "number"},
+    Moment: _TIME,
 }
 _NEXT = "While the secret is being changed: the same with the new one."
 
@@ -51,43 +61,54 @@ def _header(name: str, text: str, *, required: bool) -> _Schema:
 
 
 def _body(event_type: EventType) -> _Schema:
+    docs = {name: text for each in _records(event_type.schema.bare) for name, text in _docs(each)}
     properties = {
-        "event": {"const": event_type.name},
-        "timestamp": {"type": "string", "format": "date-time", "description": "When it happened: UTC, whole seconds."},
-        "data": _object(event_type.data),
+        "event": {"const": event_type.name, "description": "The event type."},
+        "timestamp": {**_TIME, "description": "When it happened: UTC, whole seconds."},
+        "data": {**_object(event_type.data, docs), "description": event_type.description},
     }
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def _schema(shape: Shape) -> _Schema:  # noqa: C901, PLR0911 - one line for each shape
+def _schema(shape: Shape, docs: _Docs) -> _Schema:
     match shape:
-        case Text():
-            return {"type": "string"}
         case Choice():
             return {"type": "string", "enum": list(shape.symbols)}
-        case Truth():
-            return {"type": "boolean"}
-        case Whole():
-            return {"type": "integer"}
-        case Money() | Real():
-            return {"type": "number"}
-        case Moment():
-            return {"type": "string", "format": "date-time"}
         case Many():
-            return {"type": "array", "items": _schema(shape.item)}
+            return {"type": "array", "items": _schema(shape.item, docs)}
         case Table():
-            return {"type": "object", "additionalProperties": _schema(shape.value)}
+            return {"type": "object", "additionalProperties": _schema(shape.value, docs)}
         case Maybe():
-            return _schema(shape.of)  # an absent field is left out, and never null
+            return _schema(shape.of, docs)  # an absent field is left out, and never null
         case Fields():
-            return _object(shape)
+            return _object(shape, docs)
         case _:
-            raise AssertionError(f"{type(shape).__name__} can't be in an event")
+            return dict(_PLAIN[type(shape)])
 
 
-def _object(fields: Fields) -> _Schema:
-    return {
-        "type": "object",
-        "properties": {each.name: _schema(each.shape) for each in fields.fields},
-        "required": [each.name for each in fields.fields if not isinstance(each.shape, Maybe)],
+def _object(fields: Fields, docs: _Docs) -> _Schema:
+    """New fields may be added to it later, so it is not closed."""
+    described = {
+        each.name: {**_schema(each.shape, docs), "description": docs[fields.name, each.name]} for each in fields.fields
     }
+    required = [each.name for each in fields.fields if not isinstance(each.shape, Maybe)]
+    return {"type": "object", "properties": described, "required": required}
+
+
+def _records(avro: Any) -> Iterator[Mapping[str, Any]]:
+    """Every record in an Avro schema."""
+    match avro:
+        case {"type": "record", "fields": fields}:
+            yield avro
+            for each in fields:
+                yield from _records(each["type"])
+        case {"type": "array", "items": inner} | {"type": "map", "values": inner}:
+            yield from _records(inner)
+        case list():
+            for each in avro:
+                yield from _records(each)
+
+
+def _docs(record: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], str]]:
+    for each in record["fields"]:
+        yield (record["name"], each["name"]), each["doc"]

@@ -70,10 +70,9 @@ def _guarded(operation: Operation, gate: Gate, rates: Rates) -> Handler:
         raise AssertionError("nothing to guard")
 
     async def guarded(request: web.Request) -> web.StreamResponse:
-        caller = gate.admit(request, scope, needs_account=operation.needs_account)
-        request[CALLER] = caller
+        await rates.count(gate.known(request).counted_as)
         request[AGAIN] = lambda: gate.admit(request, scope, needs_account=operation.needs_account)
-        await rates.count(caller.key_id)
+        request[CALLER] = request[AGAIN]()
         return await operation.handler(request)
 
     return guarded

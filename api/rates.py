@@ -11,15 +11,15 @@ from hookline.api.problems import too_many_requests
 
 
 class Rates:
-    """Counts by key. Only keys that were found right are counted, so what is kept is bounded by them."""
+    """Counts by key; links by the key that made them and their account. Only what was found right is counted: that bounds it."""
 
     def __init__(self, per_minute: int) -> None:
         self._limit = RateLimitItemPerMinute(per_minute) if per_minute else None
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
-    async def count(self, key_id: str) -> None:
+    async def count(self, counted_as: str) -> None:
         """One request more; Refused with 429 if that is one too many."""
-        if self._limit is None or await self._limiter.hit(self._limit, key_id):
+        if self._limit is None or await self._limiter.hit(self._limit, counted_as):
             return
-        stats = await self._limiter.get_window_stats(self._limit, key_id)
+        stats = await self._limiter.get_window_stats(self._limit, counted_as)
         raise too_many_requests(retry_after_s=max(1, math.ceil(stats.reset_time - time.time())))

@@ -10,9 +10,16 @@ from pydantic.json_schema import SkipJsonSchema
 from hookline.core.address import Reach
 from hookline.core.endpoints import URL_CHARACTERS_MAX, complaint_about_url
 from hookline.core.matching import complaint_about_events
-from hookline.core.metadata import complaint_about_metadata, complaint_about_uid
+from hookline.core.metadata import (
+    KEY_CHARACTERS_MAX,
+    KEYS_MAX,
+    UID_CHARACTERS_MAX,
+    VALUE_CHARACTERS_MAX,
+    complaint_about_metadata,
+    complaint_about_uid,
+)
 from hookline.core.scopes import Scope
-from hookline.core.static_headers import complaints_about_headers
+from hookline.core.static_headers import HEADERS_MAX, NAME_CHARACTERS_MAX, VALUE_BYTES_MAX, complaints_about_headers
 
 _DESCRIPTION_CHARACTERS_MAX = 1_000
 _NAME_CHARACTERS_MAX = 200
@@ -25,19 +32,73 @@ _OVERLAP_S = 24 * 3_600
 _OVERLAP_MAX_S = 7 * 24 * 3_600
 _LINK_S, _LINK_MAX_S = 3_600, 24 * 3_600
 _WEBHOOKS_MAX = 100_000
+_KEY_MAX_S = 10 * 366 * 86_400
 LISTED_DEFAULT, LISTED_MAX = 100, 1_000
 _CURSOR_CHARACTERS_MAX = 200
 _DIGITS_MAX = 18
 
+# Formats of JSON schemas that stand for what the catalogue of this installation has.
+EVENT_TYPE, EVENT_PATTERN = "event-type", "event-pattern"
+
+
+def _whole(number: object) -> object:
+    """JSON knows one kind of number: 5.0 is 5."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 Description = Annotated[str, StringConstraints(max_length=_DESCRIPTION_CHARACTERS_MAX)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=_NAME_CHARACTERS_MAX, pattern=r"\S")]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=_SECRET_CHARACTERS_MAX)]
-# What is in `json_schema_extra` is checked by rules of ours, whose sentences say more.
-Events = Annotated[list[str], Field(max_length=_EVENTS_MAX, json_schema_extra={"minItems": 1, "uniqueItems": True})]
-RateLimit = Annotated[int, Field(ge=1, le=_RATE_LIMIT_MAX)]
-OverlapS = Annotated[int, Field(ge=0, le=_OVERLAP_MAX_S)]
-TimeoutS = Annotated[int, Field(ge=1, le=_TIMEOUT_MAX_S)]
+RateLimit = Annotated[int, Field(ge=1, le=_RATE_LIMIT_MAX), BeforeValidator(_whole)]
+OverlapS = Annotated[int, Field(ge=0, le=_OVERLAP_MAX_S), BeforeValidator(_whole)]
+TimeoutS = Annotated[int, Field(ge=1, le=_TIMEOUT_MAX_S), BeforeValidator(_whole)]
+ExpiresInS = Annotated[int, Field(ge=1, le=_KEY_MAX_S), BeforeValidator(_whole)]
+WebhooksMax = Annotated[int, Field(ge=0, le=_WEBHOOKS_MAX), BeforeValidator(_whole)]
+ValidS = Annotated[int, Field(ge=1, le=_LINK_MAX_S), BeforeValidator(_whole)]
 Status = Literal["active", "paused", "disabled"]
+
+# What is in `json_schema_extra` is checked by rules of ours, whose sentences say more.
+Url = Annotated[
+    str, Field(json_schema_extra={"format": "uri", "maxLength": URL_CHARACTERS_MAX, "pattern": "^https?://"})
+]
+EventType = Annotated[str, Field(json_schema_extra={"format": EVENT_TYPE})]
+EventPattern = Annotated[str, Field(json_schema_extra={"format": EVENT_PATTERN})]
+Events = Annotated[
+    list[EventPattern], Field(max_length=_EVENTS_MAX, json_schema_extra={"minItems": 1, "uniqueItems": True})
+]
+Uid = Annotated[
+    str,
+    Field(
+        json_schema_extra={
+            "pattern": f"^[A-Za-z0-9._:-]{{1,{UID_CHARACTERS_MAX}}}$",
+            "not": {"pattern": r"^(wh_|\.\.?$)"},
+        }
+    ),
+]
+Metadata = Annotated[
+    dict[str, Any],
+    Field(
+        json_schema_extra={
+            "maxProperties": KEYS_MAX,
+            "propertyNames": {"minLength": 1, "maxLength": KEY_CHARACTERS_MAX},
+            "additionalProperties": {"type": ["string", "number", "boolean"], "maxLength": VALUE_CHARACTERS_MAX},
+        }
+    ),
+]
+Headers = Annotated[
+    dict[str, str],
+    Field(
+        json_schema_extra={
+            "maxProperties": HEADERS_MAX,
+            "propertyNames": {"pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "maxLength": NAME_CHARACTERS_MAX},
+            "additionalProperties": {
+                "type": "string",
+                "pattern": "^([!-~]([ \\t!-~]*[!-~])?)?$",
+                "maxLength": VALUE_BYTES_MAX,
+            },
+        }
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +107,12 @@ class Rules:
 
     event_types: Collection[str]
     reach: Reach
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """A body of changes: what is left out keeps its value, so no default of ours holds."""
+    for each in schema["properties"].values():
+        each.pop("default", None)
 
 
 class _Request(BaseModel):
@@ -96,18 +163,31 @@ def _checked_headers(headers: dict[str, str] | None) -> dict[str, str] | None:
 class NewWebhook(_Request):
     """A webhook to make."""
 
-    url: str = Field(
-        json_schema_extra={"maxLength": URL_CHARACTERS_MAX, "pattern": "^https?://"},
-        description="The endpoint. Its query is kept encrypted and never shown.",
+    url: Url = Field(
+        description="The endpoint: `https`, a public host, no user name, no fragment. Its query is kept encrypted and never shown."
     )
-    events: Events = Field(description="Event types, `order.*` for all below a word, or `*`.")
-    description: Description | None = None
+    events: Events = Field(
+        description="Event types, `order.*` for all below a word, or `*` for all there are; each once."
+    )
+    description: Description | None = Field(None, description="What it is for, in your own words.")
     secret: Secret | None = Field(None, description="The signing secret; one is made if it is left out.")
-    rate_limit: RateLimit | None = Field(None, description="Requests a second at most.")
-    timeout_s: TimeoutS | None = Field(None, description="Seconds that one attempt may take.")
-    uid: str | None = Field(None, description="Your own id for it, unique in the account.")
-    metadata: dict[str, Any] | None = Field(None, description="A flat object of your own.")
-    headers: dict[str, str] | None = Field(None, description="Headers that go with every request; kept encrypted.")
+    rate_limit: RateLimit | None = Field(
+        None, description="Requests a second at most; what comes faster waits its turn."
+    )
+    timeout_s: TimeoutS | None = Field(
+        None, description="Seconds that one attempt may take, from connecting to the end of the answer."
+    )
+    uid: Uid | None = Field(
+        None, description="Your own id for it, unique in the account; it can stand where the id can."
+    )
+    metadata: Metadata | None = Field(
+        None, description="A flat object of your own. A whole number in it is between -2**53 and 2**53."
+    )
+    headers: Headers | None = Field(
+        None,
+        description="Headers that go with every request, at most 16 KiB of values; kept encrypted. "
+        "Refused are those that Hookline sets, and those of connections and of proxies.",
+    )
 
     _url = field_validator("url")(_checked_url)
     _events = field_validator("events")(_checked_events)
@@ -116,33 +196,39 @@ class NewWebhook(_Request):
     _headers = field_validator("headers")(_checked_headers)
 
 
-class WebhookChange(_Request):
-    """What is to change; what is left out keeps its value, and null takes an optional field away.
+_JUDGED = Field(
+    None, description="Passed over: it may have changed since it was read.", json_schema_extra={"readOnly": True}
+)
 
-    `id` and `created_at` may be sent back as they were read. What we judged (from `disabled_reason` on) may be sent back as well,
-    and says nothing: it may have changed since. `secret` is there only to say that it may not be sent.
+
+class WebhookChange(_Request):
+    """What is to change. What is left out keeps its value; null takes an optional field away.
+
+    A webhook may be sent back as it was read: `id` and `created_at` as they are, and what was judged of the endpoint is passed over.
     """
 
-    url: str = Field(
-        "",
-        json_schema_extra={"maxLength": URL_CHARACTERS_MAX, "pattern": "^https?://"},
-        description="As shown, with *** for its query, it stays what it is.",
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+    url: Url = Field(
+        "", description="The endpoint. Sent back as it is shown, with `***` for its query, it stays what it is."
     )
-    events: Events = []
-    description: Description | None = None
-    status: Status = "active"
-    id: str = ""
-    created_at: str = ""
-    rate_limit: RateLimit | None = None
-    timeout_s: TimeoutS | None = None
-    uid: str | None = None
-    metadata: dict[str, Any] | None = None
-    headers: dict[str, str] | None = Field(None, description="All of them; a value of *** keeps the one that is there.")
-    disabled_reason: SkipJsonSchema[object] = None
-    disabled_at: SkipJsonSchema[object] = None
-    failing_since: SkipJsonSchema[object] = None
-    disables_at: SkipJsonSchema[object] = None
-    secret: SkipJsonSchema[object] = None
+    events: Events = Field([], description="Event types, `order.*` for all below a word, or `*` for all there are.")
+    description: Description | None = Field(None, description="What it is for, in your own words.")
+    status: Status = Field(
+        "active", description="`active` enables as well. `disabled` means as it is, and only while it is disabled."
+    )
+    id: str = Field("", description="Can't be changed.", json_schema_extra={"readOnly": True})
+    created_at: str = Field("", description="Can't be changed.", json_schema_extra={"readOnly": True})
+    rate_limit: RateLimit | None = Field(None, description="Requests a second at most.")
+    timeout_s: TimeoutS | None = Field(None, description="Seconds that one attempt may take.")
+    uid: Uid | None = Field(None, description="Your own id for it, unique in the account.")
+    metadata: Metadata | None = Field(None, description="A flat object of your own; all of it.")
+    headers: Headers | None = Field(None, description="All of them; a value of `***` keeps the one that is there.")
+    disabled_reason: object = _JUDGED
+    disabled_at: object = _JUDGED
+    failing_since: object = _JUDGED
+    disables_at: object = _JUDGED
+    secret: SkipJsonSchema[object] = None  # is there only to say that it may not be sent
 
     _url = field_validator("url")(_checked_url)
     _events = field_validator("events")(_checked_events)
@@ -159,7 +245,7 @@ class WebhookChange(_Request):
 class NewSecret(_Request):
     """A new signing secret; without one, one is made."""
 
-    secret: Secret | None = None
+    secret: Secret | None = Field(default=None, description="One of your own; without it one is made.")
     overlap_s: OverlapS = Field(default=_OVERLAP_S, description="Seconds for which both secrets sign; 0: none.")
 
 
@@ -168,7 +254,7 @@ class TestRequest(_Request):
 
     __test__ = False  # for pytest this is no test
 
-    event: str = Field(description="The event type whose sample is sent.")
+    event: EventType = Field(description="The event type whose sample is sent.")
 
     @field_validator("event")
     @classmethod
@@ -184,54 +270,55 @@ def _complaint_about_type(event: str, rules: Rules) -> str | None:
 # -- accounts and keys ------------------------------------------------------------------------------------------------
 
 
+_NAME_TEXT = "What people call it."
+_WEBHOOKS_MAX_TEXT = "Webhooks it may have; null: as many as the installation lets an account have."
+_CHECKS_TEXT = (
+    "Whether an endpoint must agree (CloudEvents' OPTIONS handshake) before a webhook is made or moved to it."
+)
+_SIGNS_TEXT = "Whether `webhook-signature` bears a public-key signature (v1a) as well."
+_EXPIRES_TEXT = "Seconds until it is no longer accepted; null: for ever."
+
+
 class NewAccount(_Request):
     """An account to make."""
 
-    name: Name = Field(description="What people call it.")
-    webhooks_max: Annotated[int, Field(ge=0, le=_WEBHOOKS_MAX)] | None = Field(
-        None, description="Webhooks it may have; null: as many as the installation lets an account have."
-    )
-    checks_ownership: bool = Field(
-        False,
-        description="Whether an endpoint must agree (CloudEvents' OPTIONS handshake) before a webhook is made or moved to it.",
-    )
-    signs_ed25519: bool = Field(
-        False,
-        description="Whether `webhook-signature` bears a public-key signature (v1a) as well.",
-    )
+    name: Name = Field(description=_NAME_TEXT)
+    webhooks_max: WebhooksMax | None = Field(None, description=_WEBHOOKS_MAX_TEXT)
+    checks_ownership: bool = Field(False, description=_CHECKS_TEXT)
+    signs_ed25519: bool = Field(False, description=_SIGNS_TEXT)
 
 
 class AccountChange(_Request):
     """What is to change; what is left out keeps its value."""
 
-    name: Name = "-"
-    webhooks_max: Annotated[int, Field(ge=0, le=_WEBHOOKS_MAX)] | None = None
-    checks_ownership: bool = False
-    signs_ed25519: bool = False
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+    name: Name = Field("-", description=_NAME_TEXT)
+    webhooks_max: WebhooksMax | None = Field(None, description=_WEBHOOKS_MAX_TEXT)
+    checks_ownership: bool = Field(False, description=_CHECKS_TEXT)
+    signs_ed25519: bool = Field(False, description=_SIGNS_TEXT)
 
 
 class NewKey(_Request):
     """An API key to make."""
 
-    name: Name = Field(description="What people call it.")
+    name: Name = Field(description=_NAME_TEXT)
     scope: Literal["read", "write"] = Field("write", description="`write` includes `read`.")
-    expires_in_s: Annotated[int, Field(ge=1, le=10 * 366 * 86_400)] | None = Field(
-        None, description="Seconds until it is no longer accepted; null: for ever."
-    )
+    expires_in_s: ExpiresInS | None = Field(None, description=_EXPIRES_TEXT)
 
 
 class NewAdminKey(_Request):
     """An API key for administration to make."""
 
-    name: Name
-    expires_in_s: Annotated[int, Field(ge=1, le=10 * 366 * 86_400)] | None = None
+    name: Name = Field(description=_NAME_TEXT)
+    expires_in_s: ExpiresInS | None = Field(None, description=_EXPIRES_TEXT)
 
 
 class NewLink(_Request):
     """A link into the console to make."""
 
-    scope: Literal["read", "write"] = "write"
-    valid_s: Annotated[int, Field(ge=1, le=_LINK_MAX_S)] = _LINK_S
+    scope: Literal["read", "write"] = Field(default="write", description="What it may do; `write` includes `read`.")
+    valid_s: ValidS = Field(default=_LINK_S, description="Seconds for which it lets in.")
 
 
 # -- queries ----------------------------------------------------------------------------------------------------------
@@ -248,13 +335,13 @@ def _limit(text: object) -> object:
 
 Limit = Annotated[
     int,
-    BeforeValidator(_limit),
     Field(ge=1, le=LISTED_MAX, description="How many are on one page at most."),
+    BeforeValidator(_limit),
 ]
 Cursor = Annotated[
     str,
     StringConstraints(max_length=_CURSOR_CHARACTERS_MAX),
-    Field(description="The `next_cursor` of the page before."),
+    Field(description="The `next_cursor` of the page before.", json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$"}),
 ]
 
 
@@ -275,7 +362,7 @@ class WebhookQuery(PageQuery):
     """Which webhooks."""
 
     status: Status | None = Field(None, description="Only those of this status.")
-    event: str | None = Field(None, description="Only those that want this event type, also by a pattern.")
+    event: EventType | None = Field(None, description="Only those that want this event type, also by a pattern.")
     uid: str | None = Field(None, description="Only the one with this id of yours.")
 
     @field_validator("event")

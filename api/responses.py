@@ -3,11 +3,25 @@
 An answer leaves out what was not set; `response_code` is set to null where there was none.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from hookline.api.requests import Status
+
+_CREATED_TEXT = "When it was made."
+_STATUS_TEXT = "`disabled` if its endpoint is gone or has failed for days, `paused` if you paused it."
+_UID_TEXT = "Your own id for it; it can stand where the id can."
+_CURSOR_TEXT = "Leads to the next page; the last one has none."
+_NEXT_FROM_TEXT = "Until then both secrets sign; from then on the new one alone."
+_EVENT_TEXT = "The event type."
+_DELIVERY_TEXT = "Its id, which the endpoint gets as `webhook-id`."
+_LOG_TEXT = "Its id, `log_...`."
+_CODE_TEXT = "The status of the endpoint's last answer; null where there was none."
+_ATTEMPTS_TEXT = "How many requests were made."
+_TIME_TEXT = "How long it took, in milliseconds."
+
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 class _Answer(BaseModel):
@@ -18,60 +32,66 @@ class _Answer(BaseModel):
 
 
 class Webhook(_Answer):
-    """One webhook. `secret` is set only in the answer that made it, the others from `rate_limit` on only where there is one."""
+    """One webhook. What was not set is left out."""
 
-    id: str
+    id: str = Field(description="Its id, `wh_...`.")
     url: str = Field(description="The endpoint; `***` stands for its query.")
-    events: tuple[str, ...]
-    description: str | None = None
-    created_at: str
-    status: Status
-    rate_limit: int | None = None
-    timeout_s: int | None = None
-    uid: str | None = None
-    metadata: dict[str, Any] | None = None
-    headers: dict[str, str] | None = Field(None, description="Their names; `***` stands for each value.")
-    disabled_reason: str | None = None
-    disabled_at: str | None = None
-    failing_since: str | None = None
-    disables_at: str | None = None
-    secret: str | None = None
+    events: tuple[str, ...] = Field(description="The event types and patterns that it wants.")
+    description: str | None = Field(None, description="What it is for, in your own words.")
+    created_at: Moment = Field(description=_CREATED_TEXT)
+    status: Status = Field(description=_STATUS_TEXT)
+    rate_limit: int | None = Field(None, description="Requests a second at most.")
+    timeout_s: int | None = Field(None, description="Seconds that one attempt may take.")
+    uid: str | None = Field(None, description=_UID_TEXT)
+    metadata: dict[str, Any] | None = Field(None, description="A flat object of your own.")
+    headers: dict[str, str] | None = Field(
+        None, description="The headers that go with every request; `***` stands for each value."
+    )
+    disabled_reason: str | None = Field(
+        None, description="Why it is disabled: `gone` for an answer of 410, `failing` for days of failures."
+    )
+    disabled_at: Moment | None = Field(None, description="Since when it is disabled.")
+    failing_since: Moment | None = Field(None, description="The time from which on every attempt has failed.")
+    disables_at: Moment | None = Field(None, description="An attempt that fails at that time or later disables it.")
+    secret: str | None = Field(
+        None, description="The signing secret that was made for it; only in the answer that made the webhook."
+    )
 
 
 class SecretShown(_Answer):
     """The signing secret; while it is being changed also the new one, and when that takes over."""
 
-    secret: str
-    next_secret: str | None = None
-    next_secret_from: str | None = None
+    secret: str = Field(description="What `X-Webhook-Signature` is made with now.")
+    next_secret: str | None = Field(None, description="What `X-Webhook-Signature-Next` is made with.")
+    next_secret_from: Moment | None = Field(None, description=_NEXT_FROM_TEXT)
     public_key: str | None = Field(None, description="What `v1a` signatures are checked with, if the account has them.")
     public_key_id: str | None = Field(None, description="Its `kid` in /.well-known/jwks.json.")
 
 
 class SecretRotated(_Answer):
-    """`secret` if it was made here; `next_secret_from` if both sign until then."""
+    """The secret was changed."""
 
-    secret: str | None = None
-    next_secret_from: str | None = None
+    secret: str | None = Field(None, description="The new one, if it was made here.")
+    next_secret_from: Moment | None = Field(None, description=_NEXT_FROM_TEXT)
 
 
 class ListedWebhook(_Answer):
-    """One webhook in the list, as short as in the contract; `uid` if it has one."""
+    """One webhook in the list. Read the webhook itself for the rest."""
 
-    id: str
-    url: str
-    events: tuple[str, ...]
-    status: Status
-    created_at: str
-    uid: str | None = None
+    id: str = Field(description="Its id, `wh_...`.")
+    url: str = Field(description="The endpoint; `***` stands for its query.")
+    events: tuple[str, ...] = Field(description="The event types and patterns that it wants.")
+    status: Status = Field(description=_STATUS_TEXT)
+    created_at: Moment = Field(description=_CREATED_TEXT)
+    uid: str | None = Field(None, description=_UID_TEXT)
 
 
 class WebhookList(_Answer):
-    """A page of an account's webhooks; `total` counts those of all pages, `next_cursor` leads to the next one."""
+    """A page of an account's webhooks, in order of creation."""
 
-    webhooks: tuple[ListedWebhook, ...]
-    total: int
-    next_cursor: str | None = None
+    webhooks: tuple[ListedWebhook, ...] = Field(description="Those of this page.")
+    total: int = Field(description="How many the filters let through, on all pages.")
+    next_cursor: str | None = Field(None, description=_CURSOR_TEXT)
 
 
 # -- deliveries -------------------------------------------------------------------------------------------------------
@@ -80,186 +100,196 @@ class WebhookList(_Answer):
 class SucceededDelivery(_Answer):
     """A delivery whose endpoint answered 2xx."""
 
-    id: str
-    event: str
-    status: Literal["succeeded"]
-    response_code: int | None
-    delivered_at: str
-    attempts: int
+    id: str = Field(description=_DELIVERY_TEXT)
+    event: str = Field(description=_EVENT_TEXT)
+    status: Literal["succeeded"] = Field(description="It has succeeded.")
+    response_code: int | None = Field(description=_CODE_TEXT)
+    delivered_at: Moment = Field(description="When it succeeded.")
+    attempts: int = Field(description=_ATTEMPTS_TEXT)
 
 
 class FailedDelivery(_Answer):
-    """A delivery that has not succeeded; `next_attempt_at` is set while an attempt is to come, and means "not before"."""
+    """A delivery that has not succeeded, or not yet."""
 
-    id: str
-    event: str
-    status: Literal["failed"]
-    response_code: int | None
-    last_attempt_at: str | None = None
-    attempts: int
-    next_attempt_at: str | None = None
+    id: str = Field(description=_DELIVERY_TEXT)
+    event: str = Field(description=_EVENT_TEXT)
+    status: Literal["failed"] = Field(description="It has not succeeded, or not yet.")
+    response_code: int | None = Field(description=_CODE_TEXT)
+    last_attempt_at: Moment | None = Field(None, description="When it was last tried.")
+    attempts: int = Field(description=_ATTEMPTS_TEXT)
+    next_attempt_at: Moment | None = Field(
+        None, description="While an attempt is to come: it does not come before that time."
+    )
+
+
+_AnyDelivery = Annotated[SucceededDelivery | FailedDelivery, Field(discriminator="status")]
 
 
 class DeliveryList(_Answer):
     """A webhook's deliveries, the newest first."""
 
-    deliveries: tuple[SucceededDelivery | FailedDelivery, ...]
+    deliveries: tuple[_AnyDelivery, ...] = Field(description="As many as `limit` asks for.")
 
 
 class DeliveredLog(_Answer):
-    """An attempt that was answered with 2xx. `response_time` is in ms."""
+    """An attempt that was answered with 2xx."""
 
-    id: str
-    event: str
-    status: Literal["delivered"]
-    response_code: int | None
-    response_time: int
-    delivered_at: str
+    id: str = Field(description=_LOG_TEXT)
+    event: str = Field(description=_EVENT_TEXT)
+    status: Literal["delivered"] = Field(description="The endpoint answered with 2xx.")
+    response_code: int | None = Field(description=_CODE_TEXT)
+    response_time: int = Field(description=_TIME_TEXT)
+    delivered_at: Moment = Field(description="When it was made.")
 
 
 class FailedLog(_Answer):
-    """An attempt that failed; `error` is one word, `detail` a sentence for the endpoint's owner."""
+    """An attempt that failed."""
 
-    id: str
-    event: str
-    status: Literal["failed"]
-    response_code: int | None
-    response_time: int
-    attempted_at: str
-    error: str | None = None
-    detail: str | None = None
+    id: str = Field(description=_LOG_TEXT)
+    event: str = Field(description=_EVENT_TEXT)
+    status: Literal["failed"] = Field(description="The endpoint answered otherwise, or not at all.")
+    response_code: int | None = Field(description=_CODE_TEXT)
+    response_time: int = Field(description=_TIME_TEXT)
+    attempted_at: Moment = Field(description="When it was made.")
+    error: str | None = Field(None, description="Why it failed, in one word.")
+    detail: str | None = Field(None, description="What that means, as a sentence for the endpoint's owner.")
+
+
+_AnyLog = Annotated[DeliveredLog | FailedLog, Field(discriminator="status")]
 
 
 class LogList(_Answer):
     """A webhook's attempts, the newest first."""
 
-    logs: tuple[DeliveredLog | FailedLog, ...]
+    logs: tuple[_AnyLog, ...] = Field(description="As many as `limit` asks for.")
 
 
 class TestAccepted(_Answer):
     """The test is on its way."""
 
-    __test__ = False
+    __test__ = False  # for pytest this is no test
 
-    delivery_id: str
+    delivery_id: str = Field(description="The delivery that is made of it.")
 
 
 # -- accounts and keys ------------------------------------------------------------------------------------------------
 
 
 class Account(_Answer):
-    """One account; `webhooks_max` is the installation's limit where the account has none of its own."""
+    """One account."""
 
-    id: str
-    name: str
-    created_at: str
+    id: str = Field(description="Its id, `acct_...`.")
+    name: str = Field(description="What people call it.")
+    created_at: Moment = Field(description=_CREATED_TEXT)
     webhooks: int = Field(description="How many it has.")
-    webhooks_max: int = Field(description="How many it may have.")
-    checks_ownership: bool
-    signs_ed25519: bool
+    webhooks_max: int = Field(description="How many it may have: its own limit, or else the installation's.")
+    checks_ownership: bool = Field(
+        description="Whether an endpoint must agree before a webhook is made or moved to it."
+    )
+    signs_ed25519: bool = Field(description="Whether `webhook-signature` bears a public-key signature (v1a) as well.")
 
 
 class AccountList(_Answer):
-    """A page of all accounts."""
+    """A page of all accounts, in order of creation."""
 
-    accounts: tuple[Account, ...]
-    total: int
-    next_cursor: str | None = None
+    accounts: tuple[Account, ...] = Field(description="Those of this page.")
+    total: int = Field(description="How many there are, on all pages.")
+    next_cursor: str | None = Field(None, description=_CURSOR_TEXT)
 
 
 class Key(_Answer):
-    """One API key, without its secret part; `key` is all of it, only in the answer that made it."""
+    """One API key, without its secret part."""
 
-    id: str
-    name: str
-    scopes: tuple[str, ...]
-    created_at: str
-    expires_at: str | None = None
-    key: str | None = None
+    id: str = Field(description="Its id: the part between the underscores.")
+    name: str = Field(description="What people call it.")
+    scopes: tuple[str, ...] = Field(description="What it may be used for: `read`, `write`, `admin`.")
+    created_at: Moment = Field(description=_CREATED_TEXT)
+    expires_at: Moment | None = Field(None, description="From when on it is no longer accepted.")
+    key: str | None = Field(None, description="All of it; only in the answer that made it.")
 
 
 class KeyList(_Answer):
     """All keys of an account that are accepted, or were until they expired."""
 
-    keys: tuple[Key, ...]
+    keys: tuple[Key, ...] = Field(description="In order of creation.")
 
 
 class LinkMade(_Answer):
-    """A token that lets into the console, and the address that bears it. Not kept: it is shown here only."""
+    """A link into the console. It is not kept, and shown here only."""
 
-    url: str
-    token: str
-    expires_at: str
+    url: str = Field(description="The console's address with the token, without this server's name.")
+    token: str = Field(description="What lets in; it can stand where an API key can.")
+    expires_at: Moment = Field(description="Until when it lets in.")
 
 
 class Identity(_Answer):
-    """Who asks: the key's scopes, and its account if it has one."""
+    """Who asks."""
 
-    account: Account | None = None
-    scopes: tuple[str, ...]
-    actor: str
+    account: Account | None = Field(None, description="The account that is meant, if there is one.")
+    scopes: tuple[str, ...] = Field(description="What the key may be used for.")
+    actor: str = Field(description="What the audit calls whoever has this key.")
 
 
 # -- audit, keys of signatures, problems ------------------------------------------------------------------------------
 
 
 class AuditRow(_Answer):
-    """One change. `before` and `after` are the subject as the API shows it; one is absent where it was not there."""
+    """One change."""
 
-    id: str
-    at: str
-    account_id: str | None = None
-    actor: str
-    request_id: str | None = None
-    operation: str
-    subject: str
-    before: dict[str, Any] | None = None
-    after: dict[str, Any] | None = None
+    id: str = Field(description="Its id, `audit_...`.")
+    at: Moment = Field(description="When it was made.")
+    account_id: str | None = Field(None, description="The account in which it was made, if it was in one.")
+    actor: str = Field(description="Who made it: a key's id, or `link:` and the id of the key that made the link.")
+    request_id: str | None = Field(None, description="The request that made it.")
+    operation: str = Field(description="What was done, such as `webhook.create`.")
+    subject: str = Field(description="The id of what was changed.")
+    before: dict[str, Any] | None = Field(None, description="The subject as it was; left out if it was not there.")
+    after: dict[str, Any] | None = Field(None, description="The subject as it is since; left out if it is gone.")
 
 
 class AuditList(_Answer):
     """A page of changes, the newest first."""
 
-    entries: tuple[AuditRow, ...]
-    next_cursor: str | None = None
+    entries: tuple[AuditRow, ...] = Field(description="Those of this page.")
+    next_cursor: str | None = Field(None, description=_CURSOR_TEXT)
 
 
 class JsonWebKey(_Answer):
     """A public key (RFC 8037)."""
 
-    kty: Literal["OKP"]
-    crv: Literal["Ed25519"]
-    x: str
-    alg: Literal["EdDSA"]
-    use: Literal["sig"]
-    kid: str
+    kty: Literal["OKP"] = Field(description="The kind of key.")
+    crv: Literal["Ed25519"] = Field(description="Its curve.")
+    x: str = Field(description="The key, in base64url.")
+    alg: Literal["EdDSA"] = Field(description="What it checks.")
+    use: Literal["sig"] = Field(description="It is for signatures.")
+    kid: str = Field(description="Names it.")
 
 
 class JsonWebKeys(_Answer):
     """Public keys of all accounts with Ed25519 signatures."""
 
-    keys: tuple[JsonWebKey, ...]
+    keys: tuple[JsonWebKey, ...] = Field(description="One or more for each account.")
 
 
 class Anything(BaseModel):
-    """An object of any kind."""
+    """An OpenAPI document."""
 
     model_config = ConfigDict(extra="allow")
 
 
 class FieldProblem(_Answer):
-    """What is wrong with one field; `field` is its path, such as `events[3]`."""
+    """What is wrong with one field."""
 
-    field: str
-    detail: str
+    field: str = Field(description="Its path, such as `events[3]`.")
+    detail: str = Field(description="What is wrong, as a sentence.")
 
 
 class ProblemBody(_Answer):
-    """Why the answer is no (RFC 9457). `type` never changes its meaning."""
+    """Why the answer is no (RFC 9457)."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    request_id: str
-    errors: tuple[FieldProblem, ...] | None = None
+    type: str = Field(description="The kind of problem, `urn:hookline:problem:...`; it never changes its meaning.")
+    title: str = Field(description="The kind of problem, in words.")
+    status: int = Field(description="The status of the answer.")
+    detail: str = Field(description="What is the matter here, as a sentence.")
+    request_id: str = Field(description="Names the request; the server's log has it.")
+    errors: tuple[FieldProblem, ...] | None = Field(None, description="What is wrong with each field.")

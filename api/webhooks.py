@@ -27,6 +27,7 @@ from hookline.api.requests import NewWebhook, Rules, WebhookChange, WebhookQuery
 from hookline.api.responses import Webhook
 from hookline.api.vault import Vault, digest_of
 from hookline.core.ids import idempotent_subscription_id
+from hookline.core.judgements import counts
 from hookline.core.rotation import secrets_at
 from hookline.core.sealing import Purpose
 from hookline.runtime.changes import Decision
@@ -64,9 +65,10 @@ class Webhooks:
             digest=digest_of(wanted) if key else None,
             now_ms=self._clock.now_ms(),
         )
+        decide = self._creation(request, wanted, order)
         if self._view.subscription(order.subscription_id) is None:
             await self._check_ownership(account_id, wanted.url)
-        made = await self._configuration.change(request, self._creation(request, wanted, order))
+        made = await self._configuration.change(request, decide)
         request[FACTS]["subscription_id"] = made.subscription_id
         secret = None if wanted.secret else self._secret(made)
         shown = webhook(made, self._standing(made), secret=secret)
@@ -225,9 +227,12 @@ class Webhooks:
         )
 
     def _standing(self, subscription: Subscription) -> Standing:
+        """Of this version of it, which may be one that is not written yet."""
+        health = self._view.health(subscription.subscription_id)
+        disabling = self._view.disabling(subscription.subscription_id)
         return Standing(
-            health=self._view.health(subscription.subscription_id),
-            disabling=self._view.disabling(subscription.subscription_id),
+            health=health if health is not None and counts(health, subscription) else None,
+            disabling=disabling if disabling is not None and counts(disabling, subscription) else None,
             disable_after_s=self._settings.disable_after_s,
         )
 

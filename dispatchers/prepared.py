@@ -9,6 +9,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from hookline.core.asymmetric import sign, signing_key
+from hookline.core.redaction import spellings
+from hookline.core.request_secrets import request_secrets
 from hookline.core.sealing import Purpose, unseal
 from hookline.core.signing import Signer, headers_of_two, signed_content
 from hookline.core.static_headers import read_headers, sendable
@@ -32,6 +34,7 @@ class Prepared:
     coming: Signer | None
     account_key: Ed25519PrivateKey | None
     limits: aiohttp.ClientTimeout
+    secrets: Sequence[bytes]  # what no answer may bring back, as `redacted` wants it
 
     def headers(self, delivery: Delivery, started_at_ms: int) -> CIMultiDict[str]:
         """The headers of a request that starts now: the subscription's own, and ours, which win."""
@@ -90,17 +93,26 @@ class Preparer:
         return prepared
 
     def _opened(self, subscription: Subscription, account: Account | None) -> Prepared:
-        static_headers = self._static_headers(subscription)
-        coming = None if subscription.next_secret is None else self._signer(subscription, subscription.next_secret)
+        static_headers, url = self._static_headers(subscription), self._url(subscription)
+        secret, coming = self._signing_secrets(subscription)
+        secrets = request_secrets(
+            headers=static_headers,
+            user=url.user or "",
+            password=url.password or "",
+            query=url.raw_query_string,
+            signing_secrets=(secret, coming or ""),
+            known=subscription.events,
+        )
         return Prepared(
             subscription=subscription,
             account=account,
-            url=self._url(subscription, static_headers),
+            url=_without_second_authorization(url, static_headers),
             same_headers=self._same_headers(static_headers, account),
-            signer=self._signer(subscription, subscription.secret),
-            coming=coming,
+            signer=Signer(secret),
+            coming=None if coming is None else Signer(coming),
             account_key=self._account_key(account),
             limits=self._limits if subscription.timeout_s is None else time_limits(subscription.timeout_s),
+            secrets=spellings(secrets),
         )
 
     def _same_headers(self, static_headers: Mapping[str, str], account: Account | None) -> CIMultiDict[str]:
@@ -115,18 +127,21 @@ class Preparer:
             return None
         return signing_key(self._asymmetric_key, account.account_id)
 
-    def _url(self, subscription: Subscription, static_headers: Mapping[str, str]) -> URL:
+    def _url(self, subscription: Subscription) -> URL:
         sealed = subscription.sealed_url
-        url = URL(subscription.url if sealed is None else self._unsealed(subscription, sealed, Purpose.URL))
-        # aiohttp makes an Authorization of a URL's user, and fails if there is one already.
-        return url.with_user(None) if "authorization" in CIMultiDict(static_headers) else url
+        return URL(subscription.url if sealed is None else self._unsealed(subscription, sealed, Purpose.URL))
 
     def _static_headers(self, subscription: Subscription) -> Mapping[str, str]:
         sealed = subscription.headers
         return {} if sealed is None else sendable(read_headers(self._unsealed(subscription, sealed, Purpose.HEADERS)))
 
-    def _signer(self, subscription: Subscription, sealed: SealedSecret) -> Signer:
-        return Signer(self._unsealed(subscription, sealed, Purpose.SECRET))
+    def _signing_secrets(self, subscription: Subscription) -> tuple[str, str | None]:
+        """The one that signs, and the one that is to."""
+        secret, coming = subscription.secret, subscription.next_secret
+        return (
+            self._unsealed(subscription, secret, Purpose.SECRET),
+            None if coming is None else self._unsealed(subscription, coming, Purpose.SECRET),
+        )
 
     def _unsealed(self, subscription: Subscription, sealed: SealedSecret, purpose: Purpose) -> str:
         return unseal(
@@ -136,3 +151,8 @@ class Preparer:
             subscription_id=subscription.subscription_id,
             purpose=purpose,
         )
+
+
+def _without_second_authorization(url: URL, static_headers: Mapping[str, str]) -> URL:
+    """Without its user, if there is an Authorization: aiohttp would make one more of it, and fail."""
+    return url.with_user(None) if "authorization" in CIMultiDict(static_headers) else url

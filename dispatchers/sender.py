@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from hookline.core.redaction import BEGINNING_BYTES_MAX, redacted
 from hookline.core.retry_after import retry_after_ms
 from hookline.core.verdict import Answer, NoAnswer, Reply, Trouble
 from hookline.dispatchers.prepared import Prepared, Preparer
@@ -16,7 +17,6 @@ from hookline.schemas.errors import ConfigError, ContractError
 from hookline.schemas.records import Account, Delivery, Subscription
 
 _log = logging.getLogger("hookline.dispatcher")
-_BODY_KEPT_BYTES = 4 * 1024
 _MAY_ASK_FOR_TIME = frozenset({429, 503})
 
 
@@ -84,12 +84,16 @@ class Sender:
             except TimeoutError:
                 return NoAnswer(Trouble.TIMEOUT_BODY)
             wait_ms = None if asked is None else retry_after_ms(asked, now_ms=self._clock.now_ms())
-            return Answer(response.status, beginning, wait_ms)
+            return Answer(response.status, redacted(beginning, prepared.secrets), wait_ms)
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> bytes:
-    """The first 4 KiB of the answer. It is read to its end, so that the connection can be used again."""
+    """The first 4 KiB of the answer. It is read to its end, so that the connection can be used again.
+
+    Nothing is kept of one that came compressed, which we never ask for: no secret could be found in it.
+    """
     kept = bytearray()
     async for chunk in response.content.iter_any():
-        kept += chunk[: _BODY_KEPT_BYTES - len(kept)]
-    return bytes(kept)
+        kept += chunk[: BEGINNING_BYTES_MAX - len(kept)]
+    codings = {each.strip().lower() for each in response.headers.getall("Content-Encoding", [])}
+    return b"" if codings - {"", "identity"} else bytes(kept)

@@ -57,6 +57,21 @@ async def test_a_wrong_field_is_named(api: Api, change: dict[str, Any], field: s
     assert api.log.values(api.parts.topics.subscriptions) == []
 
 
+@pytest.mark.parametrize("number", [b"21", b"21.0", b"2.1e1"])
+async def test_a_whole_number_may_be_written_in_any_way_that_json_has(api: Api, number: bytes) -> None:
+    body = b'{"url": "https://example.com/", "events": ["*"], "rate_limit": ' + number + b"}"
+    reply = await api.call("POST", "/webhooks", data=body)
+    assert (reply.status, reply.json.get("rate_limit")) == (201, 21)
+    assert '"rate_limit":21' in reply.text
+
+
+@pytest.mark.parametrize("number", [b"21.5", b"true", b'"21"', b"1e400", b"-1e400", b"0.0", b"1e17"])
+async def test_what_is_no_whole_number_or_none_in_its_bounds_is_refused(api: Api, number: bytes) -> None:
+    body = b'{"url": "https://example.com/", "events": ["*"], "rate_limit": ' + number + b"}"
+    reply = await api.call("POST", "/webhooks", data=body)
+    assert (reply.status, [each["field"] for each in reply.json["errors"]]) == (422, ["rate_limit"])
+
+
 async def test_all_wrong_fields_are_named_at_once_but_no_endless_list(api: Api) -> None:
     reply = await api.call("POST", "/webhooks", {"url": "x", "events": [], "secret": ""})
     assert [each["field"] for each in reply.json["errors"]] == ["url", "events", "secret"]

@@ -1,19 +1,26 @@
-"""Every example of docs/reference/api.md, sent in order to a real API."""
+"""Every example of docs/reference/api.md, sent in order to a real API, and its tables beside what the code knows."""
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from fakes.api import Api, judge, running_api
+from fakes.api import Api, Caller, judge, running_api
 from fakes.history import DELIVERED, FAILED, SUCCEEDED
 from fakes.judgements import disabling
+from hookline.api import problems
+from hookline.runtime.settings import MasterKey
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "api.md"
-_MADE_UP = re.compile(r"wh_\w+|delivery_\w+|log_\w+|req_\w+|whsec_\S+|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+OF_ADMINISTRATORS = ("/accounts", "/keys")  # `/account` is everybody's
+_MADE_UP = re.compile(
+    r"(?:wh|delivery|log|req|acct|audit)_\w+|whsec_\S+|hll_\S+|hl_\w+|\b[0-9a-f]{16}\b|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+)
+_DRAWN_FIELDS = {"x", "kid", "next_cursor"}
+_KINDS: Sequence[str] = ("wh_", "delivery_", "log_", "req_", "acct_", "audit_", "whsec_", "hll_", "hl_")
 
 TIMED_OUT = replace(
     DELIVERED,
@@ -26,29 +33,77 @@ TIMED_OUT = replace(
 )
 
 
+def page() -> str:
+    return PAGE.read_text(encoding="utf-8")
+
+
 async def test_every_example_of_the_reference_is_true() -> None:
-    blocks = re.findall(r"```http\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 2 * 15
-    async with running_api() as api:
+    blocks = re.findall(r"```http\n(.*?)```", page(), re.DOTALL)
+    assert len(blocks) == 2 * 29
+    async with running_api(asymmetric_keys=(MasterKey("a1", bytes(range(32))),)) as api:
         api.history.delivery_rows, api.history.log_rows = [SUCCEEDED, FAILED], [DELIVERED, TIMED_OUT]
-        names: dict[str, str] = {}
+        names = {"acct_1234567890": api.account_id}
         for asked, answered in zip(blocks[::2], blocks[1::2], strict=True):
             await _check(api, asked, answered, names)
 
 
-async def _check(api: Api, asked: str, answered: str, names: dict[str, str]) -> None:
-    line, body = _parsed(asked)
-    method, path = line.split()
-    for name, drawn in names.items():
-        path = path.replace(name, drawn)
-    status, wanted = _parsed(answered)
-    if method == "GET" and isinstance(wanted, dict) and wanted.get("status") == "disabled":
+def test_every_problem_there_is_is_in_the_table() -> None:
+    source = Path(problems.__file__).read_text(encoding="utf-8")
+    given = re.findall(r'HTTPStatus\.(\w+),\s*(?:name=)?"([a-z-]+)"', source)
+    told = re.findall(r"^\| ([\d, ]+) \| `([a-z-]+)` \|", page(), re.MULTILINE)
+    assert len(told) == len({name for _, name in told}) > 20
+    # `bad-request` is for whatever status aiohttp chooses.
+    wanted = {(str(HTTPStatus[status].value), name) for status, name in given} | {("400, 417", "bad-request")}
+    assert set(told) == wanted
+
+
+async def test_every_operation_there_is_is_in_the_table_with_its_scope(api: Api) -> None:
+    document = (await api.call("GET", "/openapi.json")).json
+    wanted = {
+        (f"{method.upper()} {path}", _scope(operation))
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    rows = re.findall(r"^\| (`(?:GET|POST|PUT|PATCH|DELETE) /.*?`) \| (\w*) ?\|", page(), re.MULTILINE)
+    assert {(name, scope) for names, scope in rows for name in re.findall(r"`(.*?)`", names)} == wanted
+
+
+def _scope(operation: Any) -> str:
+    found = re.search(r"scope `(\w+)`", operation.get("description", ""))
+    return "" if found is None else found[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """One block: its first line, the headers below it, and its body."""
+
+    line: str
+    headers: Mapping[str, str]
+    body: Any
+
+
+async def _check(api: Api, asked_block: str, answered_block: str, names: dict[str, str]) -> None:
+    asked, answered = _parsed(asked_block, names), _parsed(answered_block, {})
+    method, path = asked.line.split()
+    if method == "GET" and isinstance(answered.body, dict) and answered.body.get("status") == "disabled":
         await _disable(api, path.rpartition("/")[2])
-    reply = await api.call(method, path, body)
-    assert status == f"{reply.status} {HTTPStatus(reply.status).phrase}", f"{line}: {reply.text}"
-    assert _outline(json.loads(reply.text or "null")) == _outline(wanted), line
-    if line == "POST /webhooks" and reply.status == HTTPStatus.CREATED:
-        names[wanted["id"]] = reply.json["id"]
+    _take_in(api, path)
+    reply = await _caller(api, path, asked.headers)(method, path, asked.body, headers=asked.headers)
+    assert answered.line == f"{reply.status} {HTTPStatus(reply.status).phrase}", f"{asked.line}: {reply.text}"
+    assert _outline(json.loads(reply.text or "null")) == _outline(answered.body), asked.line
+    if reply.status == HTTPStatus.CREATED and "id" in answered.body:
+        names[answered.body["id"]] = reply.json["id"]
+
+
+def _caller(api: Api, path: str, headers: Mapping[str, str]) -> Caller:
+    is_administrators = path.partition("?")[0].startswith(OF_ADMINISTRATORS) or "Hookline-Account" in headers
+    return api.admin if is_administrators else api.call
+
+
+def _take_in(api: Api, path: str) -> None:
+    """What the history role does for `GET /audit`."""
+    subject = path.rpartition("subject=")[2]
+    api.history.audit_entries = [entry for entry in reversed(api.audited) if entry.subject == subject]
 
 
 async def _disable(api: Api, subscription_id: str) -> None:
@@ -57,16 +112,20 @@ async def _disable(api: Api, subscription_id: str) -> None:
     await judge(api, disabling(subscription))
 
 
-def _parsed(block: str) -> tuple[str, Any]:
-    line, _, body = block.partition("\n\n")
-    return line.strip(), json.loads(body) if body.strip() else None
+def _parsed(block: str, names: Mapping[str, str]) -> Parsed:
+    head, _, body = block.partition("\n\n")
+    for name, drawn in names.items():
+        head = head.replace(name, drawn)
+    line, *lines = head.strip().splitlines()
+    headers = dict(each.split(": ", 1) for each in lines)
+    return Parsed(line, headers, json.loads(body) if body.strip() else None)
 
 
 def _outline(value: Any) -> Any:
     """The value with its names in order, and without what is drawn, the time, or too long to write out."""
     match value:
         case dict():
-            return [(name, _outline(inner)) for name, inner in value.items()]
+            return [(name, name if name in _DRAWN_FIELDS else _outline(inner)) for name, inner in value.items()]
         case list():
             return [_outline(inner) for inner in value]
         case str():
@@ -76,5 +135,5 @@ def _outline(value: Any) -> Any:
 
 
 def _kind(found: re.Match[str]) -> str:
-    names: Sequence[str] = ("wh_", "delivery_", "log_", "req_", "whsec_")
-    return next((name for name in names if found[0].startswith(name)), "a time")
+    drawn = next((kind for kind in _KINDS if found[0].startswith(kind)), None)
+    return drawn or ("a time" if ":" in found[0] else "an API key's id")

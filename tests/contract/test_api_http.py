@@ -131,6 +131,83 @@ async def test_an_unknown_expectation_gets_a_problem(api: Api) -> None:
     assert b"application/problem+json" in answered
 
 
+# -- heads ------------------------------------------------------------------------------------------------------------
+
+
+def head(api: Api, *lines: str, method: str = "GET", path: str = "/webhooks") -> bytes:
+    first = f"{method} {path} HTTP/1.1"
+    return "\r\n".join([first, "Host: x", f"Authorization: Bearer {api.call.key}", *lines, "", ""]).encode()
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ([f"X-{number}: 1" for number in range(120)], 200),
+        ([f"X-{number}: {'a' * 8_000}" for number in range(100)], 200),
+        ([f"X-{number}: 1" for number in range(130)], 400),
+        ([f"X-{number}: {'a' * 8_000}" for number in range(130)], 400),
+        (["X-Long: " + "a" * 8_180], 200),
+        (["X-Long: " + "a" * 8_200], 400),
+        (["X" * 8_200 + ": 1"], 400),
+        (["X-Bytes: \u00ff\u2603"], 200),
+        (["X-Tab: a\tb"], 200),
+        (["X-Control: a\x01b"], 400),
+        (["X-Folded: a", " b"], 400),
+        (["Host: y"], 400),
+    ],
+)
+async def test_a_head_is_read_or_refused_and_the_connection_ends_cleanly(
+    api: Api, lines: list[str], status: int
+) -> None:
+    answered = await raw(api, head(api, "Connection: close", *lines), ends=False)
+    assert answered.split(maxsplit=2)[1] == str(status).encode()
+    told, _, body = answered.partition(b"\r\n\r\n")
+    assert int(told.lower().partition(b"content-length:")[2].split()[0]) == len(body)
+    assert (await api.call("GET", "/webhooks")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "lines"),
+    [
+        ("PUT", "/webhooks/{id}", ['If-Match: "7"']),
+        ("PUT", "/webhooks/{id}", ["Content-Type: text/plain"]),
+        ("POST", "/webhooks", ["Idempotency-Key: a b"]),
+        ("GET", "/webhooks", ["Hookline-Account: acct_none"]),
+        ("GET", "/webhooks?limit=0", []),
+        ("GET", "/nothing", []),
+        ("POST", "/webhooks/{id}", []),
+    ],
+)
+async def test_a_connection_goes_on_after_a_refusal(api: Api, method: str, path: str, lines: list[str]) -> None:
+    made = await api.call.made()
+    body = b'{"url": 1}'
+    refused = head(api, *lines, f"Content-Length: {len(body)}", method=method, path=path.format(id=made["id"])) + body
+    answered = await raw(api, refused + head(api, "Connection: close"), ends=False)
+    first, second = answered.split(b"HTTP/1.1 ")[1:]
+    assert first.startswith(b"4")
+    assert second.startswith(b"200 ")
+
+
+@pytest.mark.parametrize("tag", ["x" + " " * 8_000 + "x", '"a"' + " " * 8_000 + "x", '"' * 8_001, '"a" ' * 2_000])
+async def test_no_edition_that_is_asked_for_takes_long_to_read(api: Api, tag: str) -> None:
+    """Each byte once: as the first of all that follow it they took 17 s, and nobody else was answered meanwhile."""
+    made = await api.call.made()
+    lines = [*[f"If-Match: {tag}"] * 4, "Connection: close"]
+    sent = head(api, *lines, method="DELETE", path=f"/webhooks/{made['id']}")
+    started_s = api.parts.clock.monotonic_s()
+    answered = await raw(api, sent, ends=False)
+    assert answered.startswith(b"HTTP/1.1 412 ")
+    assert api.parts.clock.monotonic_s() - started_s < 8
+
+
+@pytest.mark.parametrize(
+    "media_type", ["application/json" + ";" * 8_000, '"' * 8_000, "application/json; a=" + "b" * 200]
+)
+async def test_no_media_type_takes_long_to_read(api: Api, media_type: str) -> None:
+    reply = await api.call("POST", "/webhooks", {}, headers={"Content-Type": media_type})
+    assert (reply.status, reply.json["type"]) == (415, "urn:hookline:problem:wrong-media-type")
+
+
 # -- every answer -----------------------------------------------------------------------------------------------------
 
 

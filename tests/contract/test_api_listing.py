@@ -78,6 +78,8 @@ async def test_the_list_is_filtered_by_status_and_by_event(api: Api) -> None:
         ("cursor=%2F%2F%2F%2F", "cursor", "no cursor"),
         ("cursor=" + "A" * 300, "cursor", "at most 200"),
         ("page=2", "page", "no parameter"),
+        ("limit=1&limit=1", "limit", "twice"),
+        ("status=active&event=user.created&status=paused", "status", "twice"),
         ("after=1", "after", "no parameter"),
     ],
 )

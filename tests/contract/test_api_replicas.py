@@ -141,7 +141,7 @@ async def test_a_410_that_comes_during_a_rotation_loses_no_rotation(settings: Se
         found = await asyncio.gather(
             *(rotated(each, draw.choice(callers)) for each in made), *(gone(each) for each in made)
         )
-        for webhook_id, reply in found[: len(made)]:  # type: ignore[misc]  # the rest are None
+        for webhook_id, reply in found[: len(made)]:
             assert reply.status == 200, reply.text
             shown = (await callers[0]("GET", f"/webhooks/{webhook_id}/secret")).json
             assert shown["next_secret"] == reply.json["secret"]

@@ -127,3 +127,21 @@ async def test_no_secret_is_in_a_log_or_in_kafka(caplog: pytest.LogCaptureFixtur
         for written in (caplog.text, str(api.log.records), (await api.call("GET", f"/webhooks/{made['id']}")).text):
             assert "canary" not in written
         assert CODEC.encode(kept(api, made)).find(b"canary") == -1
+
+
+async def test_no_two_things_are_sealed_with_one_nonce(api: Api) -> None:
+    """With AES-GCM one nonce for two texts gives away what differs between them, and the key of its tag."""
+    body = {"url": "https://example.com/hook?a=1", "events": ["user.created"], "headers": {"X-A": "1"}}
+    for number in range(3):
+        made = (await api.call("POST", "/webhooks", body, headers={"Idempotency-Key": f"{number}"})).json
+        await api.call("POST", f"/webhooks/{made['id']}/secret/rotate")
+        await api.call("PUT", f"/webhooks/{made['id']}", {"headers": {"X-A": "2"}, "url": "https://example.com/?a=2"})
+    values = api.log.values(api.parts.topics.subscriptions)
+    sealed = {part for value in values for part in _sealed(CODEC.decode(value or b"", Subscription))}
+    assert len(sealed) == 3 * (4 + 1 + 2)
+    assert len({part.nonce for part in sealed}) == len(sealed)
+
+
+def _sealed(subscription: Subscription) -> set[SealedSecret]:
+    names = ("secret", "next_secret", "headers", "sealed_url", "asked")
+    return {part for name in names if (part := getattr(subscription, name)) is not None}

@@ -7,6 +7,7 @@ from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
 from fakes.configuration import MASTER_KEY, delivery, subscription
+from fakes.contract import verify_signature, verify_webhook_signature
 from fakes.dispatching import dispatching, until
 from fakes.endpoint import endpoint
 from hookline.core.rotation import promoted, rotated
@@ -54,6 +55,44 @@ async def test_no_webhook_fails_to_verify_while_a_secret_is_changed() -> None:
             await until(lambda wanted=sent: running.committed() == wanted)  # type: ignore[misc]  # the number of this round
     assert receiver.verdicts == [Authenticity.VERIFIED] * sent
     assert len(seen) == sent
+
+
+async def test_the_contracts_own_handlers_on_the_old_secret_refuse_nothing_during_the_overlap() -> None:
+    refused: list[str] = []
+
+    async def receive(request: web.Request) -> web.Response:
+        body, signature = await request.read(), request.headers["X-Webhook-Signature"]
+        is_fine = verify_signature(body, signature, OLD) and verify_webhook_signature(body.decode(), signature, OLD)
+        refused.extend([] if is_fine else [signature])
+        return web.Response(status=200 if is_fine else 401)
+
+    async with endpoint(receive) as (url, seen), dispatching() as running:
+        first = subscription(url, secret=OLD)
+        running.configure(first)
+        running.deliver(*(delivery(first) for _ in range(EACH)))
+        running.configure(rotated(first, sealed(NEW, first), now_ms=int(time.time() * 1_000), overlap_ms=DAY_MS))
+        running.deliver(*(delivery(first) for _ in range(EACH)))
+        await until(lambda: running.committed() == 2 * EACH)
+    assert (refused, len(seen)) == ([], 2 * EACH)
+
+
+async def test_a_receiver_that_tries_both_secrets_refuses_nothing_at_all_whenever_the_change_comes() -> None:
+    verdicts: list[bool] = []
+
+    async def receive(request: web.Request) -> web.Response:
+        body = await request.read()
+        given = [verify(secret=each, headers=request.headers, body=body, now_s=time.time()) for each in (OLD, NEW)]
+        verdicts.append(Authenticity.VERIFIED in given)
+        return web.Response(status=200 if verdicts[-1] else 401)
+
+    async with endpoint(receive) as (url, seen), dispatching() as running:
+        first = subscription(url, secret=OLD)
+        overlapping = rotated(first, sealed(NEW, first), now_ms=int(time.time() * 1_000), overlap_ms=DAY_MS)
+        for version, to in enumerate((first, overlapping, promoted(overlapping), overlapping, first), start=1):
+            running.configure(replace(to, version=version))  # what came before is still on its way
+            running.deliver(*(delivery(first) for _ in range(EACH)))
+        await until(lambda: running.committed() == 5 * EACH)
+    assert (verdicts.count(True), len(seen)) == (5 * EACH, 5 * EACH)
 
 
 async def test_at_the_end_of_the_overlap_the_new_secret_signs_alone_without_anybody_s_doing() -> None:

@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from fakes.changing import CODEC, Changing, changing
 from fakes.cluster import NODES, REPLICAS, Cluster, cluster
+from fakes.configuration import short_settings
 from fakes.kafka import make_topics, read, write
+from hookline.runtime.changes import Unapplied, Unchanged, Unknown
 from hookline.runtime.end_offsets import EndOffsets
 from hookline.schemas.errors import NotYet
+from hookline.schemas.records import Account
 from hookline.schemas.topics import Topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
@@ -40,6 +44,36 @@ async def test_where_a_topic_ends_is_known_again_soon_after_its_leader_was_kille
         async with asyncio.timeout(KNOWN_AGAIN_S):
             assert await known_end(ends, topics.subscriptions) == 0
         await ends.close()
+
+
+async def test_the_configuration_can_be_changed_whichever_node_is_down_and_no_change_is_lost_or_made_twice(
+    tmp_path: Path, cache_dir: Path
+) -> None:
+    """The nodes are killed one after the other: the topics' leader and the one that keeps the transactions among them."""
+    async with cluster(tmp_path, cache_dir) as kafka:
+        settings = short_settings(kafka.bootstrap_servers, "cluster.")
+        topics = settings.topics()
+        await asyncio.to_thread(make_topics, kafka.bootstrap_servers, topics, replicas=REPLICAS)
+        async with changing(settings) as process:
+            made = [await process.add()]
+            for node_id in NODES:
+                await kafka.kill(node_id)
+                made += [await added(process) for _ in range(3)]
+                await kafka.start(node_id)
+                await kafka.wait_in_sync()
+        records = await asyncio.to_thread(read, kafka.bootstrap_servers, topics.accounts)
+    written = [CODEC.decode(each.value, Account).version for each in records]
+    assert written == list(range(1, len(written) + 1))
+    assert sorted(set(made)) == made
+    assert set(made) <= set(written)
+
+
+async def added(process: Changing) -> int:
+    """What the first change is told that is confirmed."""
+    async with asyncio.timeout(90):
+        while True:
+            with suppress(Unchanged, Unknown, Unapplied):
+                return await process.add()
 
 
 async def known_end(ends: EndOffsets, topic: str) -> int:

@@ -13,6 +13,7 @@ from hookline.runtime.log import KafkaRecord, TopicPartition
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.view import View
 from hookline.schemas.codec import Codec
+from hookline.schemas.errors import NotYet
 from hookline.schemas.records import Account, ApiKey, Disabling, EndpointHealth, Subscription, disabling_key
 from hookline.schemas.topics import Topics
 
@@ -72,6 +73,16 @@ def test_a_view_is_ready_when_all_three_topics_have_been_read(followed: Followed
     assert not followed.view.ready
     followed.view.ended(TopicPartition(TOPICS.endpoint_state, 0), 0)
     assert followed.view.ready
+
+
+async def test_what_bears_no_record_counts_as_applied_once_reading_has_passed_it(followed: Followed) -> None:
+    """A transaction's marker takes an offset; nobody is ready for having passed one."""
+    for topic in followed.view.followed():
+        followed.view.passed(TopicPartition(topic, 0), 2)
+        await followed.view.wait_applied(topic, 1, timeout_s=0)
+        with pytest.raises(NotYet):
+            await followed.view.wait_applied(topic, 2, timeout_s=0)
+    assert not followed.view.ready
 
 
 def test_what_was_judged_last_is_what_the_view_says(followed: Followed, hook: Subscription) -> None:

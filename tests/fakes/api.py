@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
+from multidict import CIMultiDict
 from prometheus_client import CollectorRegistry
 
 from fakes.configuration import short_settings
@@ -20,7 +22,7 @@ from hookline.core.rendering import Renderer
 from hookline.runtime import draw
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.changes import Decision, Result, Unapplied, Unchanged, Unknown
-from hookline.runtime.clock import SystemClock
+from hookline.runtime.clock import Clock, SystemClock
 from hookline.runtime.history_questions import (
     ANY_DELIVERY,
     ANY_LOG,
@@ -40,7 +42,7 @@ from hookline.runtime.settings import Settings
 from hookline.runtime.view import View
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import NotYet
-from hookline.schemas.records import Account, AuditEntry, Disabling, EndpointHealth, disabling_key
+from hookline.schemas.records import Account, ApiKey, AuditEntry, Disabling, EndpointHealth, disabling_key
 
 CATALOGUE = load_catalogue()
 CODEC = Codec(CATALOGUE)
@@ -185,7 +187,7 @@ class ScriptedHistory:
 
 
 class Caller:
-    """Calls one API with one key."""
+    """Calls one API with one key; with none if it is ""."""
 
     def __init__(self, session: aiohttp.ClientSession, key: str) -> None:
         self._session = session
@@ -201,13 +203,19 @@ class Caller:
         headers: Mapping[str, str] | None = None,
     ) -> "Reply":
         """Send a request; `body` as JSON, `data` as it is."""
-        given = {"Authorization": f"Bearer {self.key}", **(headers or {})}
+        given = CIMultiDict(headers or {})
+        if self.key:
+            given.setdefault("Authorization", f"Bearer {self.key}")
         if data is None and body is not None:
             data = json.dumps(body).encode()
         if data is not None:
-            given = {"Content-Type": "application/json", **given}
+            given.setdefault("Content-Type", "application/json")
         async with self._session.request(method, path, data=data, headers=given) as response:
             return Reply(response.status, response.headers, await response.text())
+
+    def with_key(self, key: str) -> "Caller":
+        """Who calls the same API with another key."""
+        return Caller(self._session, key)
 
     async def made(self, **fields: object) -> Any:
         """A new webhook, as the API shows it."""
@@ -242,15 +250,25 @@ class Api:
     history: ScriptedHistory
     parts: Parts
     account_id: str
+    foreign_id: str
+
+    @property
+    def audited(self) -> Sequence[AuditEntry]:
+        """What the audit's topic holds."""
+        return [CODEC.decode(value or b"", AuditEntry) for value in self.log.values(self.parts.topics.audit)]
 
 
 @asynccontextmanager
-async def running_api(*, answer_s: float = 5, **changes: object) -> AsyncIterator[Api]:
+async def running_api(*, answer_s: float = 5, clock: Clock | None = None, **changes: object) -> AsyncIterator[Api]:
     """The API on a free port; `changes` are settings."""
     admin_key, _ = new_api_key("", 0)
     settings = replace(short_settings("", "t.", admin_key=admin_key), **changes)  # type: ignore[arg-type]  # the tests name real settings
-    async with open_session(reach=settings.reach(), timeout_s=5) as outbound:
-        async with _running(_parts(settings, answer_s, outbound), answer_s) as api:
+    no_authorities = ssl.SSLContext(
+        ssl.PROTOCOL_TLS_CLIENT
+    )  # endpoints here speak http; reading the system's takes 0.3 s
+    async with open_session(reach=settings.reach(), timeout_s=5, tls=no_authorities) as outbound:
+        parts = _parts(settings, answer_s, clock=clock or SystemClock(), outbound=outbound)
+        async with _running(parts, answer_s) as api:
             yield api
 
 
@@ -260,7 +278,10 @@ async def _running(parts: Parts, answer_s: float) -> AsyncIterator[Api]:
     assert isinstance(parts.writer, MemoryLog)
     assert isinstance(parts.history, ScriptedHistory)
     accounts = {name: draw.account_id() for name in ("own", "foreign")}
-    keys = {name: await _new_key(parts, account_id) for name, account_id in accounts.items()}
+    keys = {
+        name: await _new_account(parts, account_id, number)
+        for number, (name, account_id) in enumerate(accounts.items())
+    }
     _ready(parts.view)
     async with (
         listening(build_app(parts, answer_s=answer_s), host="127.0.0.1", port=0) as port,
@@ -276,7 +297,17 @@ async def _running(parts: Parts, answer_s: float) -> AsyncIterator[Api]:
             history=parts.history,
             parts=parts,
             account_id=accounts["own"],
+            foreign_id=accounts["foreign"],
         )
+
+
+async def key_caller(
+    api: Api, account_id: str, *, scopes: str = "read write", expires_at_ms: int | None = None
+) -> Caller:
+    """Who has a key that another process of the API has written."""
+    text, key = new_api_key(account_id, 0, scopes=scopes, expires_at_ms=expires_at_ms)
+    await _put_account_record(api.parts, key.key_id, key)
+    return api.call.with_key(text)
 
 
 async def judge(api: Api, judgement: Disabling | EndpointHealth) -> None:
@@ -288,7 +319,7 @@ async def judge(api: Api, judgement: Disabling | EndpointHealth) -> None:
     await api.view.wait_applied(topic, written.offset, timeout_s=5)
 
 
-def _parts(settings: Settings, answer_s: float, outbound: aiohttp.ClientSession) -> Parts:
+def _parts(settings: Settings, answer_s: float, *, clock: Clock, outbound: aiohttp.ClientSession) -> Parts:
     metrics, topics = Metrics(CollectorRegistry()), settings.topics()
     view = View(topics=topics, codec=CODEC, metrics=metrics)
     log = MemoryLog(view)
@@ -303,23 +334,24 @@ def _parts(settings: Settings, answer_s: float, outbound: aiohttp.ClientSession)
         renderer=RENDERER,
         topics=topics,
         settings=settings,
-        clock=SystemClock(),
+        clock=clock,
         draw=draw,
         metrics=metrics,
     )
 
 
-async def _new_key(parts: Parts, account_id: str) -> str:
+async def _new_account(parts: Parts, account_id: str, number: int) -> str:
+    """Its key; accounts are listed in order of their numbers."""
     text, key = new_api_key(account_id, 0)
-    account = Account(account_id=account_id, name="Acme", created_at_ms=1_687_270_530_000)
-    for name, record in ((account_id, account), (key.key_id, key)):
-        written = await parts.writer.write(parts.topics.accounts, key=name.encode(), value=CODEC.encode(record))
-    await _applied(parts, written)
+    account = Account(account_id=account_id, name="Acme", created_at_ms=1_687_270_530_000 + number)
+    await _put_account_record(parts, account_id, account)
+    await _put_account_record(parts, key.key_id, key)
     return text
 
 
-async def _applied(parts: Parts, written: Written) -> None:
+async def _put_account_record(parts: Parts, name: str, record: Account | ApiKey) -> None:
     assert isinstance(parts.view, View)
+    written = await parts.writer.write(parts.topics.accounts, key=name.encode(), value=CODEC.encode(record))
     await parts.view.wait_applied(written.topic, written.offset, timeout_s=5)
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from hookline.runtime.admin import Size, TopicAdmin
@@ -47,8 +47,16 @@ def write(bootstrap: str, topic: str, records: Iterable[tuple[bytes | None, byte
 
 
 def read(bootstrap: str, *topics: str) -> Sequence[KafkaRecord]:
-    """Everything that lies on the topics now, partition by partition."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "tests.no-group", "auto.offset.reset": "earliest"})
+    """Everything that lies on the topics now and is committed, partition by partition."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "tests.no-group",
+            "auto.offset.reset": "earliest",
+            "enable.partition.eof": True,  # a transaction's marker may be the last that takes an offset
+            "fetch.wait.max.ms": 10,
+        }
+    )
     try:
         return [record for topic in topics for record in _read(consumer, topic)]
     finally:
@@ -67,35 +75,40 @@ def read_until(
 
 def _read(consumer: Consumer, topic: str) -> list[KafkaRecord]:
     partitions = consumer.list_topics(topic, timeout=15).topics[topic].partitions
-    wanted = {}
-    for number in partitions:
-        low, high = _watermarks(consumer, TopicPartition(topic, number))
-        if high > low:
-            wanted[number] = high
+    wanted = {number for number in partitions if _holds_any(consumer, TopicPartition(topic, number))}
     consumer.assign([TopicPartition(topic, number, 0) for number in wanted])
     found: list[KafkaRecord] = []
     while wanted:
-        for message in consumer.consume(1_000, 0.2):
-            assert message.error() is None, message.error()
-            record = KafkaRecord(
-                topic,
-                message.partition() or 0,
-                message.offset() or 0,
-                message.timestamp()[1],
-                message.key(),
-                message.value(),
-            )
-            found.append(record)
-            if record.offset + 1 >= wanted.get(record.partition, 0):
-                wanted.pop(record.partition, None)
+        messages = consumer.consume(1_000, 0.2)
+        found += [_record(topic, each) for each in messages if not _is_end(each)]
+        wanted -= {each.partition() or 0 for each in messages if _is_end(each)}
     return found
 
 
-def _watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+def _is_end(message: Message) -> bool:
+    error = message.error()
+    return error is not None and error.code() == KafkaError._PARTITION_EOF
+
+
+def _record(topic: str, message: Message) -> KafkaRecord:
+    assert message.error() is None, message.error()
+    return KafkaRecord(
+        topic,
+        message.partition() or 0,
+        message.offset() or 0,
+        message.timestamp()[1],
+        message.key(),
+        message.value(),
+    )
+
+
+def _holds_any(consumer: Consumer, partition: TopicPartition) -> bool:
     deadline = time.monotonic() + 15
     while True:
         try:
-            return consumer.get_watermark_offsets(partition, timeout=15)
+            low, high = consumer.get_watermark_offsets(partition, timeout=15)
         except KafkaException:  # a topic that was just made may have no leader yet
             assert time.monotonic() < deadline, f"{partition.topic} has no leader"
             time.sleep(0.02)
+        else:
+            return high > low

@@ -11,20 +11,11 @@ from typing import ClassVar
 
 from fakes.deliveries import DELIVERY
 from fakes.machines import Picks
-from fakes.partition_model import (
-    INVARIANTS,
-    Assignment,
-    Kafka,
-    Stage,
-    Work,
-    a_repeat_waits_for_one_that_is_open,
-    no_repeat_is_offered,
-    only_a_full_window_says_so,
-    what_was_done_before_is_not_offered_again,
-)
+from fakes.partition_model import INVARIANTS, Assignment, Kafka, Stage, Work
+from fakes.partition_reading import take
 from hookline.core.offsets import read_bitmap
 from hookline.core.repeats import AttemptKey, attempt_key, step_key
-from hookline.core.window import Arrival, Hold, Slot, Window
+from hookline.core.window import Hold, Window
 from hookline.runtime.log import Commit
 from hookline.schemas.records import Delivery
 
@@ -132,56 +123,10 @@ class Partition:
             if here.read_at >= self.kafka.log_end:
                 return True
         offset = here.read_at
-        self._take(here, offset, self.kafka.log[offset])
+        take(here, self.kafka, offset)
         if not here.full:
             here.read_at += 1
         return True
-
-    def _take(self, here: Assignment, offset: int, delivery: Delivery | None) -> None:
-        if offset < here.window.committed:
-            self._remember(here, delivery)
-        elif delivery is None:
-            self._take_unreadable(here, offset)
-        else:
-            self._take_delivery(here, offset, delivery)
-
-    def _remember(self, here: Assignment, delivery: Delivery | None) -> None:
-        if delivery is not None:
-            here.window.remember(delivery)
-            here.steps.add(step_key(delivery))
-
-    def _take_unreadable(self, here: Assignment, offset: int) -> None:
-        arrival = here.window.arrive_unreadable(offset)
-        if arrival is Arrival.FULL:
-            only_a_full_window_says_so(here)
-        elif arrival is Arrival.DONE:
-            assert offset in here.done_before
-            here.done.add(offset)
-        else:
-            what_was_done_before_is_not_offered_again(here, offset)
-            here.unreadable.add(offset)
-
-    def _take_delivery(self, here: Assignment, offset: int, delivery: Delivery) -> None:
-        size_bytes = 1 + offset % 7
-        arrival = here.window.arrive(delivery, offset, size_bytes)
-        if arrival is Arrival.FULL:
-            only_a_full_window_says_so(here)
-        elif arrival is Arrival.START:
-            what_was_done_before_is_not_offered_again(here, offset)
-            no_repeat_is_offered(here, delivery)
-            here.works[offset] = Work(Slot(here.window, offset, size_bytes, delivery))
-        elif arrival is Arrival.DONE:
-            assert offset in here.done_before
-            here.done.add(offset)
-            here.steps.add(step_key(delivery))
-        elif arrival is Arrival.REPEAT and here.knows(delivery):
-            assert self.kafka.is_on_record(offset), "dropped, and not on record"
-            here.done.add(offset)
-        else:
-            if arrival is Arrival.HELD:
-                here.held[offset] = size_bytes
-            a_repeat_waits_for_one_that_is_open(here, delivery)
-            here.copies[offset] = delivery
 
     # -- carrying out -------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,8 @@ class Api(IntEnum):
 
     PRODUCE = 0
     OFFSET_COMMIT = 8
+    INIT_PRODUCER_ID = 22
+    END_TXN = 26
 
 
 class When(Enum):
@@ -39,7 +41,7 @@ class When(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One place between two frames: the next request of this kind that names this topic or group."""
+    """One place between two frames: the next request of this kind that names this topic, group or transactional id."""
 
     api: Api
     name: str
@@ -66,6 +68,11 @@ class KafkaProxy:
     def open(self) -> None:
         """Let what connects from now on pass."""
         self._gate, self._is_open = None, True
+
+    async def close(self) -> None:
+        """Let nothing pass from now on, and end the connections there are."""
+        self._gate, self._is_open = None, False
+        await self.cut()
 
     def link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take a client's connection."""

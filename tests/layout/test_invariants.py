@@ -5,7 +5,14 @@ import re
 from fakes.documents import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "invariants.md").read_text(encoding="utf-8")
-MACHINES = ("partition_machine", "partition_model", "isolation_machine", "health_machine", "dispatch_world")
+MACHINES = (
+    "partition_machine",
+    "partition_model",
+    "isolation_machine",
+    "health_machine",
+    "dispatch_world",
+    "watched_broker",
+)
 
 
 def test_every_check_that_the_page_names_is_there() -> None:

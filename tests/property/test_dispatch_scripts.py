@@ -11,8 +11,9 @@ from aiohttp import ClientSession
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fakes.dispatch_world import SETTINGS, World, answer
+from fakes.dispatch_world import World, answer
 from fakes.endpoint import Seen, endpoint
+from fakes.watched_broker import SETTINGS
 from hookline.runtime.outbound_session import open_session
 
 _EXAMPLES, _STEPS_MIN, _STEPS_MAX = 50, 12, 30

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
+import confluent_kafka
 import pytest
 
 from hookline.runtime.kafka_client import ReaderConfig
@@ -71,6 +72,33 @@ def test_a_wish_about_an_earlier_assignment_or_another_partition_is_nobodys(
 
 def test_a_commit_holds_through_a_pause_and_resume_of_the_same_assignment() -> None:
     assert obeyed(CommitAll({PARTITION: (3, Commit(5))}), generation=8, assignment=3) == ["commit"]
+
+
+class Position(Calls):
+    """A consumer that is somewhere, and the loop's side that is told so."""
+
+    def __init__(self, *offsets: int) -> None:
+        super().__init__()
+        self._offsets = iter(offsets)
+        self.told: list[int] = []
+
+    def position(self, asked: list[confluent_kafka.TopicPartition]) -> list[confluent_kafka.TopicPartition]:
+        return [confluent_kafka.TopicPartition(each.topic, each.partition, next(self._offsets)) for each in asked]
+
+    def tell_passed(self, partition: TopicPartition, offset: int) -> None:
+        assert partition == PARTITION
+        self.told.append(offset)
+
+
+@pytest.mark.parametrize(("group", "told"), [(None, [2, 4, 0]), ("g", [])])
+def test_without_a_group_every_move_of_the_position_is_told_once(group: str | None, told: list[int]) -> None:
+    config = ReaderConfig(bootstrap_servers="nowhere", group=group, topics=("t",))
+    reading = Position(confluent_kafka.OFFSET_INVALID, 2, 2, 4, 0)
+    made = Owner(config, reading, itertools.count(10))  # type: ignore[arg-type]  # see Calls
+    made._generation[PARTITION] = 3
+    for _ in range(5):
+        made._tell_passed(reading)  # type: ignore[arg-type]
+    assert reading.told == told
 
 
 def test_a_question_for_the_starts_that_is_asked_again_is_withdrawn_first() -> None:

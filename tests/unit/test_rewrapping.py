@@ -48,7 +48,7 @@ def full() -> Subscription:
 def test_everything_that_is_sealed_opens_with_the_new_key_alone() -> None:
     before = full()
     after = rewrapped(before, keys=(NEW, MASTER_KEY), nonce=sealing_nonce)
-    assert (key_ids(before), key_ids(after)) == ({"k1"}, {"k2"})
+    assert (sorted(key_ids(before)), sorted(key_ids(after))) == (["k1"], ["k2"])
     assert opened(after.secret, Purpose.SECRET, after, NEW) == SECRET
     assert opened(after.next_secret, Purpose.SECRET, after, NEW) == "coming"
     assert opened(after.headers, Purpose.HEADERS, after, NEW) == '{"X-Token":"canary"}'

@@ -173,6 +173,7 @@ class Road:
         self._screen.blank()
         self._screen.fact("API", self._api_url)
         self._screen.fact("API key", ground.identity.api_key)
+        self._screen.fact("API docs", f"{self._api_url}/docs")
         self._screen.fact("Logs", shown(ground.folder.log("<role>")))
         self._screen.fact("Try", ground.wish.try_this)
         self._screen.note("Ctrl-C stops everything.")

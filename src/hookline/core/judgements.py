@@ -25,12 +25,12 @@ class Judgements:
     def health(self, subscription: Subscription) -> EndpointHealth | None:
         """What is known of its endpoint's health; None if nothing is, or nothing that still counts."""
         found = self._health.get(subscription.subscription_id.encode())
-        return found if found is not None and _counts(found, subscription) else None
+        return found if found is not None and counts(found, subscription) else None
 
     def disabling(self, subscription: Subscription) -> Disabling | None:
         """Why and since when it is disabled; None if it is not."""
         found = self._disablings.get(disabling_key(subscription.subscription_id))
-        return found if found is not None and _counts(found, subscription) else None
+        return found if found is not None and counts(found, subscription) else None
 
     def put(self, judgement: EndpointHealth | Disabling) -> None:
         """Add a judgement, in place of the one of its kind."""
@@ -66,5 +66,6 @@ class Judgements:
             self.forget(next(iter(self._strays)))
 
 
-def _counts(judgement: EndpointHealth | Disabling, subscription: Subscription) -> bool:
+def counts(judgement: EndpointHealth | Disabling, subscription: Subscription) -> bool:
+    """Whether it still says something of this version of the subscription."""
     return judgement.subscription_version >= subscription.judged_from

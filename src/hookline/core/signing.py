@@ -72,12 +72,15 @@ def signature_headers(*, secret: str, delivery_id: str, timestamp_s: int, body: 
 def standard_key(secret: str) -> bytes:
     """The key of the Standard Webhooks trio: what the base64 of a `whsec_` secret says, of any other its bytes.
 
-    What follows `whsec_` must be standard base64 with its padding, and not empty; else the secret is plain text.
+    What follows `whsec_` must be standard base64, and not empty; else the secret is plain text. Its padding may be missing:
+    receivers' libraries take it so.
     """
-    if not secret.startswith(_PREFIX):
+    encoded = secret.removeprefix(_PREFIX)
+    if encoded == secret:
         return secret.encode()
+    padding = "" if encoded.endswith("=") else "=" * (-len(encoded) % 4)
     try:
-        return base64.b64decode(secret.removeprefix(_PREFIX), validate=True) or secret.encode()
+        return base64.b64decode(encoded + padding, validate=True) or secret.encode()
     except ValueError:  # not base64, or not even ASCII
         return secret.encode()
 

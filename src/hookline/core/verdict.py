@@ -39,7 +39,7 @@ class Trouble(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The endpoint answered. `body` is at most its first 4 KiB; `retry_after_ms` how long it asks to be left alone (429, 503)."""
+    """The endpoint answered. `body` is at most its first 4 KiB, redacted; `retry_after_ms` how long it asks to be left alone (429, 503)."""
 
     status: int
     body: bytes

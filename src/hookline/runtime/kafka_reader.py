@@ -24,7 +24,7 @@ _RESET_SHOWN_S = 60.0  # long enough for whoever asks every quarter of a minute
 _DEAF_S = 120.0  # far longer than any single question to the broker takes
 
 Starts = Callable[[Sequence[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
-Ended = Callable[[TopicPartition, int], None]
+Reached = Callable[[TopicPartition, int], None]
 
 
 @dataclass(slots=True)
@@ -44,7 +44,8 @@ class _Reading:
 class KafkaReader:
     """A `Reader` on Apache Kafka; `handler` gets the records on the event loop.
 
-    `starts` says where to begin instead of the group's commits; `ended` hears of reached ends (only without a group).
+    `starts` says where to begin instead of the group's commits. Without a group `passed` hears how far reading is, and `ended`
+    when it has reached an end: both count what bears no record for us (compacted, aborted, markers of transactions).
     `on_fatal` is called when reading is over for good: the process must end.
     """
 
@@ -56,13 +57,15 @@ class KafkaReader:
         metrics: Metrics,
         on_fatal: Callable[[BaseException], None],
         starts: Starts | None = None,
-        ended: Ended | None = None,
+        ended: Reached | None = None,
+        passed: Reached | None = None,
     ) -> None:
         self._handler = handler
         self._metrics = metrics
         self._on_fatal = on_fatal
         self._starts = starts
         self._ended = ended
+        self._passed = passed
         self._commits = config.group is not None
         self._loop = asyncio.get_running_loop()
         self._generations = itertools.count(1)  # shared with the owner thread; next() is atomic
@@ -190,6 +193,10 @@ class KafkaReader:
     def tell_end(self, partition: TopicPartition, offset: int) -> None:
         if self._ended is not None:
             self._loop.call_soon_threadsafe(self._or_end, self._ended, partition, offset)
+
+    def tell_passed(self, partition: TopicPartition, offset: int) -> None:
+        if self._passed is not None:
+            self._loop.call_soon_threadsafe(self._or_end, self._passed, partition, offset)
 
     def tell_highs(self, highs: Mapping[TopicPartition, int]) -> None:
         self._loop.call_soon_threadsafe(self._or_end, self._take_highs, highs)

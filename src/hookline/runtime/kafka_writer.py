@@ -11,14 +11,12 @@ from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from hookline.runtime.kafka_client import RECONNECT_MS, is_fatal
+from hookline.runtime.kafka_client import is_fatal
+from hookline.runtime.kafka_producer import QUEUE_RECORDS_MAX, producer_configuration
 from hookline.runtime.log import Written
 from hookline.schemas.errors import NotYet, TooLarge
-from hookline.schemas.topics import RECORD_BYTES_MAX
 
 _log = logging.getLogger("hookline.kafka")
-_QUEUE_RECORDS_MAX = 100_000  # more than every role's own bound on outstanding writes
-_QUEUE_KIB_MAX = 128 * 1024
 # After this long without the broker's yes a write counts as failed and is written again by who asked for it.
 _ANSWER_S = 30.0
 _FLUSH_S = 10.0
@@ -39,7 +37,7 @@ class KafkaWriter:
         self._reports: deque[tuple[_Write, Written | None, KafkaError | None]] = deque()
         self._outstanding = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._configuration = _configuration(bootstrap_servers, linger_ms, answer_s)
+        self._configuration = producer_configuration(bootstrap_servers, linger_ms=linger_ms, answer_s=answer_s)
         self._producer = Producer(self._configuration)
         self._lone: Producer | None = None
 
@@ -53,9 +51,7 @@ class KafkaWriter:
         try:
             producer.produce(write.topic, write.value, write.key, on_delivery=partial(self._reported, write))
         except BufferError:
-            write.future.set_exception(
-                NotYet(f"{write.topic}: the local queue of {_QUEUE_RECORDS_MAX} records is full")
-            )
+            write.future.set_exception(NotYet(f"{write.topic}: the local queue of {QUEUE_RECORDS_MAX} records is full"))
         except KafkaException as error:
             self._heed(error.args[0])
             write.future.set_exception(_translated(write, error.args[0]))
@@ -92,6 +88,8 @@ class KafkaWriter:
                 producer.poll(0)
         except KafkaException as error:  # how the client tells of a fatal error
             self._heed(error.args[0])
+        except SystemError as error:  # a fatal error and a report in the same poll: its binding trips over the two
+            self._on_fatal(error)
         self._settle()
         self._timer = self._loop.call_later(_POLL_EVERY_S, self._poll) if self._outstanding else None
 
@@ -152,24 +150,6 @@ def _translated(write: _Write, error: KafkaError) -> NotYet | TooLarge:
         size_bytes = len(write.key or b"") + len(write.value or b"")
         return TooLarge(f"{write.topic}: the record's {size_bytes} bytes are over the topic's limit")
     return NotYet(f"{write.topic}: the broker did not say yes: {error.str()}")
-
-
-def _configuration(bootstrap_servers: str, linger_ms: int, answer_s: float) -> dict[str, str | int | bool]:
-    return {
-        "bootstrap.servers": bootstrap_servers,
-        "enable.idempotence": True,
-        "acks": "all",
-        "partitioner": "murmur2_random",  # librdkafka's default disagrees with Faust's and Java's
-        "compression.type": "lz4",
-        "linger.ms": linger_ms,
-        "message.max.bytes": RECORD_BYTES_MAX,
-        "delivery.timeout.ms": round(answer_s * 1_000),
-        "queue.buffering.max.messages": _QUEUE_RECORDS_MAX,
-        "queue.buffering.max.kbytes": _QUEUE_KIB_MAX,
-        "reconnect.backoff.max.ms": RECONNECT_MS,
-        "topic.metadata.propagation.max.ms": 10_000,
-        "log_level": 2,  # what matters comes as errors of writes; a broker that is away would fill pages at 3
-    }
 
 
 @asynccontextmanager

@@ -110,6 +110,12 @@ class Metrics:
         )
         self.commits = self._counter("hookline_commits", "Offset commits, by how they ended", "outcome")
         self.view_offset = self._gauge("hookline_view_offset", "Configuration offset that the live view has applied")
+        self.change_seconds = self._histogram(
+            "hookline_change_seconds", "Changes of the configuration, from their turn until the live view shows them"
+        )
+        self.fences_taken = self._counter(
+            "hookline_fences_taken", "How often this process took the configuration's fence from others"
+        )
         self.api_requests = self._counter("hookline_api_requests", "API requests", "method", "route", "status")
         self.api_seconds = self._histogram("hookline_api_seconds", "API requests, start to answer")
 

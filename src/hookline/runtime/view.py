@@ -138,10 +138,14 @@ class View:
             self._apply(record)
         self._reached(records[-1].topic, records[-1].offset + 1)
 
-    def ended(self, partition: TopicPartition, offset: int) -> None:
-        """The end was reached; offsets below it that bore no record for us (compacted, markers) count as applied."""
-        self._unread.discard(partition.topic)
+    def passed(self, partition: TopicPartition, offset: int) -> None:
+        """Reading is there; offsets below it that bore no record for us (compacted, aborted, markers) count as applied."""
         self._reached(partition.topic, offset)
+
+    def ended(self, partition: TopicPartition, offset: int) -> None:
+        """The end was reached, as it was then."""
+        self._unread.discard(partition.topic)
+        self.passed(partition, offset)
         if not self._unread:
             self._ready.set()
             self._trim()
@@ -236,6 +240,6 @@ async def open_view(
     """A view that follows Kafka while the block runs; it may not be `ready` yet."""
     view = View(topics=topics, codec=codec, metrics=metrics)
     config = ReaderConfig(bootstrap_servers=settings.bootstrap_servers, group=None, topics=view.followed())
-    reader = KafkaReader(config, view, metrics=metrics, on_fatal=on_fatal, ended=view.ended)
+    reader = KafkaReader(config, view, metrics=metrics, on_fatal=on_fatal, ended=view.ended, passed=view.passed)
     async with reading(reader):
         yield view
