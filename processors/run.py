@@ -13,6 +13,7 @@ from hookline.processors.barrier import Barrier
 from hookline.processors.calm import calm
 from hookline.processors.composer import Composer
 from hookline.processors.history import Ingest
+from hookline.processors.keeping import keep
 from hookline.processors.pipeline import Pipeline
 from hookline.processors.watchdog import Watchdog
 from hookline.processors.writes import Writes
@@ -159,7 +160,8 @@ async def run_history(settings: Settings, lifetime: Lifetime) -> None:
         ready = [reader.complaint, pulse.complaint, watch.complaint]
         health = build_health_app(metrics, alive=[reader.is_deaf], ready=ready)
         await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
-        for work in (ingest.run(), pulse.beat_forever(), watch.look_forever()):
+        kept = keep(store, days=settings.history_retention_days, clock=clock)
+        for work in (ingest.run(), kept, pulse.beat_forever(), watch.look_forever()):
             tasks.spawn(work)
         await stack.enter_async_context(reading(reader))
         await lifetime.wait()

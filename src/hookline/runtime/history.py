@@ -55,6 +55,16 @@ class HistoryStore:
         await self._check()
         return await self._intake.offsets(topic)
 
+    async def prepare(self, *, now_ms: int) -> None:
+        """Make room for what comes: PostgreSQL's partitions of today and of the days to come."""
+        await self._check()
+        await self._intake.prepare(now_ms)
+
+    async def forget(self, *, now_ms: int, days: int) -> int:
+        """Remove a part of what is older than so many days (audit entries: 400); how much it was. 0: all is gone."""
+        await self._check()
+        return await self._intake.forget(now_ms=now_ms, days=days)
+
     async def empty(self) -> None:
         """Remove everything. No other process may be reading into the store: it would end with HistoryEmptied."""
         await self._check()

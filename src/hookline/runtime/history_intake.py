@@ -12,6 +12,7 @@ from hookline.runtime.history_bulk import bulk
 from hookline.runtime.history_database import Conflict, Database
 from hookline.runtime.history_partitions import Partitions
 from hookline.runtime.history_plan import Plan, Stored, attempt_key, distinct, planned
+from hookline.runtime.history_retention import forget
 from hookline.runtime.history_rows import Row, audit_row, progress_of
 from hookline.runtime.history_tables import (
     ATTEMPTS,
@@ -69,6 +70,15 @@ class Intake:
         if self._generation is None:
             self._generation = generation[0].number
         return found
+
+    async def prepare(self, now_ms: int) -> None:
+        """Have the partitions of now and of the days to come."""
+        if self._database.is_postgres:
+            await self._partitions.ensure_ahead(now_ms)
+
+    async def forget(self, *, now_ms: int, days: int) -> int:
+        """Remove a part of what is older; how much."""
+        return await forget(self._database, self._partitions, now_ms=now_ms, days=days)
 
     async def empty(self) -> None:
         """Remove all rows. Whoever reads into the store now must begin again."""

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sqlalchemy import Table, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hookline.runtime.history_database import Database
 from hookline.runtime.history_tables import DAY_MS, PARTITIONED
+from hookline.schemas.errors import NotYet
 
 _LOCK = 0x70617274  # of PostgreSQL's advisory locks: "part"; who makes or drops partitions does so alone
 _MADE_AHEAD = 2  # partitions behind the one of now
@@ -75,25 +75,22 @@ class Partitions:
 
     async def drop(self, table: Table, before_ms: int) -> Sequence[str]:
         """Drop the table's partitions whose rows are all older; returns their names. One that is in use stays for now."""
-        span_ms = PARTITIONED[table][1] * DAY_MS
         keep_from = partition_of(table, before_ms).name
-        async with self._database.engine.connect() as connection:
-            there = (await connection.execute(_THERE, {"parent": table.name})).scalars().all()
+        there = [row.relname for row in await self._database.rows(_THERE, {"parent": table.name})]
         old = [name for name in there if name < keep_from]
-        self._there = {each for each in self._there if each.end_ms > before_ms - span_ms and each.name not in old}
+        self._there = {each for each in self._there if each.name not in old}
         return [name for name in old if await self._drop(name)]
 
     async def _drop(self, name: str) -> bool:
-        async with self._database.engine.connect() as connection, connection.begin():
-            await _alone(connection)
-            await connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_WAIT_MS}"))
-            try:
+        try:
+            async with self._database.writing() as connection:
+                await _alone(connection)
+                await connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_WAIT_MS}"))
                 await connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
-            except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
-                    raise
-                await connection.rollback()
-                return False
+        except NotYet as error:
+            if getattr(error.__cause__, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            return False
         return True
 
 
