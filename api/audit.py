@@ -8,7 +8,7 @@ from aiohttp import web
 from hookline.api.answers import answer, timestamp
 from hookline.api.auth import CALLER
 from hookline.api.bodies import read_query
-from hookline.api.listing import Place, cursor_of, page_of
+from hookline.api.listing import Place, cut, page_of
 from hookline.api.ports import Parts
 from hookline.api.problems import no_history
 from hookline.api.requests import AuditQuery, without_nulls
@@ -26,7 +26,7 @@ class Audit:
     async def listing(self, request: web.Request) -> web.Response:
         """`GET /audit`: the caller's account's changes; of all accounts for an administrator who names none."""
         asked = read_query(request, AuditQuery)
-        page = page_of(asked.limit, asked.cursor)
+        page = page_of("audit", asked)
         try:
             rows = await self._history.audit(
                 account_id=request[CALLER].account_id or None,
@@ -36,8 +36,7 @@ class Audit:
             )
         except NotYet as error:
             raise no_history() from error
-        shown = rows[: page.limit]
-        cursor = cursor_of(_place(shown[-1])) if len(rows) > len(shown) else None
+        shown, cursor = cut(rows, page, _place)
         more = without_nulls({"next_cursor": cursor})
         return answer(AuditList(entries=tuple(_shown(each) for each in shown), **more))
 

@@ -1,9 +1,11 @@
 """From rows of the history store to the bodies of answers."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hookline.api.answers import timestamp
 from hookline.api.history_responses import (
+    BodyState,
     DeliveredLog,
     Delivery,
     DeliveryList,
@@ -17,42 +19,49 @@ from hookline.api.history_responses import (
     SucceededDelivery,
     VolumeRow,
 )
-from hookline.api.listing import Place, cursor_of
+from hookline.api.listing import Page, cut
 from hookline.api.requests import without_nulls
 from hookline.core.progress import State
-from hookline.runtime.history_questions import Cursor, DeliveryRow, LogRow, Stats, StepRow, WholeDelivery
-from hookline.schemas.records import Delivery as DeliveryRecord
+from hookline.runtime.history_questions import DeliveryRow, LogRow, Stats, StepRow, WholeDelivery
 
 
-def delivery_list(rows: Sequence[DeliveryRow], *, limit: int, now_ms: int) -> DeliveryList:
-    """A page; `rows` has one more than `limit` where there is a next one."""
-    shown = rows[:limit]
-    listed = tuple(delivery(row, now_ms) for row in shown)
-    return DeliveryList(deliveries=listed, **_next(rows, limit, shown[-1].cursor if shown else None))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """What is known of a delivery's body. `text` is None unless it is kept, `kept_until_ms` also where nothing is removed."""
+
+    state: BodyState
+    text: str | None = None
+    kept_until_ms: int | None = None
 
 
-def log_list(rows: Sequence[LogRow], *, limit: int) -> LogList:
-    """A page; `rows` has one more than `limit` where there is a next one."""
-    shown = rows[:limit]
-    return LogList(logs=tuple(map(_log, shown)), **_next(rows, limit, shown[-1].cursor if shown else None))
+def delivery_list(rows: Sequence[DeliveryRow], page: Page, *, now_ms: int) -> DeliveryList:
+    """A page; `rows` has one more than its limit where there is a next one."""
+    shown, cursor = cut(rows, page, lambda row: row.cursor)
+    return DeliveryList(deliveries=tuple(delivery(row, now_ms) for row in shown), **_next(cursor))
 
 
-def event_shown(event_id: str, rows: Sequence[DeliveryRow], *, now_ms: int) -> EventShown:
+def log_list(rows: Sequence[LogRow], page: Page) -> LogList:
+    """A page; `rows` has one more than its limit where there is a next one."""
+    shown, cursor = cut(rows, page, lambda row: row.cursor)
+    return LogList(logs=tuple(map(_log, shown)), **_next(cursor))
+
+
+def event_shown(event_id: str, rows: Sequence[DeliveryRow], page: Page, *, now_ms: int) -> EventShown:
     """Where an event went; there is at least one row."""
-    deliveries = tuple(delivery(row, now_ms, is_of_many=True) for row in rows)
-    return EventShown(id=event_id, event=rows[0].event_type, deliveries=deliveries)
+    left = rows if page.after is None else [row for row in rows if row.cursor < page.after]
+    shown, cursor = cut(left, page, lambda row: row.cursor)
+    deliveries = tuple(delivery(row, now_ms, is_of_many=True) for row in shown)
+    return EventShown(id=event_id, event=rows[0].event_type, deliveries=deliveries, **_next(cursor))
 
 
-def whole_delivery(
-    found: WholeDelivery, record: DeliveryRecord | None, *, kept_until_ms: int | None, now_ms: int
-) -> Delivery:
-    """All of a delivery; `record` None: its body is no longer kept."""
+def whole_delivery(found: WholeDelivery, body: Body, *, now_ms: int) -> Delivery:
+    """All of a delivery."""
     row = found.delivery
     times = {
         "delivered_at": row.delivered_at_ms,
         "last_attempt_at": row.last_attempt_at_ms,
         "next_attempt_at": _next_ms(row, now_ms),
-        "body_kept_until": None if record is None else kept_until_ms,
+        "body_kept_until": body.kept_until_ms,
     }
     return Delivery(
         id=row.delivery_id,
@@ -64,7 +73,8 @@ def whole_delivery(
         response_code=row.response_code,
         attempts=row.attempts,
         is_test=row.is_test,
-        body=None if record is None else record.body.decode(errors="replace"),
+        body=body.text,
+        body_state=body.state,
         steps=tuple(map(_step, found.steps)),
         **{name: timestamp(at_ms) for name, at_ms in without_nulls(times).items()},
     )
@@ -115,8 +125,8 @@ def delivery(row: DeliveryRow, now_ms: int, *, is_of_many: bool = False) -> Succ
     )
 
 
-def _next(rows: Sequence[object], limit: int, last: Cursor | None) -> dict[str, str]:
-    return {"next_cursor": cursor_of(Place(*last))} if len(rows) > limit and last is not None else {}
+def _next(cursor: str | None) -> dict[str, str]:
+    return {} if cursor is None else {"next_cursor": cursor}
 
 
 def _next_ms(row: DeliveryRow, now_ms: int) -> int | None:

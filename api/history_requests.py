@@ -1,37 +1,56 @@
 """The queries of questions about deliveries."""
 
-from datetime import UTC, datetime
+import re
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from hookline.api.requests import EventType, PageQuery, Query, check, checked_type, digits
 
-_CODE_MAX = 999
+_CODE_MIN, _CODE_MAX = 100, 999
 _HOUR_S, _DAY_S = 3_600, 86_400
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_NO_MOMENT = "must be a time such as 2023-06-20T14:15:30Z; a + is written %2B in a query"
 STATS_DAYS_MAX = 30
 
 
-def _moment(text: object) -> object:
+def _moment(text: str) -> str:
     """A time as RFC 3339 writes it, with its zone: without one nobody could say when it is."""
-    if not isinstance(text, str):
-        return text
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    check(None if found is not None and found.tzinfo is not None else "must be a time such as 2023-06-20T14:15:30Z")
+    check(None if is_moment(text) else _NO_MOMENT)
     return text
 
 
-def milliseconds(text: str | None) -> int | None:
-    """A time that was checked, in milliseconds since the Unix epoch; None for none."""
-    return None if text is None else round(datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1_000)
+def is_moment(text: str) -> bool:
+    """Whether it is a time, and one that there was: not the 30th of February, for example."""
+    try:
+        return _MOMENT.fullmatch(text) is not None and datetime.fromisoformat(text) is not None
+    except ValueError:
+        return False
+
+
+def milliseconds(text: str) -> int:
+    """A time that was checked, in milliseconds since the Unix epoch."""
+    return round(datetime.fromisoformat(text).timestamp() * 1_000)
 
 
 StateName = Literal["retrying", "postponed", "exhausted", "cancelled", "expired", "succeeded"]
-Moment = Annotated[str, AfterValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
-Code = Annotated[int, BeforeValidator(lambda text: digits(text, 100, _CODE_MAX)), Field(ge=100, le=_CODE_MAX)]
+# What no calendar here knows, the year 0, is kept out by its first digits.
+Moment = Annotated[
+    str, AfterValidator(_moment), Field(json_schema_extra={"format": "date-time", "not": {"pattern": "^0000"}})
+]
+Code = Annotated[
+    int,
+    Field(ge=_CODE_MIN, le=_CODE_MAX),
+    BeforeValidator(lambda text: digits(text, _CODE_MIN, _CODE_MAX)),
+]
+
+
+def _checked_until(until: str | None, info: ValidationInfo) -> str | None:
+    since = info.data.get("since")
+    is_empty = since is not None and until is not None and milliseconds(until) <= milliseconds(since)
+    check("must be after `since`" if is_empty else None)
+    return until
 
 
 class _TimeQuery(PageQuery):
@@ -39,8 +58,10 @@ class _TimeQuery(PageQuery):
 
     event: EventType | None = Field(None, description="Only those of this event type.")
     response_code: Code | None = Field(None, description="Only those whose last answer had this status.")
-    since: Moment | None = Field(None, description="Only those from this time on.")
-    until: Moment | None = Field(None, description="Only those before this time.")
+    since: Moment | None = Field(None, description="Only those that began at this time or later.")
+    until: Moment | None = Field(None, description="Only those that began before this time.")
+
+    _until = field_validator("until")(_checked_until)
 
     @field_validator("event")
     @classmethod
@@ -67,6 +88,8 @@ class StatsQuery(Query):
     since: Moment | None = Field(None, description="From this time on; a day ago if left out.")
     until: Moment | None = Field(None, description="Until this time; now if left out. At most 30 days after `since`.")
     step: Literal["hour", "day"] = Field("hour", description="How long the stretches of `volume` are.")
+
+    _until = field_validator("until")(_checked_until)
 
 
 STEPS_MS = {"hour": _HOUR_S * 1_000, "day": _DAY_S * 1_000}

@@ -1,6 +1,7 @@
 """The bodies of answers about deliveries, in the contract's order; what the contract does not know comes behind it."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -102,6 +103,14 @@ class TestAccepted(Answer):
 # -- one delivery, one event ------------------------------------------------------------------------------------------
 
 
+class BodyState(StrEnum):
+    """Whether the body of a delivery is there."""
+
+    KEPT = "kept"
+    NO_LONGER_KEPT = "no_longer_kept"
+    UNREADABLE_NOW = "unreadable_now"
+
+
 class Step(Answer):
     """One record of a delivery: a request, or why none was made."""
 
@@ -137,8 +146,13 @@ class Delivery(Answer):
     delivered_at: Moment | None = Field(None, description="When it succeeded.")
     last_attempt_at: Moment | None = Field(None, description="When it was last tried.")
     next_attempt_at: Moment | None = Field(None, description="While an attempt is to come: not before that time.")
-    body: str | None = Field(description="What is sent, byte for byte; null once it is no longer kept.")
-    body_kept_until: Moment | None = Field(None, description="Until when the body can be read, and sent again.")
+    body: str | None = Field(description="What is sent, byte for byte; null unless its state is `kept`.")
+    body_state: BodyState = Field(
+        description="Kafka keeps bodies for a time (`kept`, `no_longer_kept`); `unreadable_now`: it did not answer, ask again."
+    )
+    body_kept_until: Moment | None = Field(
+        None, description="Until then at least the body can be read, and sent again."
+    )
     steps: tuple[Step, ...] = Field(description="Every request, and why some were not made; the oldest first.")
 
 
@@ -147,7 +161,10 @@ class EventShown(Answer):
 
     id: str = Field(description="The event's id.")
     event: str = Field(description=_EVENT_TEXT)
-    deliveries: tuple[AnyDelivery, ...] = Field(description="One for each webhook that it went to.")
+    deliveries: tuple[AnyDelivery, ...] = Field(
+        description="One for each webhook that it went to, the newest first, as many as `limit` asks for."
+    )
+    next_cursor: str | None = Field(None, description=CURSOR_TEXT)
 
 
 # -- numbers ----------------------------------------------------------------------------------------------------------

@@ -8,12 +8,13 @@ from hookline.core.rendering import Renderer
 from hookline.runtime.changes import Changes
 from hookline.runtime.clock import Clock
 from hookline.runtime.history_questions import History
+from hookline.runtime.kept import KeptDelivery
 from hookline.runtime.log import Writer
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.schemas.catalogue import Catalogue
 from hookline.schemas.codec import Codec
-from hookline.schemas.records import Account, ApiKey, Delivery, Disabling, EndpointHealth, Place, Subscription
+from hookline.schemas.records import Account, ApiKey, Disabling, EndpointHealth, Place, Subscription
 from hookline.schemas.topics import Topics
 
 
@@ -74,12 +75,8 @@ class Endpoints(Protocol):
 class Kept(Protocol):
     """Reads what Kafka still has of deliveries (`hookline.runtime.kept`)."""
 
-    async def delivery_at(self, place: Place) -> Delivery | None:
-        """The record at this place of `webhooks.deliveries`; None if it is no longer there. NotYet when Kafka is away."""
-        ...
-
-    def until_ms(self, record: Delivery) -> int:
-        """Until when the topic keeps it."""
+    async def delivery(self, place: Place, *, account_id: str, delivery_id: str) -> KeptDelivery | None:
+        """The first record of this delivery of this account, if it is still at its place. NotYet when Kafka is away."""
         ...
 
 

@@ -1,5 +1,6 @@
 """Questions to the history store: lists of deliveries and attempts, one delivery, one event, numbers."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,19 +9,23 @@ from aiohttp import web
 from hookline.api.answers import answer
 from hookline.api.auth import CALLER
 from hookline.api.bodies import read_query
-from hookline.api.history_answers import delivery_list, event_shown, log_list, stats_shown, whole_delivery
+from hookline.api.history_answers import Body, delivery_list, event_shown, log_list, stats_shown, whole_delivery
 from hookline.api.history_requests import STATS_DAYS_MAX, STEPS_MS, DeliveryQuery, LogQuery, StatsQuery, milliseconds
+from hookline.api.history_responses import BodyState
 from hookline.api.listing import page_of
 from hookline.api.ports import Parts
 from hookline.api.problems import FieldError, invalid, no_delivery, no_event, no_history
+from hookline.api.requests import PageQuery
 from hookline.api.webhooks import rules, subscription_of
 from hookline.core.progress import State
-from hookline.runtime.history_questions import DeliveryFilter, LogFilter, WholeDelivery
+from hookline.runtime.history_questions import DeliveryFilter, DeliveryRow, LogFilter
 from hookline.schemas.errors import NotYet
-from hookline.schemas.records import Delivery
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
+_LAST_HOUR_MS = 253_402_297_200_000  # 9999-12-31T23:00:00Z
+
+_log = logging.getLogger("hookline.api")
 
 
 class Questions:
@@ -37,14 +42,14 @@ class Questions:
         """`GET /webhooks/{id}/deliveries`."""
         of = subscription_of(request, self._view)
         asked = read_query(request, DeliveryQuery, context=self._rules)
-        page = page_of(asked.limit, asked.cursor)
+        page = page_of("deliveries", asked)
         where = DeliveryFilter(
             status=asked.status,
             state=None if asked.state is None else State(asked.state),
             event_type=asked.event,
             response_code=asked.response_code,
-            since_ms=milliseconds(asked.since),
-            until_ms=milliseconds(asked.until),
+            since_ms=_time(asked.since),
+            until_ms=_time(asked.until),
         )
         async with _answering():
             rows = await self._history.deliveries(
@@ -54,19 +59,19 @@ class Questions:
                 where=where,
                 before=page.after,
             )
-        return answer(delivery_list(rows, limit=page.limit, now_ms=self._clock.now_ms()))
+        return answer(delivery_list(rows, page, now_ms=self._clock.now_ms()))
 
     async def logs(self, request: web.Request) -> web.Response:
         """`GET /webhooks/{id}/logs`."""
         of = subscription_of(request, self._view)
         asked = read_query(request, LogQuery, context=self._rules)
-        page = page_of(asked.limit, asked.cursor)
+        page = page_of("logs", asked)
         where = LogFilter(
             status=asked.status,
             event_type=asked.event,
             response_code=asked.response_code,
-            since_ms=milliseconds(asked.since),
-            until_ms=milliseconds(asked.until),
+            since_ms=_time(asked.since),
+            until_ms=_time(asked.until),
         )
         async with _answering():
             rows = await self._history.logs(
@@ -76,29 +81,27 @@ class Questions:
                 where=where,
                 before=page.after,
             )
-        return answer(log_list(rows, limit=page.limit))
+        return answer(log_list(rows, page))
 
     async def delivery(self, request: web.Request) -> web.Response:
         """`GET /deliveries/{delivery_id}`: everything that is on record of it, and what is sent."""
+        account_id, delivery_id = request[CALLER].account_id, request.match_info["delivery_id"]
         async with _answering():
-            found = await self._history.delivery(
-                account_id=request[CALLER].account_id, delivery_id=request.match_info["delivery_id"]
-            )
+            found = await self._history.delivery(account_id=account_id, delivery_id=delivery_id)
         if found is None:
             raise no_delivery()
-        record = await self._record(found, request[CALLER].account_id)
-        kept_until_ms = None if record is None else self._kept.until_ms(record)
-        shown = whole_delivery(found, record, kept_until_ms=kept_until_ms, now_ms=self._clock.now_ms())
-        return answer(shown)
+        body = await self._body(found.delivery, account_id)
+        return answer(whole_delivery(found, body, now_ms=self._clock.now_ms()))
 
     async def event(self, request: web.Request) -> web.Response:
         """`GET /events/{event_id}`."""
         event_id = request.match_info["event_id"]
+        page = page_of("event", read_query(request, PageQuery))
         async with _answering():
             rows = await self._history.event(account_id=request[CALLER].account_id, event_id=event_id)
         if not rows:
             raise no_event()
-        return answer(event_shown(event_id, rows, now_ms=self._clock.now_ms()))
+        return answer(event_shown(event_id, rows, page, now_ms=self._clock.now_ms()))
 
     async def webhook_stats(self, request: web.Request) -> web.Response:
         """`GET /webhooks/{id}/stats`."""
@@ -124,22 +127,34 @@ class Questions:
 
     def _hours(self, asked: StatsQuery) -> tuple[int, int]:
         """The whole hours that are asked for; Refused if they are none, or too many."""
-        now_ms = self._clock.now_ms()
-        until_ms = milliseconds(asked.until) or now_ms
-        since_ms = milliseconds(asked.since) or until_ms - _DAY_MS
-        if not 0 <= since_ms < until_ms:
-            raise invalid([FieldError("since", "must be before `until`")], what="query")
+        until_ms = self._clock.now_ms() if asked.until is None else milliseconds(asked.until)
+        since_ms = until_ms - _DAY_MS if asked.since is None else milliseconds(asked.since)
+        if since_ms >= until_ms:
+            raise invalid([FieldError("since", "must be before now, unless there is an `until`")], what="query")
         if until_ms - since_ms > STATS_DAYS_MAX * _DAY_MS:
             raise invalid([FieldError("since", f"must be at most {STATS_DAYS_MAX} days before `until`")], what="query")
-        return since_ms // _HOUR_MS * _HOUR_MS, -(-until_ms // _HOUR_MS) * _HOUR_MS
+        return _shown(since_ms // _HOUR_MS * _HOUR_MS), _shown(-(-until_ms // _HOUR_MS) * _HOUR_MS)
 
-    async def _record(self, found: WholeDelivery, account_id: str) -> Delivery | None:
-        """The delivery's first record. At its place may lie another's by now: after a topic was made anew, for example."""
-        record = await self._kept.delivery_at(found.delivery.origin)
-        if record is None:
-            return None
-        is_it = (record.delivery_id, record.account_id) == (found.delivery.delivery_id, account_id)
-        return record if is_it else None
+    async def _body(self, row: DeliveryRow, account_id: str) -> Body:
+        """What is sent; where Kafka does not answer, all else is still worth an answer."""
+        try:
+            kept = await self._kept.delivery(row.origin, account_id=account_id, delivery_id=row.delivery_id)
+        except NotYet as error:
+            _log.warning("delivery.body_unread", extra={"delivery_id": row.delivery_id, "error": str(error)})
+            return Body(state=BodyState.UNREADABLE_NOW)
+        if kept is None:
+            return Body(state=BodyState.NO_LONGER_KEPT)
+        text = kept.delivery.body.decode(errors="replace")
+        return Body(state=BodyState.KEPT, text=text, kept_until_ms=kept.until_ms)
+
+
+def _time(text: str | None) -> int | None:
+    return None if text is None else milliseconds(text)
+
+
+def _shown(at_ms: int) -> int:
+    """A time that the answer can name. There are no requests before 1970, or after the year 9999."""
+    return min(max(at_ms, 0), _LAST_HOUR_MS)
 
 
 @asynccontextmanager

@@ -132,6 +132,7 @@ def _deliveries(ask: Questions, do: Deliveries) -> Iterator[Operation]:
     )
     yield reads(
         *("readEvent", "GET", "/events/{event_id}", ask.event, "See where an event went"),
+        query=requests.PageQuery,
         answers={200: history_responses.EventShown},
     )
 

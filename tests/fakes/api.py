@@ -32,8 +32,10 @@ from hookline.runtime.history_questions import (
     LogFilter,
     LogRow,
     Stats,
+    StepRow,
     WholeDelivery,
 )
+from hookline.runtime.kept import KeptDelivery
 from hookline.runtime.keys import new_api_key
 from hookline.runtime.log import KafkaRecord, TopicPartition, Written
 from hookline.runtime.metrics import Metrics
@@ -133,9 +135,12 @@ class MemoryChanges:
 
 @dataclass(slots=True)
 class ScriptedHistory:
-    """A history store that holds what a test says, or fails as it says."""
+    """A history store that holds what a test says of one account, or fails as it says."""
 
+    owner: str = ""
     delivery_rows: list[DeliveryRow] = field(default_factory=list)
+    step_rows: Mapping[str, Sequence[StepRow]] = field(default_factory=dict)
+    numbers: Stats = NO_REQUESTS
     log_rows: list[LogRow] = field(default_factory=list)
     audit_entries: list[AuditEntry] = field(default_factory=list)
     error: Exception | None = None
@@ -168,18 +173,18 @@ class ScriptedHistory:
 
     async def delivery(self, *, account_id: str, delivery_id: str) -> WholeDelivery | None:
         self._ask(account_id, delivery_id, 1)
-        found = [each for each in self.delivery_rows if each.delivery_id == delivery_id]
-        return WholeDelivery(delivery=found[0], steps=()) if found else None
+        found = [each for each in self._rows_of(account_id) if each.delivery_id == delivery_id]
+        return WholeDelivery(delivery=found[0], steps=self.step_rows.get(delivery_id, ())) if found else None
 
     async def event(self, *, account_id: str, event_id: str) -> Sequence[DeliveryRow]:
         self._ask(account_id, event_id, 1)
-        return [each for each in self.delivery_rows if each.event_id == event_id]
+        return [each for each in self._rows_of(account_id) if each.event_id == event_id]
 
     async def stats(
         self, *, account_id: str, subscription_id: str | None, since_ms: int, until_ms: int, step_ms: int
     ) -> Stats:
         self._ask(account_id, subscription_id or "", step_ms)
-        return replace(NO_REQUESTS, since_ms=since_ms, until_ms=until_ms)
+        return replace(self.numbers, since_ms=since_ms, until_ms=until_ms)
 
     async def audit(
         self, *, account_id: str | None, subject: str | None, before: tuple[int, str] | None, limit: int
@@ -188,6 +193,9 @@ class ScriptedHistory:
         if self.error is not None:
             raise self.error
         return self.audit_entries[:limit]
+
+    def _rows_of(self, account_id: str) -> Sequence[DeliveryRow]:
+        return self.delivery_rows if account_id == self.owner else ()
 
     def _ask(self, account_id: str, subscription_id: str, limit: int) -> None:
         self.asked.append((account_id, subscription_id, limit))
@@ -204,16 +212,16 @@ class KeptInMemory:
         self.forgotten: set[int] = set()
         self.error: Exception | None = None
 
-    async def delivery_at(self, place: Place) -> Delivery | None:
+    async def delivery(self, place: Place, *, account_id: str, delivery_id: str) -> KeptDelivery | None:
         if self.error is not None:
             raise self.error
         values = self._log.values(self._topic)
         if place.offset >= len(values) or place.offset in self.forgotten:
             return None
-        return CODEC.decode(values[place.offset] or b"", Delivery)
-
-    def until_ms(self, record: Delivery) -> int:
-        return record.created_at_ms + 7 * 86_400_000
+        found = CODEC.decode(values[place.offset] or b"", Delivery)
+        if (found.account_id, found.delivery_id) != (account_id, delivery_id):
+            return None
+        return KeptDelivery(delivery=found, until_ms=found.created_at_ms + 7 * 86_400_000)
 
 
 class Caller:
@@ -313,6 +321,7 @@ async def _running(parts: Parts, answer_s: float) -> AsyncIterator[Api]:
         for number, (name, account_id) in enumerate(accounts.items())
     }
     _ready(parts.view)
+    parts.history.owner = accounts["own"]
     async with (
         listening(build_app(parts, answer_s=answer_s), host="127.0.0.1", port=0) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}", auto_decompress=False) as session,

@@ -12,7 +12,7 @@ from hookline.runtime.history_questions import Cursor, DeliveryFilter, DeliveryR
 from hookline.runtime.history_tables import AUDIT
 from hookline.schemas.records import AuditEntry, Outcome, Place
 
-_LISTED_MAX = 1_000
+_LISTED_MAX = 1_001  # a page of the API, and the row by which it knows that there is another
 _OUTCOMES = {"delivered": {Outcome.SUCCEEDED}, "failed": {Outcome.FAILED}}
 
 
