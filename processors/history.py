@@ -63,6 +63,11 @@ class Ingest:
         self._came = asyncio.Event()
         self._storing = asyncio.Lock()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was received is in the store."""
+        return not self._waiting and not self._storing.locked()
+
     def topics(self) -> Sequence[str]:
         """The topics to read."""
         return tuple(self._reads)
