@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -79,10 +79,8 @@ async def until_read(store: HistoryStore, settings: Settings, *, attempts: int, 
 
 
 async def rows(settings: Settings) -> dict[str, list[tuple[object, ...]]]:
-    """All rows of the store, but for how often it was emptied."""
-    found: dict[str, Sequence[tuple[object, ...]]] = dict(await dumped(settings))
-    del found["generation"]
-    return {name: list(each) for name, each in found.items()}
+    """All rows of the store."""
+    return {name: list(each) for name, each in (await dumped(settings)).items()}
 
 
 async def _read(store: HistoryStore, topic: str) -> int:
