@@ -3,7 +3,7 @@
 # skipped where Node.js or npm is missing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check format unit road chaos properties fuzz mutants bench isolation postponing tiers faketime postgres lock jars clean
+.PHONY: help setup up test check format unit road chaos properties fuzz mutants bench isolation postponing tiers history faketime postgres lock jars clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -81,6 +81,9 @@ postponing: jars ## an endpoint with a rate limit, a slow one with a backlog: AR
 
 tiers: jars ## how late the 1 s tier is at 1,000 a second
 	@PYTHONPATH=tests $(BIN)/python benchmarks/tiers.py $(ARGS)
+
+history: $(VENV)/.ready postgres ## the history store full of attempts: ARGS="postgres --attempts 10000000"
+	@PYTHONPATH=tests $(BIN)/python benchmarks/history.py $(ARGS)
 
 format: $(VENV)/.ready ## let ruff write the format and the safe fixes
 	@$(BIN)/ruff format .

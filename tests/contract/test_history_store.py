@@ -12,7 +12,7 @@ import pytest
 from fakes.audit import audit_entry
 from fakes.records import ACCOUNT, AT_MS, WEBHOOK, attempt
 from hookline.core.ids import delivery_id
-from hookline.runtime.history import HistoryStore, open_history
+from hookline.runtime.history import HistoryMoved, HistoryStore, open_history
 from hookline.runtime.history_questions import DeliveryRow, LogRow
 from hookline.runtime.log import TopicPartition
 from hookline.runtime.settings import Settings
@@ -274,3 +274,34 @@ def test_processes_that_open_a_new_store_at_once_all_get_it(tmp_path: Path) -> N
     opening = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(6)]
     said = [process.communicate(timeout=60)[1].decode() for process in opening]
     assert [process.returncode for process in opening] == [0] * 6, said
+
+
+@pytest.mark.parametrize(
+    ("stands_at", "left_at"), [({0: 5}, {0: 7}), ({0: 9}, {0: 7}), ({}, {0: 7}), ({0: 5}, {}), ({0: 5, 1: 3}, {0: 5})]
+)
+async def test_a_store_that_is_not_where_it_was_left_takes_nothing_in(
+    store: HistoryStore, stands_at: dict[int, int], left_at: dict[int, int]
+) -> None:
+    await store.ingest([], {TopicPartition(TOPIC, each): at for each, at in stands_at.items()})
+    offsets = {TopicPartition(TOPIC, 0): 12, TopicPartition(TOPIC, 1): 4}
+    with pytest.raises(HistoryMoved):
+        await store.ingest(
+            [attempt()], offsets, left_at={TopicPartition(TOPIC, each): at for each, at in left_at.items()}
+        )
+    assert await listed(store) == []
+    assert await store.offsets(TOPIC) == stands_at
+
+
+async def test_a_store_that_is_where_it_was_left_goes_on(store: HistoryStore) -> None:
+    first, second = TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)
+    await store.ingest([attempt()], {first: 5}, left_at={})
+    await store.ingest([], {first: 3, second: 1}, left_at={first: 5})  # the topic was made anew
+    await store.ingest([], {first: 4}, left_at={first: 3, second: 0})
+    assert await store.offsets(TOPIC) == {0: 4, 1: 1}
+
+
+async def test_a_transaction_whose_confirmation_was_lost_may_be_repeated(store: HistoryStore) -> None:
+    partition = TopicPartition(TOPIC, 0)
+    for _ in range(2):
+        await store.ingest([attempt()], {partition: 5}, left_at={})
+    assert len(await logged(store)) == 1

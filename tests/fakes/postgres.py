@@ -18,15 +18,16 @@ _IMAGE = "postgres:15"
 _PROGRAMS = Path("/usr/lib/postgresql")  # Debian's and Ubuntu's package does not put them on PATH
 _START_S = 60
 _USER = "hookline"
-# Tests end before a power cut could take anything.
-_HASTY = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=64MB -c max_connections=200"
+# Tests end before a power cut could take anything. What was committed must outlive the server, so commits are synchronous.
+_HASTY = "-c fsync=off -c full_page_writes=off -c shared_buffers=64MB -c max_connections=200"
 
 
 class OwnPostgres:
     """A server in a folder of its own, on a port of its own, as a user who is not root: PostgreSQL refuses that one."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
+    def __init__(self, programs: Path, folder: Path, options: str) -> None:
         self._programs = programs
+        self._options = options
         self._folder = folder
         self._port = free_port()
         self._user = "postgres" if os.geteuid() == 0 else None
@@ -44,7 +45,7 @@ class OwnPostgres:
 
     def start(self) -> None:
         """Start it, and return when it answers."""
-        options = f"-p {self._port} -k {self._folder} -c listen_addresses=127.0.0.1 {_HASTY}"
+        options = f"-p {self._port} -k {self._folder} -c listen_addresses=127.0.0.1 {self._options}"
         self._run("pg_ctl", "-D", "data", "-l", "log", "-w", "-t", str(_START_S), "-o", options, "start")
 
     def stop(self, mode: str = "immediate") -> None:
@@ -65,14 +66,14 @@ class OwnPostgres:
 
 
 @contextmanager
-def own_postgres() -> Iterator[OwnPostgres]:
+def own_postgres(options: str = _HASTY) -> Iterator[OwnPostgres]:
     """A running server that the caller may stop and start; skips the test where none can be had."""
     programs = _programs()
     if programs is None:
         pytest.skip("PostgreSQL's server programs are not here: `make postgres`, as root, installs Debian's package")
     # Not pytest's folder: only who runs the tests may enter that.
     with tempfile.TemporaryDirectory(prefix="hookline-postgres-") as folder:
-        server = OwnPostgres(programs, Path(folder))
+        server = OwnPostgres(programs, Path(folder), options)
         server.make()
         server.start()
         try:

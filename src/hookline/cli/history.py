@@ -1,12 +1,19 @@
 """`hookline history`: the role that keeps the history, and what is done to its store while none runs."""
 
 import asyncio
+import time
+from typing import Annotated
 
 import typer
 
 from hookline.cli import roles
-from hookline.cli.options import settings_from_environment
+from hookline.cli.options import require_kafka, settings_from_environment
+from hookline.runtime.admin import members_of
+from hookline.runtime.settings import Settings
+from hookline.schemas.errors import ConfigError
 
+_MARGIN_S = 2.0  # the broker looks for members that went now and then
+_LOOK_EVERY_S = 0.5
 _history = typer.Typer()
 
 
@@ -31,3 +38,28 @@ def migrate() -> None:
 
     is_changed = asyncio.run(migrate_history(settings_from_environment()))
     print("The history store has this release's tables now." if is_changed else "The history store was up to date.")
+
+
+@_history.command()
+def rebuild(
+    *, yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether the store may be emptied.")] = False
+) -> None:
+    """Empty the history store and fill it again from Kafka. What Kafka no longer holds is lost. No history process may run."""
+    settings = settings_from_environment()
+    require_kafka(settings)
+    _refuse_company(settings)
+    if not yes:
+        typer.confirm("Empty the history store, and fill it with what Kafka still holds?", abort=True)
+    from hookline.processors.run import run_rebuild
+
+    roles.run("history", lambda _settings, lifetime: run_rebuild(settings, lifetime, say=print))
+
+
+def _refuse_company(settings: Settings) -> None:
+    """ConfigError while a history process runs: it would write behind what was emptied. One that was killed is waited out."""
+    group = settings.group("history")
+    deadline_s = time.monotonic() + settings.session_timeout_s + _MARGIN_S
+    while running := members_of(settings.bootstrap_servers, group):
+        if time.monotonic() > deadline_s:
+            raise ConfigError(f"{running} history processes run (consumer group {group}); stop them first")
+        time.sleep(_LOOK_EVERY_S)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from hookline.runtime.history_database import Database, open_database
 from hookline.runtime.history_finding import event_deliveries, whole_delivery
-from hookline.runtime.history_intake import HistoryEmptied, Intake
+from hookline.runtime.history_intake import HistoryMoved, Intake
 from hookline.runtime.history_listing import audit_entries, deliveries, logs
 from hookline.runtime.history_questions import (
     ANY_DELIVERY,
@@ -29,7 +29,7 @@ from hookline.runtime.settings import Settings
 from hookline.schemas.errors import ConfigError, NotYet
 from hookline.schemas.records import Attempt, AuditEntry
 
-__all__ = ["HistoryEmptied", "HistoryStore", "migrate_history", "open_history"]
+__all__ = ["HistoryMoved", "HistoryStore", "migrate_history", "open_history"]
 
 _log = logging.getLogger("hookline.history")
 
@@ -42,13 +42,19 @@ class HistoryStore:
         self._is_checked = is_checked
         self._intake = Intake(database)
 
-    async def ingest(self, records: Sequence[Attempt | AuditEntry], offsets: Mapping[TopicPartition, int]) -> None:
+    async def ingest(
+        self,
+        records: Sequence[Attempt | AuditEntry],
+        offsets: Mapping[TopicPartition, int],
+        *,
+        left_at: Mapping[TopicPartition, int] | None = None,
+    ) -> None:
         """Take in records and remember where reading goes on, all in one transaction. Repeats change nothing.
 
-        HistoryEmptied if the store was emptied since `offsets` was first asked: reading must begin again.
+        `left_at`: where the store must stand now in the partitions of `offsets` (not in it: nowhere); HistoryMoved if it does not.
         """
         await self._check()
-        await self._intake.take_in(records, offsets)
+        await self._intake.take_in(records, offsets, left_at=left_at)
 
     async def offsets(self, topic: str) -> Mapping[int, int]:
         """By partition of the topic, the offset where reading goes on."""
@@ -66,7 +72,7 @@ class HistoryStore:
         return await self._intake.forget(now_ms=now_ms, days=days)
 
     async def empty(self) -> None:
-        """Remove everything. No other process may be reading into the store: it would end with HistoryEmptied."""
+        """Remove everything. No other process may be reading into the store: it would meet HistoryMoved."""
         await self._check()
         await self._intake.empty()
 

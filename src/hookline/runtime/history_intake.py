@@ -1,11 +1,11 @@
 """How records come into the history store: rows, what is counted of them, and where reading goes on, in one transaction."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Table, select, text, update
+from sqlalchemy import Table, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hookline.runtime.history_bulk import bulk
@@ -19,7 +19,6 @@ from hookline.runtime.history_tables import (
     AUDIT,
     DELIVERIES,
     DELIVERY_TIMES,
-    GENERATION,
     METADATA,
     OFFSETS,
     REQUEST_COUNTS,
@@ -33,8 +32,12 @@ _LOCK = 0x6B61666B  # of PostgreSQL's advisory locks, with the number of a Kafka
 _TRIES = 5  # of a transaction that meets another's rows; each begins by looking again
 
 
-class HistoryEmptied(Exception):  # noqa: N818 - a fact
-    """The store was emptied since this process asked where reading goes on: it must begin again."""
+class HistoryMoved(Exception):  # noqa: N818 - a fact
+    """The store is not where this process left it, so it must begin again: what it read may be missing there.
+
+    It was emptied, or its last transactions were lost (a restored backup, a standby that was behind), or another process has
+    our partitions.
+    """
 
 
 class Intake:
@@ -45,16 +48,21 @@ class Intake:
         self._bulk = bulk(postgres=database.is_postgres)
         self._partitions = Partitions(database)
         self._subscriptions: set[Row] = set()
-        self._generation: int | None = None
 
-    async def take_in(self, records: Sequence[Attempt | AuditEntry], offsets: Mapping[TopicPartition, int]) -> None:
-        """All in one transaction. NotYet when the database does not answer, HistoryEmptied if it is not the one we began with."""
+    async def take_in(
+        self,
+        records: Sequence[Attempt | AuditEntry],
+        offsets: Mapping[TopicPartition, int],
+        *,
+        left_at: Mapping[TopicPartition, int] | None,
+    ) -> None:
+        """All in one transaction. NotYet when the database does not answer, HistoryMoved if it does not stand at `left_at`."""
         attempts = distinct([each for each in records if isinstance(each, Attempt)])
         entries = [audit_row(each) for each in records if isinstance(each, AuditEntry)]
         for number in range(1, _TRIES + 1):
             try:
                 await self._ensure_partitions(attempts, entries)
-                await self._once(attempts, entries, offsets, is_wary=number > 1)
+                await self._once(attempts, entries, offsets, left_at=left_at, is_wary=number > 1)
             except Conflict as error:
                 self._partitions.forget()
                 if number == _TRIES:
@@ -64,12 +72,8 @@ class Intake:
 
     async def offsets(self, topic: str) -> Mapping[int, int]:
         """By partition of the topic, the offset where reading goes on."""
-        generation = await self._database.rows(select(GENERATION.c.number))
         question = select(OFFSETS.c.partition, OFFSETS.c.next_offset).where(OFFSETS.c.topic == topic)
-        found = {row.partition: row.next_offset for row in await self._database.rows(question)}
-        if self._generation is None:
-            self._generation = generation[0].number
-        return found
+        return {row.partition: row.next_offset for row in await self._database.rows(question)}
 
     async def prepare(self, now_ms: int) -> None:
         """Have the partitions of now and of the days to come."""
@@ -83,11 +87,8 @@ class Intake:
     async def empty(self) -> None:
         """Remove all rows. Whoever reads into the store now must begin again."""
         async with self._database.writing() as connection:
-            await connection.execute(update(GENERATION).values(number=GENERATION.c.number + 1))
             for table in METADATA.sorted_tables:
-                if table is not GENERATION:
-                    await connection.execute(text(self._database.emptying.format(table=table.name)))
-        self._generation = None
+                await connection.execute(text(self._database.emptying.format(table=table.name)))
         self._subscriptions.clear()
 
     async def _ensure_partitions(self, attempts: Sequence[Attempt], entries: Sequence[Row]) -> None:
@@ -103,10 +104,12 @@ class Intake:
         entries: Sequence[Row],
         offsets: Mapping[TopicPartition, int],
         *,
+        left_at: Mapping[TopicPartition, int] | None,
         is_wary: bool,
     ) -> None:
         async with self._database.writing() as connection:
-            await self._begin(connection, offsets)
+            await self._lock(connection, offsets)
+            await self._check(connection, offsets, left_at)
             subscriptions = {(each.account_id, each.subscription_id) for each in attempts} - self._subscriptions
             plan = planned(attempts, await self._stored(connection, attempts, is_wary=is_wary))
             await self._bulk.complete(connection, SUBSCRIPTIONS, sorted(subscriptions))
@@ -118,16 +121,33 @@ class Intake:
             await self._bulk.increase(connection, REQUEST_COUNTS, plan.counts)
         self._subscriptions |= subscriptions
 
-    async def _begin(self, connection: AsyncConnection, offsets: Mapping[TopicPartition, int]) -> None:
-        if self._database.is_postgres:
-            # One transaction at a time for each partition of Kafka: a process that lost it and does not know yet may still write.
-            for number in sorted(zlib.crc32(f"{each.topic}/{each.partition}".encode()) >> 1 for each in offsets):
-                await connection.execute(
-                    text("SELECT pg_advisory_xact_lock(:lock, :number)"), {"lock": _LOCK, "number": number}
+    async def _lock(self, connection: AsyncConnection, partitions: Iterable[TopicPartition]) -> None:
+        """One transaction at a time for each partition of Kafka: who lost it and does not know yet may still write."""
+        if not self._database.is_postgres:
+            return
+        for number in sorted(zlib.crc32(f"{each.topic}/{each.partition}".encode()) >> 1 for each in partitions):
+            await connection.execute(
+                text("SELECT pg_advisory_xact_lock(:lock, :number)"), {"lock": _LOCK, "number": number}
+            )
+
+    async def _check(
+        self,
+        connection: AsyncConnection,
+        offsets: Mapping[TopicPartition, int],
+        left_at: Mapping[TopicPartition, int] | None,
+    ) -> None:
+        if left_at is None:
+            return
+        keys = sorted((each.topic, each.partition) for each in offsets)
+        found = await self._found(connection, OFFSETS, ["topic", "partition"], keys)
+        stands_at = {TopicPartition(row.topic, row.partition): row.next_offset for row in found}
+        for each, goal in offsets.items():
+            # Where this transaction leads: it was committed before, and the database's yes was lost.
+            if stands_at.get(each) not in {left_at.get(each), goal}:
+                raise HistoryMoved(
+                    f"the history store stands at {stands_at.get(each)} of {each.topic}/{each.partition}, and this process"
+                    f" left it at {left_at.get(each)}; reading begins again"
                 )
-        number = (await connection.execute(select(GENERATION.c.number))).scalar_one()
-        if self._generation is not None and number != self._generation:
-            raise HistoryEmptied("the history store was emptied; reading begins again")
 
     async def _stored(self, connection: AsyncConnection, attempts: Sequence[Attempt], *, is_wary: bool) -> Stored:
         """What is there of these deliveries. A delivery's row tells its attempts; only if rows met others' are those looked up."""

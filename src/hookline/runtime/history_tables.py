@@ -152,9 +152,6 @@ OFFSETS = Table(
     sqlite_with_rowid=False,
 )
 
-# One row: how often the store was emptied. Who began to read before that must not write.
-GENERATION = Table("generation", METADATA, Column("number", BigInteger, primary_key=True, autoincrement=False))
-
 # By the column that PostgreSQL partitions a table by, in days a partition. Rows of a day are dropped together, so the big ones
 # have a partition for each day; what is asked for by id, or over a month, has few.
 PARTITIONED: Mapping[Table, tuple[str, int]] = {

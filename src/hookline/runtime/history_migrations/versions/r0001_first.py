@@ -119,7 +119,6 @@ CREATE TABLE IF NOT EXISTS offsets (
     PRIMARY KEY (topic, partition)
 ) {whole}
 """
-_GENERATION = ("CREATE TABLE generation (number BIGINT NOT NULL PRIMARY KEY)", "INSERT INTO generation VALUES (1)")
 _TABLES = (
     _ATTEMPTS,
     _ATTEMPTS_BY_KIND,
@@ -131,7 +130,6 @@ _TABLES = (
     _AUDIT,
     *_AUDIT_INDEXES,
     _OFFSETS,
-    *_GENERATION,
 )
 _SQLITE = {"key": "TEXT", "bytes": "BLOB", "requests": "is_request = 1"} | dict.fromkeys(
     ("attempts", "deliveries", "counts", "audit", "whole"), "WITHOUT ROWID"
