@@ -5,7 +5,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 from prometheus_client import CollectorRegistry
 
 from fakes.configuration import short_settings
-from fakes.history import NO_REQUESTS
+from fakes.history import ScriptedHistory
 from hookline.api.app import build_app
 from hookline.api.asking import Asking
 from hookline.api.ports import Parts
@@ -23,18 +23,6 @@ from hookline.runtime import draw
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.changes import Decision, Result, Unapplied, Unchanged, Unknown
 from hookline.runtime.clock import Clock, SystemClock
-from hookline.runtime.history_questions import (
-    ANY_DELIVERY,
-    ANY_LOG,
-    Cursor,
-    DeliveryFilter,
-    DeliveryRow,
-    LogFilter,
-    LogRow,
-    Stats,
-    StepRow,
-    WholeDelivery,
-)
 from hookline.runtime.kept import KeptDelivery
 from hookline.runtime.keys import new_api_key
 from hookline.runtime.log import KafkaRecord, TopicPartition, Written
@@ -131,76 +119,6 @@ class MemoryChanges:
                     await self._view.wait_applied(each.topic, each.offset, timeout_s=self._answer_s)
         except NotYet as error:
             raise Unapplied("the view is behind") from error
-
-
-@dataclass(slots=True)
-class ScriptedHistory:
-    """A history store that holds what a test says of one account, or fails as it says."""
-
-    owner: str = ""
-    delivery_rows: list[DeliveryRow] = field(default_factory=list)
-    step_rows: Mapping[str, Sequence[StepRow]] = field(default_factory=dict)
-    numbers: Stats = NO_REQUESTS
-    log_rows: list[LogRow] = field(default_factory=list)
-    audit_entries: list[AuditEntry] = field(default_factory=list)
-    error: Exception | None = None
-    asked: list[tuple[str, str, int]] = field(default_factory=list)
-    audit_asked: list[tuple[str | None, str | None, tuple[int, str] | None, int]] = field(default_factory=list)
-
-    async def deliveries(
-        self,
-        *,
-        account_id: str,
-        subscription_id: str,
-        limit: int,
-        where: DeliveryFilter = ANY_DELIVERY,
-        before: Cursor | None = None,
-    ) -> Sequence[DeliveryRow]:
-        self._ask(account_id, subscription_id, limit)
-        return self.delivery_rows[:limit]
-
-    async def logs(
-        self,
-        *,
-        account_id: str,
-        subscription_id: str,
-        limit: int,
-        where: LogFilter = ANY_LOG,
-        before: Cursor | None = None,
-    ) -> Sequence[LogRow]:
-        self._ask(account_id, subscription_id, limit)
-        return self.log_rows[:limit]
-
-    async def delivery(self, *, account_id: str, delivery_id: str) -> WholeDelivery | None:
-        self._ask(account_id, delivery_id, 1)
-        found = [each for each in self._rows_of(account_id) if each.delivery_id == delivery_id]
-        return WholeDelivery(delivery=found[0], steps=self.step_rows.get(delivery_id, ())) if found else None
-
-    async def event(self, *, account_id: str, event_id: str) -> Sequence[DeliveryRow]:
-        self._ask(account_id, event_id, 1)
-        return [each for each in self._rows_of(account_id) if each.event_id == event_id]
-
-    async def stats(
-        self, *, account_id: str, subscription_id: str | None, since_ms: int, until_ms: int, step_ms: int
-    ) -> Stats:
-        self._ask(account_id, subscription_id or "", step_ms)
-        return replace(self.numbers, since_ms=since_ms, until_ms=until_ms)
-
-    async def audit(
-        self, *, account_id: str | None, subject: str | None, before: tuple[int, str] | None, limit: int
-    ) -> Sequence[AuditEntry]:
-        self.audit_asked.append((account_id, subject, before, limit))
-        if self.error is not None:
-            raise self.error
-        return self.audit_entries[:limit]
-
-    def _rows_of(self, account_id: str) -> Sequence[DeliveryRow]:
-        return self.delivery_rows if account_id == self.owner else ()
-
-    def _ask(self, account_id: str, subscription_id: str, limit: int) -> None:
-        self.asked.append((account_id, subscription_id, limit))
-        if self.error is not None:
-            raise self.error
 
 
 class KeptInMemory:
