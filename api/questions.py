@@ -133,7 +133,7 @@ class Questions:
             raise invalid([FieldError("since", "must be before now, unless there is an `until`")], what="query")
         if until_ms - since_ms > STATS_DAYS_MAX * _DAY_MS:
             raise invalid([FieldError("since", f"must be at most {STATS_DAYS_MAX} days before `until`")], what="query")
-        return _shown(since_ms // _HOUR_MS * _HOUR_MS), _shown(-(-until_ms // _HOUR_MS) * _HOUR_MS)
+        return _in_calendar(since_ms // _HOUR_MS * _HOUR_MS), _in_calendar(-(-until_ms // _HOUR_MS) * _HOUR_MS)
 
     async def _body(self, row: DeliveryRow, account_id: str) -> Body:
         """What is sent; where Kafka does not answer, all else is still worth an answer."""
@@ -152,7 +152,7 @@ def _time(text: str | None) -> int | None:
     return None if text is None else milliseconds(text)
 
 
-def _shown(at_ms: int) -> int:
+def _in_calendar(at_ms: int) -> int:
     """A time that the answer can name. There are no requests before 1970, or after the year 9999."""
     return min(max(at_ms, 0), _LAST_HOUR_MS)
 

@@ -21,6 +21,7 @@ from fakes.asked_history import (
     thousands,
 )
 from fakes.records import AT_MS, EVENT_TYPES, attempt
+from hookline.api.listing import cursor_of
 from hookline.core.progress import State
 from hookline.schemas.records import Attempt, Outcome
 
@@ -313,6 +314,22 @@ async def test_what_is_wrong_of_one_list_or_together_is_named(
 ) -> None:
     reply = await full.asked.call.asks(f"{full.path}/{suffix}", query)
     assert (reply.status, [each["field"] for each in reply.json["errors"]]) == (422, fields)
+
+
+@pytest.mark.parametrize("suffix", ["deliveries", "logs"])
+@pytest.mark.parametrize("at_ms", [0, AT_MS, 2**63 - 1, 2**63, 10**30])
+@pytest.mark.parametrize("row_id", ["x", "\x00", "\u2603", "'; --", "a:b"])
+async def test_a_cursor_that_no_page_has_given_breaks_nothing(full: Full, suffix: str, at_ms: int, row_id: str) -> None:
+    for query in ({}, {"status": "failed"}):
+        asked = {**query, "cursor": cursor_of(suffix, at_ms, row_id), "limit": 5}
+        assert len((await full.asked.answer(f"{full.path}/{suffix}", asked))[suffix]) <= 5
+
+
+@pytest.mark.parametrize("cursor", ["", "nonsense!", "YWJj", "MTo", "A" * 201, "ZGVsaXZlcmllczp4Onk"])
+async def test_what_is_no_cursor_is_named(full: Full, cursor: str) -> None:
+    for suffix in ("deliveries", "logs"):
+        reply = await full.asked.call.asks(f"{full.path}/{suffix}", {"cursor": cursor})
+        assert (reply.status, reply.json["errors"][0]["field"]) == (422, "cursor")
 
 
 async def test_a_list_takes_no_cursor_of_another_one(full: Full) -> None:

@@ -107,6 +107,8 @@ class _Reading(threading.Thread):
     def _read(self, wish: _Wish) -> KafkaRecord | None:
         if wish.place.partition < 0 or wish.place.offset < 0:
             return None  # to the client these are words: `-2` is the oldest record there is
+        if self._closing.is_set() or monotonic() > wish.until_s:
+            raise NotYet(_late(self._topic))
         if self._consumer is None:
             self._consumer = OwnedConsumer(self._configuration)
         place = confluent_kafka.TopicPartition(self._topic, wish.place.partition, wish.place.offset)
