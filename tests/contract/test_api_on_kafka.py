@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,18 @@ from fakes.api import CODEC, Caller
 from fakes.configuration import short_settings
 from fakes.fanout import until
 from fakes.judgements import disabling
-from fakes.kafka import make_topics, read, write
+from fakes.kafka import make_topics, read, remove_topic, write
+from fakes.records import attempt
 from fakes.replicas import new_account, replica
 from hookline.api.run import run_api
 from hookline.runtime.admin import Size, TopicAdmin
+from hookline.runtime.history import open_history
 from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.runtime.view import View, open_view
 from hookline.schemas.errors import ConfigError
-from hookline.schemas.records import Delivery, Subscription, disabling_key
+from hookline.schemas.records import Attempt, Delivery, Place, Subscription, disabling_key
 
 pytestmark = pytest.mark.kafka
 DISABLED = {"status": "disabled", "disabled_reason": "gone", "disabled_at": "2023-06-20T14:15:30Z"}
@@ -163,6 +166,35 @@ async def test_a_test_delivery_waits_for_the_configuration_it_was_made_under(set
     assert delivery.delivery_id == accepted.json["delivery_id"]
     assert delivery.config_offset == written[1].offset + 2  # behind it is the marker of its transaction
     assert written[0].key == made["id"].encode()
+
+
+async def test_the_body_of_a_delivery_is_read_where_it_lies(settings: Settings) -> None:
+    async with replica(settings, await new_key(settings)) as call, open_history(settings) as store:
+        webhook = await call.made()
+        accepted = (await call("POST", f"/webhooks/{webhook['id']}/test", {"event": "order.created"})).json
+        path = f"/deliveries/{accepted['delivery_id']}"
+        assert (await call("GET", path)).status == 404
+        (record,) = await asyncio.to_thread(read, settings.bootstrap_servers, settings.topics().deliveries)
+        delivery = CODEC.decode(record.value, Delivery)
+        await store.ingest([attempt_of(delivery, Place(partition=record.partition, offset=record.offset))], {})
+        found = (await call("GET", path)).json
+        assert (found["body"].encode(), found["body_state"]) == (delivery.body, "kept")
+        kept_until_s = datetime.fromisoformat(found["body_kept_until"]).timestamp()
+        assert kept_until_s == record.timestamp_ms // 1_000 + 7 * 86_400
+        await asyncio.to_thread(remove_topic, settings.bootstrap_servers, settings.topics().deliveries)
+        await asyncio.to_thread(make_topics, settings.bootstrap_servers, settings.topics())
+        gone = (await call("GET", path)).json
+        assert (gone["body"], gone["body_state"]) == (None, "no_longer_kept")
+        assert gone["steps"] == found["steps"]
+
+
+def attempt_of(delivery: Delivery, place: Place) -> Attempt:
+    """What a dispatcher puts on record of it."""
+    return replace(
+        attempt(event=delivery.event_id, account=delivery.account_id, webhook=delivery.subscription_id),
+        delivery_id=delivery.delivery_id,
+        origin=place,
+    )
 
 
 async def test_a_role_without_master_keys_or_a_free_port_does_not_start(settings: Settings) -> None:
