@@ -1,5 +1,7 @@
 """The API: its parts put together."""
 
+from functools import partial
+
 from aiohttp import web
 
 from hookline.api.accounts import Accounts
@@ -28,7 +30,7 @@ def build_app(parts: Parts, *, answer_s: float = KAFKA_ANSWER_S) -> web.Applicat
     app = web.Application(middlewares=[build_edge(parts)], client_max_size=parts.settings.request_bytes_max)
     handlers = _handlers(parts, answer_s)
     table = operations(handlers)
-    handlers.public.describe(document(table, parts.catalogue))
+    handlers.public.describe(partial(document, table, parts.catalogue))
     add_routes(app, table, gate=Gate(parts), rates=Rates(parts.settings.requests_per_minute))
     return app
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -24,14 +24,13 @@ class Public:
         self._view = parts.view
         self._keys = parts.settings.asymmetric_keys
         self._found: dict[str, tuple[JsonWebKey, ...]] = {}
-        self._document: Mapping[str, Any] = {}
-        self._text = b"{}"
+        self._make: Callable[[], Mapping[str, Any]] = dict
+        self._text = b""
         self._page = b""
 
-    def describe(self, document: Mapping[str, Any]) -> None:
-        """Serve this document from now on."""
-        self._document = document
-        self._text = json.dumps(document, indent=1).encode()
+    def describe(self, document: Callable[[], Mapping[str, Any]]) -> None:
+        """Serve this document, which is made when somebody wants it: that takes longer than all the rest of a start."""
+        self._make = document
 
     async def key_set(self, _request: web.Request) -> web.Response:
         """`GET /.well-known/jwks.json`."""
@@ -42,12 +41,15 @@ class Public:
 
     async def document(self, _request: web.Request) -> web.Response:
         """`GET /openapi.json`."""
+        if not self._text:
+            made = await asyncio.to_thread(self._make)
+            self._text = json.dumps(made, indent=1).encode()
         return web.Response(body=self._text, content_type="application/json")
 
     async def docs(self, _request: web.Request) -> web.Response:
-        """`GET /docs`; the page is made when somebody wants it, for it takes longer than all the rest of a start."""
+        """`GET /docs`."""
         if not self._page:
-            made = await asyncio.to_thread(page, self._document)
+            made = await asyncio.to_thread(lambda: page(self._make()))
             self._page = made.encode()
         headers = {"Content-Security-Policy": content_security_policy()}
         return web.Response(body=self._page, content_type="text/html", charset="utf-8", headers=headers)
