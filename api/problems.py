@@ -186,6 +186,12 @@ def unavailable(detail: str, *, retry_after_s: int) -> Refused:
     return _refused(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", title, detail, headers=headers)
 
 
+def newer_record() -> Refused:
+    """503: it was written by a newer release, and to change what this process has of it would undo that."""
+    detail = "A newer release of Hookline wrote this, and this process can't read it. Nothing was changed."
+    return unavailable(detail, retry_after_s=5)
+
+
 def _refused(
     status: HTTPStatus,
     name: str,

@@ -20,6 +20,7 @@ from hookline.api.ports import Directory, Parts
 from hookline.api.problems import (
     FieldError,
     invalid,
+    newer_record,
     no_webhook,
     not_agreed,
     other_request,
@@ -96,6 +97,8 @@ class Webhooks:
         made = new_subscription(wanted, order, self._vault)
 
         def decide(caller: Caller) -> Decision[Subscription]:
+            if self._view.cannot_read(order.subscription_id):
+                raise newer_record()
             there = self._view.subscription(order.subscription_id)
             if there is not None:
                 return Decision(self._made_before(there, order))
@@ -183,6 +186,8 @@ class Webhooks:
 
     def _current(self, request: web.Request, caller: Caller) -> Subscription:
         current = own_subscription(request, self._view, caller)
+        if self._view.cannot_read(current.subscription_id):
+            raise newer_record()
         check_edition(request.headers.getall("If-Match", []), self.edition(current))
         return current
 

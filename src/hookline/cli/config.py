@@ -93,7 +93,7 @@ async def _import(settings: Settings, found: Sequence[Configured], *, replaces: 
 
 async def _import_batch(configuration: Configuring, batch: Sequence[Configured], *, replaces: bool) -> Counter[Step]:
     def decide() -> Decision[Counter[Step]]:
-        steps = [step(each, there(configuration.view, each), replaces=replaces) for each in batch]
+        steps = [_step(configuration.view, each, replaces=replaces) for each in batch]
         wanted = [each for each, taken in zip(batch, steps, strict=True) if taken is Step.WRITE]
         writes = [_write(configuration, each) for each in wanted]
         told = [
@@ -103,6 +103,13 @@ async def _import_batch(configuration: Configuring, batch: Sequence[Configured],
         return Decision(Counter(steps), (*writes, *told))
 
     return await configuration.change(decide)
+
+
+def _step(view: View, record: Configured, *, replaces: bool) -> Step:
+    is_hidden = isinstance(record, Account | ApiKey | Subscription) and view.cannot_read(id_of(record))
+    if is_hidden and not replaces:  # a newer release wrote it
+        return Step.NEWER_HERE
+    return step(record, there(view, record), replaces=replaces)
 
 
 def there(view: View, record: Configured) -> Configured | None:

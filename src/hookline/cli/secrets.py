@@ -76,6 +76,9 @@ async def _rewrap_batch(
     """How many were sealed anew; `unopened` gets a sentence for each that does not open: it must not hold up the others."""
 
     def rewrap_one(subscription: Subscription) -> Subscription:
+        if configuration.view.cannot_read(subscription.subscription_id):
+            unopened[subscription.subscription_id] = f"{subscription.subscription_id}: a newer release wrote it"
+            return subscription
         try:
             return rewrapped(subscription, keys=settings.master_keys, nonce=draw.sealing_nonce)
         except (ConfigError, ContractError) as error:
