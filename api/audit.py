@@ -13,6 +13,7 @@ from hookline.api.listing import Place, cursor_of, page_of
 from hookline.api.ports import Parts
 from hookline.api.requests import AuditQuery, without_nulls
 from hookline.api.responses import AuditList, AuditRow
+from hookline.runtime.history_questions import is_full
 from hookline.schemas.errors import NotYet
 from hookline.schemas.records import AuditEntry
 
@@ -37,7 +38,10 @@ class Audit:
         except NotYet as error:
             raise no_history() from error
         shown = rows[: page.limit]
-        cursor = cursor_of(_place(shown[-1])) if len(rows) > len(shown) else None
+        is_more = len(rows) > len(shown) or is_full(
+            shown
+        )  # a full page may be the last, and then an empty one follows it
+        cursor = cursor_of(_place(shown[-1])) if is_more else None
         more = without_nulls({"next_cursor": cursor})
         return answer(AuditList(entries=tuple(_shown(each) for each in shown), **more))
 

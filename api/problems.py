@@ -173,10 +173,23 @@ def too_many_requests(*, retry_after_s: int) -> Refused:
     return _refused(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", title, detail, headers=headers)
 
 
+def too_many_questions(most: int) -> Refused:
+    """429: endpoints of the account that are being asked whether they may be called."""
+    detail = f"{most} endpoints of this account are being asked whether they may be called, and have not answered yet. Nothing was changed."
+    title, headers = "Too many requests", [("Retry-After", "10")]
+    return _refused(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", title, detail, headers=headers)
+
+
 def unavailable(detail: str, *, retry_after_s: int) -> Refused:
     """503: something the API needs does not answer now; `detail` says what became of the request."""
     title, headers = "Hookline can't answer now", [("Retry-After", str(retry_after_s))]
     return _refused(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", title, detail, headers=headers)
+
+
+def newer_record() -> Refused:
+    """503: it was written by a newer release, and to change what this process has of it would undo that."""
+    detail = "A newer release of Hookline wrote this, and this process can't read it. Nothing was changed."
+    return unavailable(detail, retry_after_s=5)
 
 
 def _refused(

@@ -13,10 +13,10 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, event, select, tuple_
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncResult, create_async_engine
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from hookline.runtime.history_questions import DeliveryRow, LogRow
+from hookline.runtime.history_questions import AUDIT_CHARACTERS_MAX, DeliveryRow, LogRow, characters
 from hookline.runtime.history_tables import (
     ATTEMPTS,
     AUDIT,
@@ -36,6 +36,7 @@ _BUSY_S = 5.0
 _CREATE_ATTEMPTS = 50
 _CREATE_AGAIN_S = 0.1
 _LISTED_MAX = 1_000
+_ENTRIES_AT_ONCE = 8  # of the audit, from the database: each may have half a megabyte
 _ENDS_WITHOUT_REQUEST = {
     Outcome.POSTPONED: "postponed",
     Outcome.CANCELLED: "cancelled",
@@ -115,7 +116,11 @@ class HistoryStore:
             question = question.where(owner == account_id)
         if before is not None:
             question = question.where(tuple_(table.at_ms, table.audit_id) < before)
-        return [_audit_entry(row) for row in await self._rows(question)]
+        try:
+            async with _translated(), self._engine.connect() as connection:
+                return await _entries(await connection.stream(question.execution_options(yield_per=_ENTRIES_AT_ONCE)))
+        except (OverflowError, UnicodeEncodeError):
+            return []  # as in `_rows`
 
     async def _rows(self, question: Any) -> Sequence[Row[Any]]:
         try:
@@ -250,6 +255,18 @@ def _log(row: Row[Any]) -> LogRow:
         error=row.error,
         detail=row.detail,
     )
+
+
+async def _entries(rows: AsyncResult[Any]) -> Sequence[AuditEntry]:
+    """As many as are listed at once, and no more of them in memory."""
+    found, left = list[AuditEntry](), AUDIT_CHARACTERS_MAX
+    async for row in rows:
+        found.append(_audit_entry(row))
+        left -= characters(found[-1])
+        if left <= 0:
+            await rows.close()
+            break
+    return found
 
 
 def _audit_entry(row: Row[Any]) -> AuditEntry:

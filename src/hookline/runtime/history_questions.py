@@ -6,6 +6,9 @@ from typing import Literal, Protocol
 
 from hookline.schemas.records import AuditEntry
 
+# An entry holds a webhook before and after, so a thousand of them were 120 MB, and held up every other request for seconds.
+AUDIT_CHARACTERS_MAX = 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRow:
@@ -60,6 +63,18 @@ class History(Protocol):
     ) -> Sequence[AuditEntry]:
         """Audit entries, the newest first: of one account ("": of the installation) or of all, and of one subject or of all.
 
+        The list ends with the entry with which it has `AUDIT_CHARACTERS_MAX` (`is_full`), if it has not ended before.
+
         `before` is the `at_ms` and `audit_id` of the last entry of the page before; those that follow it are listed.
         """
         ...
+
+
+def is_full(entries: Sequence[AuditEntry]) -> bool:
+    """Whether these entries are as much as is listed at once."""
+    return sum(map(characters, entries)) >= AUDIT_CHARACTERS_MAX
+
+
+def characters(entry: AuditEntry) -> int:
+    """How much there is to show of it."""
+    return len(entry.before or "") + len(entry.after or "")

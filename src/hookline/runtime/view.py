@@ -74,9 +74,12 @@ class View:
         """The account's subscription that bears this uid of theirs."""
         return self._index.subscription_by_uid(account_id, uid)
 
-    def cannot_read(self, subscription_id: str) -> bool:
-        """Whether the subscription's last record is of a schema that this process does not know: it is there all the same."""
-        return subscription_id in self._unreadable
+    def cannot_read(self, record_id: str) -> bool:
+        """Whether the last record of a subscription, an account or a key is of a schema that this process does not know.
+
+        It is there all the same; what the view has of it, if anything, is older.
+        """
+        return record_id in self._unreadable
 
     def subscriptions(self) -> Sequence[Subscription]:
         """The subscriptions of all accounts, in no order."""
@@ -159,8 +162,8 @@ class View:
     # -- applying -----------------------------------------------------------------------------------------------------
 
     def _apply(self, record: KafkaRecord) -> None:
-        is_subscription = record.topic == self._topics.subscriptions
-        if is_subscription:
+        is_changed_by_many = record.topic != self._topics.endpoint_state
+        if is_changed_by_many:
             self._unreadable.discard(_text(record.key))
         if record.value is None:
             self._remove(record.topic, record.key or b"")
@@ -169,7 +172,7 @@ class View:
             self._put(self._codec.decode_any(record.value), record)
         except ContractError as error:
             # Skipped on purpose: one bad record must not stop every process that follows the configuration.
-            if is_subscription:
+            if is_changed_by_many:
                 self._unreadable.add(_text(record.key))
             _log.error(
                 "view.record_unreadable", extra={"topic": record.topic, "offset": record.offset, "error": str(error)}
