@@ -44,8 +44,12 @@ _UNSAID: Mapping[str, Callable[[Any], bool]] = {
     "headers": lambda headers: bool(complaints_about_headers(headers)),  # names that are ours, or twice in other case
     "metadata": lambda metadata: complaint_about_metadata(metadata) is not None,  # 2**53 + 1, but not 1e300
 }
-# What depends on who asks, or on what was asked before.
-_UNSAID_TYPES = {"urn:hookline:problem:account-needed", "urn:hookline:problem:idempotency-key-reused"}
+# What depends on who asks, on what was asked before, or on what an endpoint says.
+_UNSAID_TYPES = {
+    "urn:hookline:problem:account-needed",
+    "urn:hookline:problem:idempotency-key-reused",
+    "urn:hookline:problem:ownership-not-shown",
+}
 
 
 @dataclass(frozen=True, slots=True)
