@@ -2,11 +2,7 @@
 
 import asyncio
 import json
-<<<<<<< HEAD
-from collections.abc import Callable, Mapping
-=======
-from collections.abc import Mapping, Sequence
->>>>>>> wt-review
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -27,16 +23,11 @@ class Public:
         self._view = parts.view
         self._keys = parts.settings.asymmetric_keys
         self._found: dict[str, tuple[JsonWebKey, ...]] = {}
-<<<<<<< HEAD
-        self._make: Callable[[], Mapping[str, Any]] = dict
-        self._text = b""
-=======
         self._making = asyncio.Lock()
         self._accounts: tuple[str, ...] = ()
         self._key_set = self._written(())
-        self._document: Mapping[str, Any] = {}
-        self._text = b"{}"
->>>>>>> wt-review
+        self._make: Callable[[], Mapping[str, Any]] = dict
+        self._text = b""
         self._page = b""
 
     def describe(self, document: Callable[[], Mapping[str, Any]]) -> None:
@@ -56,16 +47,16 @@ class Public:
 
     async def document(self, _request: web.Request) -> web.Response:
         """`GET /openapi.json`."""
-        if not self._text:
-            made = await asyncio.to_thread(self._make)
-            self._text = json.dumps(made, indent=1).encode()
+        async with self._making:
+            if not self._text:
+                self._text = json.dumps(await asyncio.to_thread(self._make), indent=1).encode()
         return web.Response(body=self._text, content_type="application/json")
 
     async def docs(self, _request: web.Request) -> web.Response:
         """`GET /docs`."""
-        if not self._page:
-            made = await asyncio.to_thread(lambda: page(self._make()))
-            self._page = made.encode()
+        async with self._making:
+            if not self._page:
+                self._page = (await asyncio.to_thread(lambda: page(self._make()))).encode()
         headers = {"Content-Security-Policy": content_security_policy()}
         return web.Response(body=self._page, content_type="text/html", charset="utf-8", headers=headers)
 
