@@ -3,7 +3,7 @@
 # skipped where Node.js or npm is missing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check format unit road chaos properties fuzz mutants bench isolation postponing tiers faketime lock jars clean
+.PHONY: help setup up test check format unit road chaos properties fuzz mutants bench isolation postponing tiers history faketime postgres lock jars clean
 
 # Contract tests that share no broker and measure no time: two at a time.
 QUICK := $(filter-out %_on_kafka.py %_replicas.py,$(wildcard tests/contract/test_api_*.py)) tests/contract/test_resolver.py
@@ -38,7 +38,7 @@ up: $(VENV)/.ready ## the whole road here, with a demo; its options go in ARGS="
 
 test: check road ## everything CI runs
 
-check: $(VENV)/.ready ## format, lint, types, layers, unit, property and contract tests
+check: $(VENV)/.ready postgres ## format, lint, types, layers, unit, property and contract tests
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
@@ -51,6 +51,12 @@ faketime: ## Debian's faketime and a C compiler, for the test of the 20 h retry 
 	@{ ls /usr/lib/*/faketime/libfaketime.so.1 && command -v cc; } >/dev/null 2>&1 || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
 		&& apt-get update -qq && apt-get install -qq --no-install-recommends faketime gcc libc6-dev >/dev/null; } \
 		|| echo "faketime or a C compiler is not there, and only root could install it with apt: the retry schedule's test will be skipped"
+
+postgres: ## Debian's PostgreSQL, for the history store's tests (skipped without it, Docker and HOOKLINE_TEST_POSTGRES)
+	@test -n "$$HOOKLINE_TEST_POSTGRES" || docker version >/dev/null 2>&1 || command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+		|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+		&& apt-get update -qq && apt-get install -qq --no-install-recommends postgresql >/dev/null; } \
+		|| echo "PostgreSQL is not there, and only root could install it with apt: the tests of the history store on it will be skipped"
 
 road: jars faketime ## tests of the whole road on a real broker, with three minutes of chaos
 	@$(BIN)/pytest -q tests/road tests/chaos/test_ledger.py tests/chaos/test_gaps.py
@@ -79,6 +85,9 @@ postponing: jars ## an endpoint with a rate limit, a slow one with a backlog: AR
 
 tiers: jars ## how late the 1 s tier is at 1,000 a second
 	@PYTHONPATH=tests $(BIN)/python benchmarks/tiers.py $(ARGS)
+
+history: $(VENV)/.ready postgres ## the history store full of attempts: ARGS="postgres --attempts 10000000"
+	@PYTHONPATH=tests $(BIN)/python benchmarks/history.py $(ARGS)
 
 format: $(VENV)/.ready ## let ruff write the format and the safe fixes
 	@$(BIN)/ruff format .

@@ -91,7 +91,7 @@ def _commands() -> str:
 
 def _leaves(name: str, command: Any) -> Iterator[tuple[str, Any]]:
     inner: Mapping[str, Any] = getattr(command, "commands", {})
-    if not inner:
+    if not inner or command.invoke_without_command:
         yield name, command
     for word, each in inner.items():
         yield from _leaves(f"{name} {word}", each)

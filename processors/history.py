@@ -33,8 +33,17 @@ _GATHER_S = 0.05
 class Store(Protocol):
     """Where records go (`hookline.runtime.history.HistoryStore`)."""
 
-    async def ingest(self, records: Sequence[Storable], offsets: Mapping[TopicPartition, int]) -> None:
-        """Take in records and positions in one transaction; NotYet when the store does not answer."""
+    async def ingest(
+        self,
+        records: Sequence[Storable],
+        offsets: Mapping[TopicPartition, int],
+        *,
+        left_at: Mapping[TopicPartition, int] | None = None,
+    ) -> None:
+        """Take in records and positions in one transaction; NotYet when the store does not answer.
+
+        `left_at`: where it must stand before that. If it does not, what it raises ends the process, which begins again.
+        """
         ...
 
     async def offsets(self, topic: str) -> Mapping[int, int]:
@@ -59,9 +68,15 @@ class Ingest:
         self._waiting: deque[KafkaRecord] = deque()
         self._waiting_bytes = 0
         self._next: dict[TopicPartition, int] = {}
+        self._left_at: dict[TopicPartition, int] = {}  # where the store stood when we last heard of it
         self._paused: set[TopicPartition] = set()
         self._came = asyncio.Event()
         self._storing = asyncio.Lock()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was received is in the store."""
+        return not self._waiting and not self._storing.locked()
 
     def topics(self) -> Sequence[str]:
         """The topics to read."""
@@ -73,8 +88,13 @@ class Ingest:
 
     async def starts(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Where the store wants reading to begin, for those of the partitions it knows."""
-        known = {topic: await self._known(topic) for topic in {each.topic for each in partitions}}
-        return {each: known[each.topic][each.partition] for each in partitions if each.partition in known[each.topic]}
+        async with self._storing:  # what is being stored now moves it
+            known = {topic: await self._known(topic) for topic in {each.topic for each in partitions}}
+        found = {each: known[each.topic][each.partition] for each in partitions if each.partition in known[each.topic]}
+        for each in partitions:
+            self._left_at.pop(each, None)
+        self._left_at |= found
+        return found
 
     async def _known(self, topic: str) -> Mapping[int, int]:
         while True:
@@ -176,13 +196,14 @@ class Ingest:
         while True:
             began_s = self._clock.monotonic_s()
             try:
-                await self._store.ingest(records, offsets)
+                await self._store.ingest(records, offsets, left_at=self._left_at)
             except NotYet as error:
                 if not complained:
                     _log.warning("history.store_awaited", extra={"error": str(error)})
                 complained = True
                 await asyncio.sleep(_AGAIN_S)
             else:
+                self._left_at |= offsets
                 self._metrics.history_rows.inc(len(records))
                 self._metrics.history_batch_seconds.observe(self._clock.monotonic_s() - began_s)
                 return

@@ -1,7 +1,9 @@
 """What history takes in, by topic: bytes go in, and a record comes out that every database holds."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
+from typing import Any, TypeVar
 
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import ContractError
@@ -11,6 +13,7 @@ from hookline.schemas.topics import Topics
 _TIME_MAX_MS = 253_402_300_799_999  # the end of 9999, as far as the API can write a time
 
 Storable = Attempt | AuditEntry
+_T = TypeVar("_T", Attempt, AuditEntry)
 Read = Callable[[bytes | None], Storable]
 
 
@@ -19,8 +22,15 @@ def storable(topics: Topics, codec: Codec) -> Mapping[str, Read]:
     return {topics.attempts: partial(_attempt, codec), topics.audit: partial(_audit_entry, codec)}
 
 
+def _without_nul(record: _T) -> _T:
+    """PostgreSQL has no character for NUL: where one came in an event's id, say, another stands for it."""
+    texts = [(name, text) for name in record.__slots__ if isinstance(text := getattr(record, name), str)]
+    cleaned: dict[str, Any] = {name: text.replace("\0", "\ufffd") for name, text in texts if "\0" in text}
+    return replace(record, **cleaned) if cleaned else record
+
+
 def _attempt(codec: Codec, value: bytes | None) -> Attempt:
-    attempt = codec.decode(value, Attempt)
+    attempt = _without_nul(codec.decode(value, Attempt))
     if not 0 <= attempt.started_at_ms <= _TIME_MAX_MS or not 0 <= attempt.duration_ms <= _TIME_MAX_MS:
         raise ContractError("started_at_ms or duration_ms is no time between 1970 and 9999")
     if attempt.next_attempt_at_ms is not None and not 0 <= attempt.next_attempt_at_ms <= _TIME_MAX_MS:
@@ -29,7 +39,7 @@ def _attempt(codec: Codec, value: bytes | None) -> Attempt:
 
 
 def _audit_entry(codec: Codec, value: bytes | None) -> AuditEntry:
-    entry = codec.decode(value, AuditEntry)
+    entry = _without_nul(codec.decode(value, AuditEntry))
     if not 0 <= entry.at_ms <= _TIME_MAX_MS:
         raise ContractError("at_ms is no time between 1970 and 9999")
     return entry

@@ -1,18 +1,23 @@
-"""One real Kafka for all tests of a session: the configured one; else Docker's; else our own embedded one."""
+"""What tests of a session share: one real Kafka and one real PostgreSQL, configured, in Docker, or our own."""
 
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
 
 import pytest
+from sqlalchemy.engine import URL
 
 from fakes.api import Api, running_api
 from fakes.chaos_asked import Asked
+from fakes.postgres import any_postgres
+from fakes.stores import database, make_template
 from hookline.runtime.broker_docker import docker_answers
 from hookline.runtime.broker_process import EmbeddedKafka
+from hookline.runtime.history import HistoryStore, open_history
 from hookline.runtime.settings import Settings
 
 
@@ -65,6 +70,52 @@ def bootstrap(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Iter
 def prefix() -> str:
     """A prefix for topics and groups that no other test has."""
     return f"t{uuid.uuid4().hex[:7]}."
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[URL]:
+    """The session's PostgreSQL server. Tests make databases of their own on it."""
+    with any_postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: URL) -> str:
+    """The name of a database with the history store's tables, to make others from."""
+    return make_template(postgres)
+
+
+@pytest.fixture
+async def empty_database(postgres: URL) -> AsyncIterator[str]:
+    """The address of a database without a table."""
+    async with database(postgres) as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def kind_of_store(request: pytest.FixtureRequest) -> tuple[URL, str] | None:
+    """Every history store there is: the embedded one (None), and one on a server, with the database to copy."""
+    if request.param == "sqlite":
+        return None
+    return request.getfixturevalue("postgres"), request.getfixturevalue("migrated")
+
+
+@pytest.fixture
+async def store_settings(kind_of_store: tuple[URL, str] | None, tmp_path: Path) -> AsyncIterator[Settings]:
+    """Settings of an empty history store of each kind."""
+    settings = Settings(data_dir=tmp_path / "data")
+    if kind_of_store is None:
+        yield settings
+    else:
+        async with database(*kind_of_store) as address:
+            yield replace(settings, history_url=address)
+
+
+@pytest.fixture
+async def store(store_settings: Settings) -> AsyncIterator[HistoryStore]:
+    """That store, opened."""
+    async with open_history(store_settings) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -16,13 +16,15 @@ from fakes.fanout import CODEC
 from fakes.kafka import make_topics, read, remove_topic, write
 from fakes.road import free_port
 from hookline.core.ids import attempt_id, delivery_id
-from hookline.runtime.history import HistoryStore, open_history
+from hookline.runtime.clock import SystemClock
+from hookline.runtime.history import HistoryStore, migrate_history, open_history
 from hookline.runtime.log import KafkaRecord
 from hookline.runtime.settings import Settings, as_env
 from hookline.schemas.records import Attempt, AuditEntry, DeadLetter, Outcome, Place
 
 pytestmark = pytest.mark.kafka
-ACCOUNT, WEBHOOK, AT_MS = "acct_1", "wh_1", 1_700_000_000_000
+ACCOUNT, WEBHOOK = "acct_1", "wh_1"
+AT_MS = SystemClock().now_ms() - 3_600_000  # what is older than a month would be forgotten
 
 
 @pytest.fixture
@@ -94,6 +96,10 @@ async def until_stored(store: HistoryStore, webhooks: Sequence[str], count: int)
     return found
 
 
+def entry(number: int) -> AuditEntry:
+    return audit_entry(number, at_ms=AT_MS)
+
+
 def audit(settings: Settings, entries: Sequence[AuditEntry]) -> None:
     values = [(each.account_id.encode(), CODEC.encode(each)) for each in entries]
     write(settings.bootstrap_servers, settings.topics().audit, values)
@@ -159,6 +165,7 @@ async def test_reading_begins_where_the_store_says(settings: Settings) -> None:
         await until_stored(store, [WEBHOOK], 5)
         await stop(process)
     anew = replace(settings, history_url=f"sqlite+aiosqlite:///{settings.data_dir / 'anew.sqlite'}")
+    await migrate_history(anew)
     async with open_history(anew) as store, history(anew):
         assert len(await until_stored(store, [WEBHOOK], 5)) == 5
 
@@ -189,9 +196,9 @@ async def test_an_audit_record_that_cannot_be_read_is_buried(settings: Settings)
     topic = settings.topics().audit
     no_time = CODEC.encode(audit_entry(3, at_ms=-1))
     bad = [b"no entry", CODEC.encode(attempt(1)), no_time, b""]
-    audit(settings, [audit_entry(1)])
+    audit(settings, [entry(1)])
     write(settings.bootstrap_servers, topic, [(ACCOUNT.encode(), value) for value in bad])
-    audit(settings, [audit_entry(2)])
+    audit(settings, [entry(2)])
     async with open_history(settings) as store, history(settings) as process:
         assert await until_audited(store, 2) == ["audit_000002", "audit_000001"]
         assert await stored(store, [WEBHOOK]) == []
@@ -211,6 +218,6 @@ async def test_without_the_audit_topic_attempts_are_stored_and_entries_once_it_i
     async with open_history(settings) as store, history(settings) as process:
         await until_stored(store, [WEBHOOK], 1)
         make_topics(settings.bootstrap_servers, settings.topics())
-        audit(settings, [audit_entry(1)])
+        audit(settings, [entry(1)])
         assert len(await until_audited(store, 1)) == 1
         await stop(process)

@@ -2,7 +2,6 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
 from itertools import permutations
@@ -11,63 +10,16 @@ from pathlib import Path
 import pytest
 
 from fakes.audit import audit_entry
-from hookline.core.ids import attempt_id, delivery_id
-from hookline.runtime.history import HistoryStore, open_history
+from fakes.records import ACCOUNT, AT_MS, WEBHOOK, attempt
+from hookline.core.ids import delivery_id
+from hookline.runtime.history import HistoryMoved, HistoryStore, open_history
 from hookline.runtime.history_questions import DeliveryRow, LogRow
 from hookline.runtime.log import TopicPartition
 from hookline.runtime.settings import Settings
 from hookline.schemas.errors import ConfigError, NotYet
 from hookline.schemas.records import Attempt, AuditEntry, Outcome, Place
 
-ACCOUNT, WEBHOOK, TOPIC, AUDIT = "acct_1", "wh_1", "webhooks.attempts", "webhooks.audit"
-AT_MS = 1_700_000_000_000
-
-
-def attempt(
-    number: int = 1,
-    outcome: Outcome = Outcome.SUCCEEDED,
-    *,
-    event: str = "evt_1",
-    at_ms: int = AT_MS,
-    run: int = 0,
-    webhook: str = WEBHOOK,
-    next_ms: int | None = None,
-) -> Attempt:
-    """One record of `webhooks.attempts`; requests took 120 ms and were answered with 200 or 500."""
-    delivery = delivery_id(ACCOUNT, event, webhook)
-    is_request = outcome in {Outcome.SUCCEEDED, Outcome.FAILED}
-    code = 200 if outcome is Outcome.SUCCEEDED else 500
-    return Attempt(
-        attempt_id=attempt_id(delivery, run, number, at_ms),
-        delivery_id=delivery,
-        account_id=ACCOUNT,
-        subscription_id=webhook,
-        event_id=event,
-        event_type="order.created",
-        run=run,
-        attempt=number,
-        is_test=False,
-        outcome=outcome,
-        started_at_ms=at_ms,
-        duration_ms=120 if is_request else 0,
-        response_code=code if is_request else None,
-        response_body=b"",
-        error=None if outcome is Outcome.SUCCEEDED else "status",
-        detail=None if outcome is Outcome.SUCCEEDED else "The endpoint answered 500.",
-        next_attempt_at_ms=next_ms,
-        origin=Place(partition=1, offset=7),
-    )
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data")
-
-
-@pytest.fixture
-async def store(settings: Settings) -> AsyncIterator[HistoryStore]:
-    async with open_history(settings) as opened:
-        yield opened
+TOPIC, AUDIT = "webhooks.attempts", "webhooks.audit"
 
 
 async def take_in(store: HistoryStore, *attempts: Attempt) -> None:
@@ -95,15 +47,20 @@ async def test_a_delivery_that_succeeded_at_once(store: HistoryStore) -> None:
     await take_in(store, attempt())
     assert await only(store) == DeliveryRow(
         delivery_id=delivery_id(ACCOUNT, "evt_1", WEBHOOK),
+        subscription_id=WEBHOOK,
+        event_id="evt_1",
         event_type="order.created",
         status="succeeded",
         response_code=200,
         attempts=1,
+        first_at_ms=AT_MS,
         delivered_at_ms=AT_MS + 120,
         last_attempt_at_ms=AT_MS + 120,
         next_attempt_at_ms=None,
         is_test=False,
         state="succeeded",
+        run=0,
+        origin=Place(partition=1, offset=7),
     )
 
 
@@ -253,29 +210,16 @@ async def test_attempts_audit_entries_and_positions_come_in_one_transaction(stor
     assert (await store.offsets(TOPIC), await store.offsets(AUDIT)) == ({0: 1}, {0: 2})
 
 
-async def test_a_database_of_a_release_without_audit_entries_keeps_its_rows_and_gets_the_table(
-    settings: Settings,
-) -> None:
-    async with open_history(settings) as store:
+async def test_it_is_all_there_after_a_restart(store_settings: Settings) -> None:
+    async with open_history(store_settings) as store:
         await store.ingest([attempt()], {TopicPartition(TOPIC, 0): 5})
-    with closing(sqlite3.connect(settings.history_address().removeprefix("sqlite+aiosqlite:///"))) as database:
-        database.execute("DROP TABLE audit")
-    async with open_history(settings) as store:
-        assert (await audited(store), await store.offsets(TOPIC)) == ([], {0: 5})
-        await store.ingest([audit_entry()], {TopicPartition(AUDIT, 0): 1})
-        assert (len(await listed(store)), await audited(store)) == (1, [audit_entry()])
-
-
-async def test_it_is_all_there_after_a_restart(settings: Settings) -> None:
-    async with open_history(settings) as store:
-        await store.ingest([attempt()], {TopicPartition(TOPIC, 0): 5})
-    async with open_history(settings) as store:
+    async with open_history(store_settings) as store:
         assert await store.offsets(TOPIC) == {0: 5}
         assert (await only(store)).status == "succeeded"
 
 
-async def test_the_api_reads_while_history_writes(settings: Settings) -> None:
-    async with open_history(settings) as writing, open_history(settings) as asking:
+async def test_the_api_reads_while_history_writes(store_settings: Settings) -> None:
+    async with open_history(store_settings) as writing, open_history(store_settings) as asking:
         batches = [[attempt(event=f"evt_{n}_{m}", at_ms=AT_MS + n) for m in range(50)] for n in range(20)]
 
         async def write() -> None:
@@ -290,7 +234,8 @@ async def test_the_api_reads_while_history_writes(settings: Settings) -> None:
         assert len(await listed(asking, limit=1_000)) == 1_000
 
 
-async def test_a_database_that_is_locked_is_a_not_yet(settings: Settings) -> None:
+async def test_a_file_that_is_locked_is_a_not_yet(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
     async with open_history(settings) as store:
         path = settings.history_address().removeprefix("sqlite+aiosqlite:///")
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -301,7 +246,7 @@ async def test_a_database_that_is_locked_is_a_not_yet(settings: Settings) -> Non
         await take_in(store, attempt())
 
 
-@pytest.mark.parametrize("address", ["nonsense", "mysql://x/y"])
+@pytest.mark.parametrize("address", ["nonsense", "mysql://x/y", "postgresql+psycopg://x/y"])
 async def test_an_address_that_is_none_names_the_setting(address: str) -> None:
     with pytest.raises(ConfigError, match="HOOKLINE_HISTORY_URL"):
         async with open_history(Settings(history_url=address)):
@@ -329,3 +274,34 @@ def test_processes_that_open_a_new_store_at_once_all_get_it(tmp_path: Path) -> N
     opening = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(6)]
     said = [process.communicate(timeout=60)[1].decode() for process in opening]
     assert [process.returncode for process in opening] == [0] * 6, said
+
+
+@pytest.mark.parametrize(
+    ("stands_at", "left_at"), [({0: 5}, {0: 7}), ({0: 9}, {0: 7}), ({}, {0: 7}), ({0: 5}, {}), ({0: 5, 1: 3}, {0: 5})]
+)
+async def test_a_store_that_is_not_where_it_was_left_takes_nothing_in(
+    store: HistoryStore, stands_at: dict[int, int], left_at: dict[int, int]
+) -> None:
+    await store.ingest([], {TopicPartition(TOPIC, each): at for each, at in stands_at.items()})
+    offsets = {TopicPartition(TOPIC, 0): 12, TopicPartition(TOPIC, 1): 4}
+    with pytest.raises(HistoryMoved):
+        await store.ingest(
+            [attempt()], offsets, left_at={TopicPartition(TOPIC, each): at for each, at in left_at.items()}
+        )
+    assert await listed(store) == []
+    assert await store.offsets(TOPIC) == stands_at
+
+
+async def test_a_store_that_is_where_it_was_left_goes_on(store: HistoryStore) -> None:
+    first, second = TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)
+    await store.ingest([attempt()], {first: 5}, left_at={})
+    await store.ingest([], {first: 3, second: 1}, left_at={first: 5})  # the topic was made anew
+    await store.ingest([], {first: 4}, left_at={first: 3, second: 0})
+    assert await store.offsets(TOPIC) == {0: 4, 1: 1}
+
+
+async def test_a_transaction_whose_confirmation_was_lost_may_be_repeated(store: HistoryStore) -> None:
+    partition = TopicPartition(TOPIC, 0)
+    for _ in range(2):
+        await store.ingest([attempt()], {partition: 5}, left_at={})
+    assert len(await logged(store)) == 1

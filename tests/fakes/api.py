@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 from prometheus_client import CollectorRegistry
 
 from fakes.configuration import short_settings
+from fakes.history import NO_REQUESTS
 from hookline.api.app import build_app
 from hookline.api.asking import Asking
 from hookline.api.ports import Parts
@@ -22,7 +23,17 @@ from hookline.runtime import draw
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.changes import Decision, Result, Unapplied, Unchanged, Unknown
 from hookline.runtime.clock import Clock, SystemClock
-from hookline.runtime.history_questions import DeliveryRow, LogRow
+from hookline.runtime.history_questions import (
+    ANY_DELIVERY,
+    ANY_LOG,
+    Cursor,
+    DeliveryFilter,
+    DeliveryRow,
+    LogFilter,
+    LogRow,
+    Stats,
+    WholeDelivery,
+)
 from hookline.runtime.keys import new_api_key
 from hookline.runtime.log import KafkaRecord, TopicPartition, Written
 from hookline.runtime.metrics import Metrics
@@ -122,13 +133,44 @@ class ScriptedHistory:
     asked: list[tuple[str, str, int]] = field(default_factory=list)
     audit_asked: list[tuple[str | None, str | None, tuple[int, str] | None, int]] = field(default_factory=list)
 
-    async def deliveries(self, *, account_id: str, subscription_id: str, limit: int) -> Sequence[DeliveryRow]:
+    async def deliveries(
+        self,
+        *,
+        account_id: str,
+        subscription_id: str,
+        limit: int,
+        where: DeliveryFilter = ANY_DELIVERY,
+        before: Cursor | None = None,
+    ) -> Sequence[DeliveryRow]:
         self._ask(account_id, subscription_id, limit)
         return self.delivery_rows[:limit]
 
-    async def logs(self, *, account_id: str, subscription_id: str, limit: int) -> Sequence[LogRow]:
+    async def logs(
+        self,
+        *,
+        account_id: str,
+        subscription_id: str,
+        limit: int,
+        where: LogFilter = ANY_LOG,
+        before: Cursor | None = None,
+    ) -> Sequence[LogRow]:
         self._ask(account_id, subscription_id, limit)
         return self.log_rows[:limit]
+
+    async def delivery(self, *, account_id: str, delivery_id: str) -> WholeDelivery | None:
+        self._ask(account_id, delivery_id, 1)
+        found = [each for each in self.delivery_rows if each.delivery_id == delivery_id]
+        return WholeDelivery(delivery=found[0], steps=()) if found else None
+
+    async def event(self, *, account_id: str, event_id: str) -> Sequence[DeliveryRow]:
+        self._ask(account_id, event_id, 1)
+        return [each for each in self.delivery_rows if each.event_id == event_id]
+
+    async def stats(
+        self, *, account_id: str, subscription_id: str | None, since_ms: int, until_ms: int, step_ms: int
+    ) -> Stats:
+        self._ask(account_id, subscription_id or "", step_ms)
+        return replace(NO_REQUESTS, since_ms=since_ms, until_ms=until_ms)
 
     async def audit(
         self, *, account_id: str | None, subject: str | None, before: tuple[int, str] | None, limit: int

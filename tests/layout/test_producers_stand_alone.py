@@ -3,7 +3,19 @@ import subprocess
 import sys
 
 # What only the extras bring. (lz4 and cramjam are not here: fastavro takes them when they happen to be there.)
-EXTRAS = {"aiohttp", "aiokafka", "aiosqlite", "cryptography", "faust", "pydantic", "rich", "sqlalchemy", "typer"}
+EXTRAS = {
+    "aiohttp",
+    "aiokafka",
+    "aiosqlite",
+    "alembic",
+    "asyncpg",
+    "cryptography",
+    "faust",
+    "pydantic",
+    "rich",
+    "sqlalchemy",
+    "typer",
+}
 
 
 def test_an_upstream_application_needs_the_base_installation_only() -> None:

@@ -30,7 +30,11 @@ assert hookline.__file__.startswith(sys.argv[1]), hookline.__file__
 assert len(load_catalogue().event_types) == 8
 assert all(shipped(name) for name in ("pom.xml", "server.properties", "log4j2.properties"))
 import hookline.cli.up_run, hookline.api.run, hookline.dispatchers.run, hookline.processors.run, hookline.producers.demo
-import hookline.processors.fanout, hookline.runtime.history, hookline.runtime.receiver
+import hookline.processors.fanout, hookline.runtime.receiver
+import asyncio
+from hookline.runtime.history import migrate_history
+from hookline.runtime.settings import Settings
+assert asyncio.run(migrate_history(Settings(history_url=f"sqlite:///{sys.argv[1]}/history.sqlite")))
 """
 
 

@@ -4,7 +4,20 @@ import sys
 
 import typer
 
-from hookline.cli import accounts, broker, config, produce, receiver, roles, secrets, settings, topics, trigger, up
+from hookline.cli import (
+    accounts,
+    broker,
+    config,
+    history,
+    produce,
+    receiver,
+    roles,
+    secrets,
+    settings,
+    topics,
+    trigger,
+    up,
+)
 from hookline.runtime import leash
 from hookline.schemas.errors import ConfigError, ContractError, NotYet
 
@@ -21,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for noun in (up, trigger, produce, receiver, roles, topics, accounts, config, secrets, broker, settings):
+for noun in (up, trigger, produce, receiver, roles, history, topics, accounts, config, secrets, broker, settings):
     noun.register(app)
 
 

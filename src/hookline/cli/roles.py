@@ -1,4 +1,4 @@
-"""The long-running roles, each a process of its own: `hookline api`, `fanout`, `dispatcher`, `history`."""
+"""The long-running roles, each a process of its own: `hookline api`, `fanout`, `dispatcher` (and `history`, beside this file)."""
 
 from collections.abc import Awaitable, Callable
 
@@ -14,7 +14,7 @@ Run = Callable[[Settings, Lifetime], Awaitable[None]]
 
 def register(app: typer.Typer) -> None:
     """Add this file's commands."""
-    for command in (api, fanout, dispatcher, history):
+    for command in (api, fanout, dispatcher):
         app.command(rich_help_panel="Roles")(command)
 
 
@@ -22,32 +22,26 @@ def api() -> None:
     """Serve the API: webhooks, and what became of their deliveries."""
     from hookline.api.run import run_api
 
-    _run("api", run_api)
+    run("api", run_api)
 
 
 def fanout() -> None:
     """Fan events out to the webhooks that want them."""
     from hookline.processors.run import run_fanout
 
-    _run("fanout", run_fanout)
+    run("fanout", run_fanout)
 
 
 def dispatcher() -> None:
     """Deliver: signed requests, retries, dead letters."""
     from hookline.dispatchers.run import run_dispatcher
 
-    _run("dispatcher", run_dispatcher)
+    run("dispatcher", run_dispatcher)
 
 
-def history() -> None:
-    """Keep the history of attempts that the API answers from."""
-    from hookline.processors.run import run_history
-
-    _run("history", run_history)
-
-
-def _run(name: str, run: Run) -> None:
+def run(name: str, role: Run) -> None:
+    """Run a role until a signal, and end with its exit status."""
     settings = settings_from_environment()
     require_kafka(settings)
     logs.configure(settings.log_level)
-    raise typer.Exit(run_role(name, lambda lifetime: run(settings, lifetime)))
+    raise typer.Exit(run_role(name, lambda lifetime: role(settings, lifetime)))

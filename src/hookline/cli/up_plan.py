@@ -25,6 +25,7 @@ STOP_ORDER = (Part.SOURCE, Part.API, Part.FANOUT, Part.DISPATCHER, Part.HISTORY,
 _STOP_S = 15.0
 _STOP_MARGIN_S = 5.0
 _SEALING = (Part.API, Part.DISPATCHER)
+_WITH_HISTORY = (Part.API, Part.HISTORY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ def environment(
 ) -> Mapping[str, str]:
     """The variables of a process: ours replaced, the rest inherited.
 
-    Only who seals or opens secrets, or signs, gets the keys for it. `name` makes the static instance id this folder's own: a
+    Only who seals or opens secrets, or signs, gets the keys for it, and only who uses the history store its address. `name` makes the static instance id this folder's own: a
     restarted process gets its partitions back at once.
     """
     own = replace(
@@ -74,6 +75,7 @@ def environment(
         master_keys=settings.master_keys if part in _SEALING else (),
         admin_key=settings.admin_key if part is Part.API else "",
         asymmetric_keys=settings.asymmetric_keys if part in _SEALING else (),
+        history_url=settings.history_url if part in _WITH_HISTORY else "",
     )
     rest = {variable: value for variable, value in inherited.items() if not variable.startswith("HOOKLINE_")}
     return rest | dict(as_env(own))

@@ -76,6 +76,7 @@ def _ground(
     catalogue = load_catalogue()
     with screen.step("Topics") as step:
         step.detail = f"{apply_topics(broker, settings, catalogue)} there"
+    _migrate(settings, screen)
     identity = kept_identity(folder, now_ms=SystemClock().now_ms())
     write_private(folder.receiver_secret, identity.receiver_secret)
     ports = choose_ports(folder.path, api_port=settings.api_port, receiver_port=identity.receiver_port, parts=ROLES)
@@ -92,6 +93,16 @@ def _ground(
         wish=wish,
         started_s=started_s,
     )
+
+
+def _migrate(settings: Settings, screen: Screen) -> None:
+    """Bring a history store of the operator's up to this release; the one in the folder does so itself."""
+    if not settings.history_url:
+        return
+    from hookline.runtime.history import migrate_history  # SQLAlchemy takes a second to import
+
+    with screen.step("History store") as step:
+        step.detail = "migrated" if asyncio.run(migrate_history(settings)) else "up to date"
 
 
 @contextmanager

@@ -142,6 +142,18 @@ class TopicAdmin:
                     raise ConfigError(f"{name}: Kafka refused: {error.args[0].str()}") from error
 
 
+def members_of(bootstrap_servers: str, group: str) -> int:
+    """How many processes a consumer group has; NotYet when the broker does not answer. One that was killed counts for a while."""
+    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    try:
+        found = _answer(client.describe_consumer_groups([group], request_timeout=_CALL_S)[group])
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return 0
+        raise NotYet(f"Kafka does not answer: {error.args[0].str()}") from error
+    return len(found.members)
+
+
 def _is_harmful(difference: Difference) -> bool:
     if difference.what == "message.timestamp.type":
         return True

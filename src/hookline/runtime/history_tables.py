@@ -1,86 +1,127 @@
-"""The history store's tables, and which of them take in what. The inserts' words differ between SQLite and PostgreSQL.
+"""The history store's tables, as statements see them. The migrations make them; a test compares the two.
 
-Facts only: what the API shows (`state`, `status`) is said when it is asked for.
+Facts only: what the API shows (`status`) is said when it is asked for. `state` is the exception, for lists are filtered by it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    Case,
     Column,
-    ColumnElement,
     Index,
-    Insert,
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
-    case,
-    tuple_,
+    text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
-
-from hookline.schemas.records import Attempt, AuditEntry, Outcome
+from sqlalchemy.dialects import postgresql
 
 METADATA = MetaData()
+HEAD = "0001"  # the revision that these tables are of
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
 
-# The key holds what identifies an attempt (its id is derived from the rest) and, clustered, what listing is ordered by.
+# PostgreSQL compares texts by the database's language unless told otherwise: slower, and not in SQLite's order.
+_Key = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+
+# The key is what listing is ordered by, behind the webhook; in SQLite rows lie in its order. A subscription id is drawn, so
+# it is one account's. `response_code` is 0 where there was no answer: what is filtered by must compare.
 ATTEMPTS = Table(
     "attempts",
     METADATA,
-    Column("account_id", Text, primary_key=True),
-    Column("subscription_id", Text, primary_key=True),
-    Column("started_at_ms", BigInteger, primary_key=True),
-    Column("attempt_id", Text, primary_key=True),
-    Column("delivery_id", Text, nullable=False),
+    Column("subscription_id", _Key, primary_key=True),
+    Column("is_request", Boolean, primary_key=True),
+    Column("started_at_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt_id", _Key, primary_key=True),
+    Column("account_id", _Key, nullable=False),
+    Column("delivery_id", _Key, nullable=False),
     Column("event_id", Text, nullable=False),
-    Column("event_type", Text, nullable=False),
+    Column("event_type", _Key, nullable=False),
     Column("run", BigInteger, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("is_test", Boolean, nullable=False),
-    Column("is_request", Boolean, nullable=False),
-    Column("outcome", Text, nullable=False),
-    Column("duration_ms", Integer, nullable=False),
-    Column("response_code", Integer),
+    Column("outcome", _Key, nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("response_code", Integer, nullable=False),
     Column("response_body", LargeBinary),
     Column("error", Text),
     Column("detail", Text),
     Column("next_attempt_at_ms", BigInteger),
     sqlite_with_rowid=False,
 )
+Index(
+    "attempts_by_kind",
+    *(ATTEMPTS.c[name] for name in ("subscription_id", "event_type", "outcome", "response_code", "started_at_ms")),
+    ATTEMPTS.c.attempt_id,
+    sqlite_where=text("is_request = 1"),
+    postgresql_where=text("is_request"),
+)
 
-# One row for each delivery. The columns from `run` on are its furthest record, those from `request_grade` on the last
-# request of that record's run. `first_at_ms` is the earliest time known of it: listings are ordered by it.
+# One row for each delivery: a `core.progress.Progress`. `first_at_ms` is the earliest time known of it: lists are ordered by it.
 DELIVERIES = Table(
     "deliveries",
     METADATA,
-    Column("account_id", Text, primary_key=True),
-    Column("subscription_id", Text, primary_key=True),
-    Column("delivery_id", Text, primary_key=True),
+    Column("subscription_id", _Key, primary_key=True),
+    Column("first_at_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("delivery_id", _Key, primary_key=True),
+    Column("account_id", _Key, nullable=False),
     Column("event_id", Text, nullable=False),
-    Column("event_type", Text, nullable=False),
+    Column("event_type", _Key, nullable=False),
     Column("is_test", Boolean, nullable=False),
     Column("origin_partition", Integer, nullable=False),
     Column("origin_offset", BigInteger, nullable=False),
-    Column("first_at_ms", BigInteger, nullable=False),
     Column("run", BigInteger, nullable=False),
-    Column("grade", Integer, nullable=False),
+    Column("grade", SmallInteger, nullable=False),
     Column("attempt", Integer, nullable=False),
-    Column("rank", Integer, nullable=False),
+    Column("rank", SmallInteger, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("outcome", Text, nullable=False),
+    Column("state", _Key, nullable=False),
     Column("next_attempt_at_ms", BigInteger),
-    Column("request_grade", Integer, nullable=False),
+    Column("request_grade", SmallInteger, nullable=False),
     Column("request_attempt", Integer, nullable=False),
     Column("request_at_ms", BigInteger, nullable=False),
-    Column("response_code", Integer),
+    Column("response_code", Integer, nullable=False),
     Column("requests", Integer, nullable=False),
-    Index("deliveries_newest", "account_id", "subscription_id", "first_at_ms", "delivery_id"),
+    Column("steps", Text, nullable=False),
+    Index(
+        "deliveries_by_kind", "subscription_id", "event_type", "state", "response_code", "first_at_ms", "delivery_id"
+    ),
+    sqlite_with_rowid=False,
+)
+
+# Where a delivery's row lies. PostgreSQL has no key over all partitions; this one has so few that all of them can be asked.
+DELIVERY_TIMES = Table(
+    "delivery_times",
+    METADATA,
+    Column("delivery_id", _Key, primary_key=True),
+    Column("first_at_ms", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+# Whose subscriptions have deliveries: an event's deliveries are found by their ids, which are made of these.
+SUBSCRIPTIONS = Table(
+    "subscriptions",
+    METADATA,
+    Column("account_id", _Key, primary_key=True),
+    Column("subscription_id", _Key, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# Requests by hour, ending and bucket of their duration (`core.response_times`); under the subscription "" an account's. No tests.
+REQUEST_COUNTS = Table(
+    "request_counts",
+    METADATA,
+    Column("account_id", _Key, primary_key=True),
+    Column("subscription_id", _Key, primary_key=True),
+    Column("hour_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("ending", _Key, primary_key=True),
+    Column("bucket", SmallInteger, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -88,13 +129,13 @@ DELIVERIES = Table(
 AUDIT = Table(
     "audit",
     METADATA,
-    Column("account_id", Text, primary_key=True),
-    Column("at_ms", BigInteger, primary_key=True),
-    Column("audit_id", Text, primary_key=True),
+    Column("account_id", _Key, primary_key=True),
+    Column("at_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("audit_id", _Key, primary_key=True),
     Column("actor", Text, nullable=False),
     Column("request_id", Text, nullable=False),
     Column("operation", Text, nullable=False),
-    Column("subject", Text, nullable=False),
+    Column("subject", _Key, nullable=False),
     Column("before", Text),
     Column("after", Text),
     Index("audit_newest", "at_ms", "audit_id"),
@@ -105,127 +146,18 @@ AUDIT = Table(
 OFFSETS = Table(
     "offsets",
     METADATA,
-    Column("topic", Text, primary_key=True),
-    Column("partition", Integer, primary_key=True),
+    Column("topic", _Key, primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("next_offset", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
-_REQUESTS = frozenset({Outcome.SUCCEEDED, Outcome.FAILED})
-# Of records with the same run and attempt number: a postponement comes before the request, an end without one after it.
-_RANK = {Outcome.POSTPONED: 0, Outcome.FAILED: 1, Outcome.CANCELLED: 2, Outcome.EXPIRED: 2, Outcome.SUCCEEDED: 3}
-_FURTHEST = ("run", "grade", "attempt", "rank", "at_ms")
-_FURTHEST_STATE = (*_FURTHEST, "outcome", "next_attempt_at_ms")
-_REQUEST = ("run", "request_grade", "request_attempt", "request_at_ms")
-_REQUEST_STATE = (*_REQUEST[1:], "response_code")
-
-
-@dataclass(frozen=True, slots=True)
-class Intake:
-    """How one table takes in a kind of record: the statement, and the record's row. Repeats change nothing."""
-
-    statement: Insert
-    row: Callable[[Any], dict[str, Any]]
-
-
-def intakes(dialect: str) -> Mapping[type, Sequence[Intake]]:
-    """By kind of record, the tables that take it in."""
-    return {
-        Attempt: (Intake(_add(dialect, ATTEMPTS), _attempt_row), Intake(_merge_deliveries(dialect), _delivery_row)),
-        AuditEntry: (Intake(_add(dialect, AUDIT), asdict),),
-    }
-
-
-def put_offsets(dialect: str) -> Insert:
-    """Set where reading goes on."""
-    insert = _insert(dialect, OFFSETS)
-    put: Insert = insert.on_conflict_do_update(
-        index_elements=list(OFFSETS.primary_key.columns), set_={"next_offset": insert.excluded.next_offset}
-    )
-    return put
-
-
-def _attempt_row(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "account_id": attempt.account_id,
-        "subscription_id": attempt.subscription_id,
-        "started_at_ms": attempt.started_at_ms,
-        "attempt_id": attempt.attempt_id,
-        "delivery_id": attempt.delivery_id,
-        "event_id": attempt.event_id,
-        "event_type": attempt.event_type,
-        "run": attempt.run,
-        "attempt": attempt.attempt,
-        "is_test": attempt.is_test,
-        "is_request": attempt.outcome in _REQUESTS,
-        "outcome": attempt.outcome.value,
-        "duration_ms": attempt.duration_ms,
-        "response_code": attempt.response_code,
-        "response_body": attempt.response_body or None,
-        "error": attempt.error,
-        "detail": attempt.detail,
-        "next_attempt_at_ms": attempt.next_attempt_at_ms,
-    }
-
-
-def _delivery_row(attempt: Attempt) -> dict[str, Any]:
-    """What one attempt alone says of its delivery, as a row of `deliveries`.
-
-    Within a run a success is the furthest there is: when a crash forked a delivery, one of its two ways may go on failing.
-    """
-    is_request = attempt.outcome in _REQUESTS
-    grade = int(attempt.outcome is Outcome.SUCCEEDED)
-    return {
-        "account_id": attempt.account_id,
-        "subscription_id": attempt.subscription_id,
-        "delivery_id": attempt.delivery_id,
-        "event_id": attempt.event_id,
-        "event_type": attempt.event_type,
-        "is_test": attempt.is_test,
-        "origin_partition": attempt.origin.partition,
-        "origin_offset": attempt.origin.offset,
-        "first_at_ms": attempt.started_at_ms,
-        "run": attempt.run,
-        "grade": grade,
-        "attempt": attempt.attempt,
-        "rank": _RANK[attempt.outcome],
-        "at_ms": attempt.started_at_ms,
-        "outcome": attempt.outcome.value,
-        "next_attempt_at_ms": attempt.next_attempt_at_ms,
-        "request_grade": grade,
-        "request_attempt": attempt.attempt if is_request else 0,
-        "request_at_ms": attempt.started_at_ms + attempt.duration_ms if is_request else 0,
-        "response_code": attempt.response_code,
-        "requests": attempt.attempt if is_request else 0,
-    }
-
-
-def _add(dialect: str, table: Table) -> Insert:
-    """Add rows that are not there yet."""
-    added: Insert = _insert(dialect, table).on_conflict_do_nothing()
-    return added
-
-
-def _merge_deliveries(dialect: str) -> Insert:
-    """Add deliveries, or bring them further; whatever the order and however often, the outcome is the same."""
-    insert = _insert(dialect, DELIVERIES)
-    old, new = DELIVERIES.c, insert.excluded
-    is_further = _after(_FURTHEST, new, old)
-    is_later_request = _after(_REQUEST, new, old)
-    changed: dict[str, Case[Any]] = {name: case((is_further, new[name]), else_=old[name]) for name in _FURTHEST_STATE}
-    changed |= {name: case((is_later_request, new[name]), else_=old[name]) for name in _REQUEST_STATE}
-    changed["first_at_ms"] = case((new.first_at_ms < old.first_at_ms, new.first_at_ms), else_=old.first_at_ms)
-    changed["requests"] = case(
-        (tuple_(new.run, new.requests) > tuple_(old.run, old.requests), new.requests), else_=old.requests
-    )
-    merged: Insert = insert.on_conflict_do_update(index_elements=list(DELIVERIES.primary_key.columns), set_=changed)
-    return merged
-
-
-def _insert(dialect: str, table: Table) -> Any:
-    """The dialect's own insert: both know ON CONFLICT, and SQLAlchemy has no common word for it."""
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
-
-
-def _after(names: Sequence[str], new: Any, old: Any) -> ColumnElement[bool]:
-    return tuple_(*(new[name] for name in names)) > tuple_(*(old[name] for name in names))
+# By the column that PostgreSQL partitions a table by, in days a partition. Rows of a day are dropped together, so the big ones
+# have a partition for each day; what is asked for by id, or over a month, has few.
+PARTITIONED: Mapping[Table, tuple[str, int]] = {
+    ATTEMPTS: ("started_at_ms", 1),
+    DELIVERIES: ("first_at_ms", 1),
+    DELIVERY_TIMES: ("first_at_ms", 10),
+    REQUEST_COUNTS: ("hour_ms", 10),
+    AUDIT: ("at_ms", 30),
+}

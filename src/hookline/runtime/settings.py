@@ -218,7 +218,14 @@ class Settings:
         parse=_master_keys,
         show=_show_secret,
     )
-    history_url: str = _setting("", "SQLAlchemy URL of the history store; empty: history.sqlite in the data folder")
+    history_url: str = _setting(
+        "",
+        "the history store's database, postgresql://user:password@host/name or sqlite:////path; empty: a file in the data folder",
+        show=_show_secret,
+    )
+    history_retention_days: int = _setting(
+        30, "days for which the history store keeps attempts and deliveries", at_least=1, at_most=3_650
+    )
 
     api_host: str = _setting("127.0.0.1", "address that the API listens on")
     api_port: int = _setting(8080, "port of the API; 0: one that is free", at_least=0, at_most=65_535)
@@ -323,7 +330,7 @@ def as_env(settings: Settings) -> Mapping[str, str]:
     """The variables that make these settings again, for a process that is started with them; holds all keys."""
     given = {each.name: each.metadata["show"](getattr(settings, each.name)) for each in fields(settings)}
     given |= {"master_keys": _written(settings.master_keys), "asymmetric_keys": _written(settings.asymmetric_keys)}
-    given["admin_key"] = settings.admin_key
+    given |= {"admin_key": settings.admin_key, "history_url": settings.history_url}
     return {variable(name): text for name, text in given.items()}
 
 

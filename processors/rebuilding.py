@@ -1,0 +1,54 @@
+"""When the history store holds everything that Kafka held at some moment."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from hookline.runtime.log import TopicPartition
+from hookline.schemas.errors import NotYet
+
+_LOOK_EVERY_S = 0.2
+_SAY_EVERY = 25  # looks
+
+
+class Reading(Protocol):
+    """How far topics have been read (`hookline.runtime.kafka_reader.KafkaReader`)."""
+
+    def assigned(self) -> Sequence[TopicPartition]: ...
+
+    def positions(self) -> Mapping[TopicPartition, int]: ...
+
+
+class Storing(Protocol):
+    """Whether what was read is in the store (`hookline.processors.history.Ingest`)."""
+
+    @property
+    def is_idle(self) -> bool: ...
+
+
+class Ends(Protocol):
+    """Where topics end (`hookline.runtime.end_offsets.EndOffsets`)."""
+
+    async def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]: ...
+
+
+async def until_all_is_read(storing: Storing, reading: Reading, ends: Ends, *, say: Callable[[], None]) -> None:
+    """Wait until all is stored that lay on our partitions when they became ours; `say` is called now and then."""
+    wanted: dict[TopicPartition, int] = {}
+    looks = 0
+    while not (wanted and _is_read(reading, wanted) and storing.is_idle):
+        await asyncio.sleep(_LOOK_EVERY_S)
+        looks += 1
+        if looks % _SAY_EVERY == 0:
+            say()
+        new = [each for each in reading.assigned() if each not in wanted]
+        try:
+            wanted |= await ends.ends(new)
+        except NotYet:
+            continue  # the broker is away for now
+        wanted = {each: end for each, end in wanted.items() if each in reading.assigned()}
+
+
+def _is_read(reading: Reading, wanted: Mapping[TopicPartition, int]) -> bool:
+    positions = reading.positions()
+    return all(positions.get(each, -1) >= end for each, end in wanted.items())

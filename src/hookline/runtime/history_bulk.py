@@ -1,0 +1,178 @@
+"""Many rows at once, in a transaction that is open: looked up, added, replaced, counted up, removed. One way for each database.
+
+Rows and keys are tuples in the order of the table's columns.
+"""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any, Protocol
+
+from sqlalchemy import ARRAY, Column, ColumnElement, Insert, Select, Table, and_, bindparam, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hookline.runtime.history_database import Conflict
+from hookline.runtime.history_joins import InOrder
+from hookline.runtime.history_rows import Row
+from hookline.schemas.errors import NotYet
+
+Question = tuple[Select[Any], Mapping[str, Any]]  # a statement and its values
+
+
+class Bulk(Protocol):
+    """How one database takes in and gives out many rows."""
+
+    def rows_with(self, table: Table, by: Sequence[str], keys: Sequence[Row]) -> Question:
+        """The question for the rows whose columns `by` are one of the keys."""
+        ...
+
+    async def add(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+        """Add rows; Conflict if one is there already."""
+        ...
+
+    async def complete(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+        """Add rows; those that are there stay as they are."""
+        ...
+
+    async def put(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+        """Add rows, or replace those that are there."""
+        ...
+
+    async def increase(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+        """Add rows, or add their last column to that of those that are there."""
+        ...
+
+    async def remove(self, connection: AsyncConnection, table: Table, keys: Sequence[Row]) -> None:
+        """Remove the rows with these keys."""
+        ...
+
+
+def bulk(*, postgres: bool) -> Bulk:
+    """The way of the database."""
+    return _Postgres() if postgres else _Sqlite()
+
+
+class _Sqlite:
+    def rows_with(self, table: Table, by: Sequence[str], keys: Sequence[Row]) -> Question:
+        return _found_in_json(table, tuple(by)), {"keys": json.dumps(keys)}
+
+    async def add(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+        await _many(connection, _written(sqlite.insert(table)), rows)
+
+    async def complete(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+        await _many(connection, _written(sqlite.insert(table).on_conflict_do_nothing()), rows)
+
+    async def put(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+        await _many(connection, _written(_replacing(sqlite.insert(table), table)), rows)
+
+    async def increase(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+        await _many(connection, _written(_increasing(sqlite.insert(table), table)), rows)
+
+    async def remove(self, connection: AsyncConnection, table: Table, keys: Sequence[Row]) -> None:
+        columns = list(table.primary_key.columns)
+        statement = delete(table).where(*(each == bindparam(each.name) for each in columns))
+        await _many(connection, _written(statement), keys)
+
+
+async def _many(connection: AsyncConnection, statement: str, rows: Sequence[Row]) -> None:
+    # The driver's own way: SQLAlchemy would look at every value, which takes as long as the database does.
+    if rows:
+        await connection.exec_driver_sql(statement, list(rows))
+
+
+def _written(statement: Any) -> str:
+    return str(statement.compile(dialect=sqlite.dialect()))
+
+
+@cache
+def _found_in_json(table: Table, by: tuple[str, ...]) -> Select[Any]:
+    keys = func.json_each(bindparam("keys")).table_valued("value", name="keys")
+    same = [table.c[name] == func.json_extract(keys.c.value, f"$[{place}]") for place, name in enumerate(by)]
+    return select(table).select_from(InOrder(keys, table, and_(*same)))
+
+
+class _Postgres:
+    def rows_with(self, table: Table, by: Sequence[str], keys: Sequence[Row]) -> Question:
+        return _found_in_arrays(table, tuple(by)), _arrays([table.c[name] for name in by], keys)
+
+    async def add(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        async with _copying():
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            await driver.copy_records_to_table(table.name, records=rows, columns=[each.name for each in table.columns])
+
+    async def complete(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+        if rows:
+            statement = _of_arrays(table).on_conflict_do_nothing()
+            await connection.execute(statement, _arrays(list(table.columns), rows))
+
+    async def put(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+        if rows:
+            statement = _replacing(_of_arrays(table), table)
+            await connection.execute(statement, _arrays(list(table.columns), rows))
+
+    async def increase(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+        if rows:
+            statement = _increasing(_of_arrays(table), table)
+            await connection.execute(statement, _arrays(list(table.columns), rows))
+
+    async def remove(self, connection: AsyncConnection, table: Table, keys: Sequence[Row]) -> None:
+        if keys:
+            columns = list(table.primary_key.columns)
+            given = _unnested(columns)
+            same = and_(*(each == given.c[each.name] for each in columns))
+            await connection.execute(delete(table).where(same), _arrays(columns, keys))
+
+
+@asynccontextmanager
+async def _copying() -> AsyncIterator[None]:
+    """COPY is asyncpg's alone, so its errors do not come by way of SQLAlchemy."""
+    import asyncpg
+
+    try:
+        yield
+    except asyncpg.IntegrityConstraintViolationError as error:
+        raise Conflict(type(error).__name__) from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        raise NotYet(f"the history store does not answer: {type(error).__name__}") from error
+
+
+def _arrays(columns: Sequence[Column[Any]], rows: Sequence[Row]) -> Mapping[str, list[Any]]:
+    """By column, its values in all of the rows."""
+    by_column = zip(*rows, strict=True) if rows else ((),) * len(columns)
+    return {column.name: list(values) for column, values in zip(columns, by_column, strict=True)}
+
+
+def _unnested(columns: Sequence[Column[Any]]) -> Any:
+    arrays = [bindparam(each.name, type_=ARRAY(each.type)) for each in columns]
+    given = func.unnest(*arrays).table_valued(*(Column(each.name, each.type) for each in columns), name="given")
+    return given.render_derived()
+
+
+@cache
+def _found_in_arrays(table: Table, by: tuple[str, ...]) -> Select[Any]:
+    given = _unnested([table.c[name] for name in by])
+    return select(table).select_from(InOrder(given, table, and_(*(table.c[name] == given.c[name] for name in by))))
+
+
+def _of_arrays(table: Table) -> postgresql.Insert:
+    given = _unnested(list(table.columns))
+    return postgresql.insert(table).from_select([each.name for each in table.columns], select(given))
+
+
+def _replacing(insert: Any, table: Table) -> Insert:
+    keys = list(table.primary_key.columns)
+    rest = {each.name: insert.excluded[each.name] for each in table.columns if not each.primary_key}
+    replacing: Insert = insert.on_conflict_do_update(index_elements=keys, set_=rest)
+    return replacing
+
+
+def _increasing(insert: Any, table: Table) -> Insert:
+    last = list(table.columns)[-1]
+    total: ColumnElement[int] = last + insert.excluded[last.name]
+    keys = list(table.primary_key.columns)
+    increasing: Insert = insert.on_conflict_do_update(index_elements=keys, set_={last.name: total})
+    return increasing

@@ -1,0 +1,1 @@
+"""One file for each change. A released one never changes: databases were made by it."""

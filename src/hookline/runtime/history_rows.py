@@ -1,0 +1,130 @@
+"""Records as rows of the history store, and rows as what they say. Every row has its table's columns in order."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from hookline.core.progress import First, Furthest, LastRequest, Progress, Requests, Step, is_request
+from hookline.core.response_times import bucket, ending
+from hookline.runtime.history_tables import HOUR_MS
+from hookline.schemas.records import Attempt, AuditEntry
+
+Row = tuple[Any, ...]
+
+
+class CountKey(NamedTuple):
+    """What requests are counted by: the key of `request_counts`."""
+
+    account_id: str
+    subscription_id: str
+    hour_ms: int
+    ending: str
+    bucket: int
+
+
+def attempt_row(attempt: Attempt) -> Row:
+    """A row of `attempts`."""
+    return (
+        attempt.subscription_id,
+        is_request(attempt),
+        attempt.started_at_ms,
+        attempt.attempt_id,
+        attempt.account_id,
+        attempt.delivery_id,
+        attempt.event_id,
+        attempt.event_type,
+        attempt.run,
+        attempt.attempt,
+        attempt.is_test,
+        attempt.outcome.value,
+        attempt.duration_ms,
+        attempt.response_code or 0,
+        attempt.response_body or None,
+        attempt.error,
+        attempt.detail,
+        attempt.next_attempt_at_ms,
+    )
+
+
+def delivery_row(attempt: Attempt, progress: Progress) -> Row:
+    """A row of `deliveries`: any of its records, and how far all of them have brought it."""
+    first, furthest, request, requests, steps = progress
+    return (
+        attempt.subscription_id,
+        first.at_ms,
+        attempt.delivery_id,
+        attempt.account_id,
+        attempt.event_id,
+        attempt.event_type,
+        attempt.is_test,
+        first.partition,
+        first.offset,
+        furthest.run,
+        furthest.grade,
+        furthest.attempt,
+        furthest.rank,
+        furthest.at_ms,
+        furthest.outcome,
+        progress.state.value,
+        furthest.next_attempt_at_ms or None,
+        request.grade,
+        request.attempt,
+        request.ended_at_ms,
+        request.response_code,
+        requests.made,
+        _written(steps),
+    )
+
+
+def progress_of(row: Any) -> Progress:
+    """How far a delivery has come, as its row says."""
+    return Progress(
+        First(row.first_at_ms, row.origin_partition, row.origin_offset),
+        Furthest(row.run, row.grade, row.attempt, row.rank, row.at_ms, row.outcome, row.next_attempt_at_ms or 0),
+        LastRequest(row.run, row.request_grade, row.request_attempt, row.request_at_ms, row.response_code),
+        Requests(row.run, row.requests),
+        steps_of(row.steps),
+    )
+
+
+def steps_of(text: str) -> tuple[Step, ...]:
+    """The steps that a row's text says."""
+    return tuple(_step(each) for each in text.split(","))
+
+
+def audit_row(entry: AuditEntry) -> Row:
+    """A row of `audit`."""
+    return (
+        entry.account_id,
+        entry.at_ms,
+        entry.audit_id,
+        entry.actor,
+        entry.request_id,
+        entry.operation,
+        entry.subject,
+        entry.before,
+        entry.after,
+    )
+
+
+def counts_of(attempts: Iterable[Attempt]) -> Sequence[Row]:
+    """Rows of `request_counts` to add, in the order of their keys: two processes never wait for each other crosswise."""
+    counts: Counter[CountKey] = Counter()
+    for attempt in attempts:
+        if attempt.is_test or not is_request(attempt):
+            continue
+        hour_ms = attempt.started_at_ms // HOUR_MS * HOUR_MS
+        how, number = ending(attempt), bucket(attempt.duration_ms)
+        counts[CountKey(attempt.account_id, attempt.subscription_id, hour_ms, how, number)] += 1
+        counts[CountKey(attempt.account_id, "", hour_ms, how, number)] += 1
+    return [(*key, count) for key, count in sorted(counts.items())]
+
+
+def _written(steps: Sequence[Step]) -> str:
+    """Time, run, attempt; without a request a `-` behind it."""
+    return ",".join([f"{at_ms}.{run}.{attempt}{'' if asked else '-'}" for at_ms, run, attempt, asked in steps])
+
+
+def _step(text: str) -> Step:
+    at_ms, run, attempt = text.removesuffix("-").split(".")
+    return Step(int(at_ms), int(run), int(attempt), not text.endswith("-"))

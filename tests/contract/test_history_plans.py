@@ -1,0 +1,77 @@
+"""Questions to the history store walk along an index: no row is passed over in vain."""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import URL
+
+from fakes.records import AT_MS, WEBHOOK, lives
+from fakes.stores import database
+from hookline.runtime.history import HistoryStore, open_history
+from hookline.runtime.history_questions import ANY_DELIVERY, ANY_LOG, DeliveryFilter, LogFilter
+from hookline.runtime.settings import Settings
+
+DAY_MS = 86_400_000
+RECORDS = lives(300, seed=4, days=10, webhooks=3)
+WHOSE = {"account_id": "acct_1", "subscription_id": WEBHOOK}
+BEFORE = (AT_MS + 5 * DAY_MS, "x")
+Ask = Callable[[HistoryStore], Awaitable[object]]
+QUESTIONS: dict[str, Ask] = {
+    "deliveries": lambda store: store.deliveries(**WHOSE, limit=50, where=ANY_DELIVERY, before=BEFORE),
+    "failed deliveries": lambda store: store.deliveries(
+        **WHOSE, limit=50, where=DeliveryFilter(status="failed"), before=BEFORE
+    ),
+    "logs": lambda store: store.logs(**WHOSE, limit=50, where=ANY_LOG, before=BEFORE),
+    "logs of a code": lambda store: store.logs(**WHOSE, limit=50, where=LogFilter(response_code=500), before=BEFORE),
+    "a delivery": lambda store: store.delivery(account_id="acct_1", delivery_id=RECORDS[0].delivery_id),
+    "an event": lambda store: store.event(account_id="acct_1", event_id=RECORDS[0].event_id),
+    "stats": lambda store: store.stats(**WHOSE, since_ms=AT_MS, until_ms=AT_MS + 30 * DAY_MS, step_ms=DAY_MS),
+}
+
+
+async def asked(store: HistoryStore, ask: Ask) -> list[tuple[str, Any]]:
+    """The statements of a question, with their values."""
+    found: list[tuple[str, Any]] = []
+    engine = store._database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda _c, _cursor, sql, values, *_: found.append((sql, values)))
+    await ask(store)
+    return [each for each in found if each[0].startswith(("SELECT", "WITH"))]
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+async def test_sqlite_reads_a_table_by_an_id(name: str, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    async with open_history(settings) as store:
+        await store.ingest(RECORDS, {})
+        statements = await asked(store, QUESTIONS[name])
+    with closing(sqlite3.connect(tmp_path / "history.sqlite")) as file:
+        steps = [row[3] for sql, values in statements for row in file.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+    tables = ("attempts", "deliveries", "delivery_times", "subscriptions", "request_counts", "other")
+    reads = [step for step in steps if step.split()[0] in {"SEARCH", "SCAN"} and step.split()[1] in tables]
+    assert reads != []
+    assert [step for step in reads if "_id=?" not in step] == []
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+async def test_postgres_reads_by_an_index_also_where_it_knows_nothing_of_a_partition(
+    name: str, migrated: str, postgres: URL
+) -> None:
+    async with database(postgres, migrated) as address, open_history(Settings(history_url=address)) as store:
+        await store.ingest(RECORDS, {})
+        for sql, values in await asked(store, QUESTIONS[name]):
+            plan = await explained(store, sql, values)
+            nodes = [line.split("(actual")[0].strip() for line in plan]
+            assert not [each for each in nodes if "Seq Scan" in each or "Bitmap" in each or "Hash Join" in each], plan
+
+
+async def explained(store: HistoryStore, sql: str, values: Any) -> list[str]:
+    async with store._database.engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        found = await asyncio.wait_for(driver.fetch(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {sql}", *values), 30)
+    return [row[0] for row in found]

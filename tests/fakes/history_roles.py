@@ -1,0 +1,87 @@
+"""History processes for tests, and what lies in their stores."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from fakes.fanout import CODEC
+from fakes.kafka import write
+from fakes.road import free_port
+from fakes.stores import dumped
+from hookline.runtime.history import HistoryStore
+from hookline.runtime.settings import Settings, as_env
+from hookline.schemas.records import Attempt, AuditEntry
+
+_STOP_S = 30
+_STORED_S = 120
+
+
+@asynccontextmanager
+async def history(settings: Settings, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A `hookline history` process; killed at the block's end if it is still there. What it says is in `history.log`."""
+    env = {"PYTHONPATH": ":".join(sys.path)} | dict(as_env(replace(settings, health_port=free_port())))
+    settings.data_dir.mkdir(exist_ok=True)
+    with log_of(settings).open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "hookline", "history", *arguments, env=env, stdout=log, stderr=log
+        )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def stop(process: asyncio.subprocess.Process) -> None:
+    """End it in order."""
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), _STOP_S) == 0
+
+
+async def rebuild(settings: Settings) -> None:
+    """Run `hookline history rebuild` to its end."""
+    async with history(settings, "rebuild", "--yes") as process:
+        status = await asyncio.wait_for(process.wait(), _STORED_S)
+    assert status == 0, log_of(settings).read_text(encoding="utf-8")
+
+
+def log_of(settings: Settings) -> Path:
+    """What its history processes said."""
+    return settings.data_dir / "history.log"
+
+
+def record(settings: Settings, attempts: Iterable[Attempt], entries: Iterable[AuditEntry] = ()) -> None:
+    """Write records as dispatchers and the API do; returns when the broker has them."""
+    topics = settings.topics()
+    write(
+        settings.bootstrap_servers,
+        topics.attempts,
+        [(each.subscription_id.encode(), CODEC.encode(each)) for each in attempts],
+    )
+    write(
+        settings.bootstrap_servers,
+        topics.audit,
+        [(each.account_id.encode(), CODEC.encode(each)) for each in entries],
+    )
+
+
+async def until_read(store: HistoryStore, settings: Settings, *, attempts: int, entries: int = 0) -> None:
+    """Wait until the store says that so many records have been read."""
+    topics = settings.topics()
+    async with asyncio.timeout(_STORED_S):
+        while await _read(store, topics.attempts) < attempts or await _read(store, topics.audit) < entries:
+            await asyncio.sleep(0.05)
+
+
+async def rows(settings: Settings) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of the store."""
+    return {name: list(each) for name, each in (await dumped(settings)).items()}
+
+
+async def _read(store: HistoryStore, topic: str) -> int:
+    return sum((await store.offsets(topic)).values())
