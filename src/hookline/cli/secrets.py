@@ -18,6 +18,7 @@ from hookline.schemas.errors import ConfigError, ContractError
 from hookline.schemas.records import Subscription
 
 _BATCH = 100
+_NAMED_MAX = 10  # webhooks that do not open; --json names all of them
 _secrets = typer.Typer(no_args_is_help=True, help="Secrets of webhooks, encrypted in Kafka.")
 
 
@@ -40,7 +41,8 @@ def rewrap(*, as_json_: Json = False) -> None:
     found = asyncio.run(_rewrap(settings))
     _tell(found, settings, as_json_=as_json_)
     if found["unopened"]:
-        raise ConfigError(f"webhooks that do not open were left as they are: {'; '.join(found['unopened'])}")
+        some = "; ".join(found["unopened"][:_NAMED_MAX])
+        raise ConfigError(f"{len(found['unopened'])} webhooks do not open and were left as they are: {some}")
 
 
 def _tell(found: Mapping[str, Any], settings: Settings, *, as_json_: bool) -> None:
