@@ -11,6 +11,7 @@ from hookline.api.configuration import KAFKA_ANSWER_S, Configuration
 from hookline.api.deliveries import Deliveries
 from hookline.api.edge import build_edge
 from hookline.api.keys import Keys
+from hookline.api.letters import Letters
 from hookline.api.openapi import document
 from hookline.api.operations import add_routes
 from hookline.api.ports import Parts
@@ -48,5 +49,6 @@ def _handlers(parts: Parts, answer_s: float) -> Handlers:
         accounts=Accounts(parts, configuration),
         keys=Keys(parts, configuration),
         audit=Audit(parts),
+        letters=Letters(parts, configuration, answer_s=answer_s),
         public=Public(parts),
     )

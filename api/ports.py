@@ -1,9 +1,10 @@
 """What the API needs of the programs' shared parts, as roles; the live view, Kafka's writer and the history store play them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from hookline.core.letters import Letter, Page
 from hookline.core.rendering import Renderer
 from hookline.runtime.changes import Changes
 from hookline.runtime.clock import Clock
@@ -13,7 +14,7 @@ from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.schemas.catalogue import Catalogue
 from hookline.schemas.codec import Codec
-from hookline.schemas.records import Account, ApiKey, Disabling, EndpointHealth, Subscription
+from hookline.schemas.records import Account, ApiKey, Disabling, EndpointHealth, Place, Subscription
 from hookline.schemas.topics import Topics
 
 
@@ -73,6 +74,18 @@ class Endpoints(Protocol):
         ...
 
 
+class LetterBox(Protocol):
+    """Reads dead letters (`hookline.runtime.dead_letters`). NotYet when Kafka is away."""
+
+    async def page(self, *, before: Mapping[int, int] | None, limit: int, is_wanted: Callable[[Letter], bool]) -> Page:
+        """The newest that are wanted, going back from `before`, by partition; None: from the end."""
+        ...
+
+    async def at(self, place: Place) -> Letter | None:
+        """The one at this place; None if there is none, or no longer."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """Everything that the API's handlers work with."""
@@ -82,6 +95,7 @@ class Parts:
     writer: Writer
     endpoints: Endpoints
     history: History
+    letters: LetterBox
     codec: Codec
     catalogue: Catalogue
     renderer: Renderer

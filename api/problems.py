@@ -97,6 +97,18 @@ def no_account() -> Refused:
     return _refused(HTTPStatus.NOT_FOUND, "unknown-account", "There is no such account", detail)
 
 
+def no_letter() -> Refused:
+    """404: there is no such dead letter, or no longer."""
+    detail = "The topic of dead letters has none at this place, or no longer."
+    return _refused(HTTPStatus.NOT_FOUND, "unknown-dead-letter", "There is no such dead letter", detail)
+
+
+def not_redrivable() -> Refused:
+    """409: too little of a dead letter was kept."""
+    detail = "Its bytes were too large to keep, or are none that can be sent: there is nothing to send again."
+    return _refused(HTTPStatus.CONFLICT, "not-redrivable", "The dead letter can't be sent again", detail)
+
+
 def no_key() -> Refused:
     """404: the account has no such key."""
     detail = "There is no API key with this id here."

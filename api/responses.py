@@ -24,14 +24,16 @@ _TIME_TEXT = "How long it took, in milliseconds."
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """What every body of an answer is: fixed, and with no field but its own."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 # -- webhooks ---------------------------------------------------------------------------------------------------------
 
 
-class Webhook(_Answer):
+class Webhook(Answer):
     """One webhook. What was not set is left out."""
 
     id: str = Field(description="Its id, `wh_...`.")
@@ -58,7 +60,7 @@ class Webhook(_Answer):
     )
 
 
-class SecretShown(_Answer):
+class SecretShown(Answer):
     """The signing secret; while it is being changed also the new one, and when that takes over."""
 
     secret: str = Field(description="What `X-Webhook-Signature` is made with now.")
@@ -68,14 +70,14 @@ class SecretShown(_Answer):
     public_key_id: str | None = Field(None, description="Its `kid` in /.well-known/jwks.json.")
 
 
-class SecretRotated(_Answer):
+class SecretRotated(Answer):
     """The secret was changed."""
 
     secret: str | None = Field(None, description="The new one, if it was made here.")
     next_secret_from: Moment | None = Field(None, description=_NEXT_FROM_TEXT)
 
 
-class ListedWebhook(_Answer):
+class ListedWebhook(Answer):
     """One webhook in the list. Read the webhook itself for the rest."""
 
     id: str = Field(description="Its id, `wh_...`.")
@@ -86,7 +88,7 @@ class ListedWebhook(_Answer):
     uid: str | None = Field(None, description=_UID_TEXT)
 
 
-class WebhookList(_Answer):
+class WebhookList(Answer):
     """A page of an account's webhooks, in order of creation."""
 
     webhooks: tuple[ListedWebhook, ...] = Field(description="Those of this page.")
@@ -97,7 +99,7 @@ class WebhookList(_Answer):
 # -- deliveries -------------------------------------------------------------------------------------------------------
 
 
-class SucceededDelivery(_Answer):
+class SucceededDelivery(Answer):
     """A delivery whose endpoint answered 2xx."""
 
     id: str = Field(description=_DELIVERY_TEXT)
@@ -108,7 +110,7 @@ class SucceededDelivery(_Answer):
     attempts: int = Field(description=_ATTEMPTS_TEXT)
 
 
-class FailedDelivery(_Answer):
+class FailedDelivery(Answer):
     """A delivery that has not succeeded, or not yet."""
 
     id: str = Field(description=_DELIVERY_TEXT)
@@ -125,13 +127,13 @@ class FailedDelivery(_Answer):
 _AnyDelivery = Annotated[SucceededDelivery | FailedDelivery, Field(discriminator="status")]
 
 
-class DeliveryList(_Answer):
+class DeliveryList(Answer):
     """A webhook's deliveries, the newest first."""
 
     deliveries: tuple[_AnyDelivery, ...] = Field(description="As many as `limit` asks for.")
 
 
-class DeliveredLog(_Answer):
+class DeliveredLog(Answer):
     """An attempt that was answered with 2xx."""
 
     id: str = Field(description=_LOG_TEXT)
@@ -142,7 +144,7 @@ class DeliveredLog(_Answer):
     delivered_at: Moment = Field(description="When it was made.")
 
 
-class FailedLog(_Answer):
+class FailedLog(Answer):
     """An attempt that failed."""
 
     id: str = Field(description=_LOG_TEXT)
@@ -158,13 +160,13 @@ class FailedLog(_Answer):
 _AnyLog = Annotated[DeliveredLog | FailedLog, Field(discriminator="status")]
 
 
-class LogList(_Answer):
+class LogList(Answer):
     """A webhook's attempts, the newest first."""
 
     logs: tuple[_AnyLog, ...] = Field(description="As many as `limit` asks for.")
 
 
-class TestAccepted(_Answer):
+class TestAccepted(Answer):
     """The test is on its way."""
 
     __test__ = False  # for pytest this is no test
@@ -175,7 +177,7 @@ class TestAccepted(_Answer):
 # -- accounts and keys ------------------------------------------------------------------------------------------------
 
 
-class Account(_Answer):
+class Account(Answer):
     """One account."""
 
     id: str = Field(description="Its id, `acct_...`.")
@@ -189,7 +191,7 @@ class Account(_Answer):
     signs_ed25519: bool = Field(description="Whether `webhook-signature` bears a public-key signature (v1a) as well.")
 
 
-class AccountList(_Answer):
+class AccountList(Answer):
     """A page of all accounts, in order of creation."""
 
     accounts: tuple[Account, ...] = Field(description="Those of this page.")
@@ -197,7 +199,7 @@ class AccountList(_Answer):
     next_cursor: str | None = Field(None, description=_CURSOR_TEXT)
 
 
-class Key(_Answer):
+class Key(Answer):
     """One API key, without its secret part."""
 
     id: str = Field(description="Its id: the part between the underscores.")
@@ -208,13 +210,13 @@ class Key(_Answer):
     key: str | None = Field(None, description="All of it; only in the answer that made it.")
 
 
-class KeyList(_Answer):
+class KeyList(Answer):
     """All keys of an account that are accepted, or were until they expired."""
 
     keys: tuple[Key, ...] = Field(description="In order of creation.")
 
 
-class LinkMade(_Answer):
+class LinkMade(Answer):
     """A link into the console. It is not kept, and shown here only."""
 
     url: str = Field(description="The console's address with the token, without this server's name.")
@@ -222,7 +224,7 @@ class LinkMade(_Answer):
     expires_at: Moment = Field(description="Until when it lets in.")
 
 
-class Identity(_Answer):
+class Identity(Answer):
     """Who asks."""
 
     account: Account | None = Field(None, description="The account that is meant, if there is one.")
@@ -233,7 +235,7 @@ class Identity(_Answer):
 # -- audit, keys of signatures, problems ------------------------------------------------------------------------------
 
 
-class AuditRow(_Answer):
+class AuditRow(Answer):
     """One change."""
 
     id: str = Field(description="Its id, `audit_...`.")
@@ -247,14 +249,14 @@ class AuditRow(_Answer):
     after: dict[str, Any] | None = Field(None, description="The subject as it is since; left out if it is gone.")
 
 
-class AuditList(_Answer):
+class AuditList(Answer):
     """A page of changes, the newest first."""
 
     entries: tuple[AuditRow, ...] = Field(description="Those of this page.")
     next_cursor: str | None = Field(None, description=_CURSOR_TEXT)
 
 
-class JsonWebKey(_Answer):
+class JsonWebKey(Answer):
     """A public key (RFC 8037)."""
 
     kty: Literal["OKP"] = Field(description="The kind of key.")
@@ -265,7 +267,7 @@ class JsonWebKey(_Answer):
     kid: str = Field(description="Names it.")
 
 
-class JsonWebKeys(_Answer):
+class JsonWebKeys(Answer):
     """Public keys of all accounts with Ed25519 signatures."""
 
     keys: tuple[JsonWebKey, ...] = Field(description="One or more for each account.")
@@ -277,14 +279,14 @@ class Anything(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-class FieldProblem(_Answer):
+class FieldProblem(Answer):
     """What is wrong with one field."""
 
     field: str = Field(description="Its path, such as `events[3]`.")
     detail: str = Field(description="What is wrong, as a sentence.")
 
 
-class ProblemBody(_Answer):
+class ProblemBody(Answer):
     """Why the answer is no (RFC 9457)."""
 
     type: str = Field(description="The kind of problem, `urn:hookline:problem:...`; it never changes its meaning.")

@@ -18,6 +18,7 @@ from hookline.api.app import build_app
 from hookline.api.asking import Asking
 from hookline.api.ports import Parts
 from hookline.api.server import listening
+from hookline.core.letters import Letter, Page, newest_first, page_of
 from hookline.core.rendering import Renderer
 from hookline.runtime import draw
 from hookline.runtime.catalogue import load_catalogue
@@ -42,7 +43,16 @@ from hookline.runtime.settings import Settings
 from hookline.runtime.view import View
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import NotYet
-from hookline.schemas.records import Account, ApiKey, AuditEntry, Disabling, EndpointHealth, disabling_key
+from hookline.schemas.records import (
+    Account,
+    ApiKey,
+    AuditEntry,
+    DeadLetter,
+    Disabling,
+    EndpointHealth,
+    Place,
+    disabling_key,
+)
 
 CATALOGUE = load_catalogue()
 CODEC = Codec(CATALOGUE)
@@ -184,6 +194,36 @@ class ScriptedHistory:
         self.asked.append((account_id, subscription_id, limit))
         if self.error is not None:
             raise self.error
+
+
+class LettersInMemory:
+    """`LetterBox` on a log in memory, all in one partition."""
+
+    def __init__(self, log: MemoryLog, topic: str) -> None:
+        self._log = log
+        self._topic = topic
+        self.error: Exception | None = None
+
+    async def page(self, *, before: Mapping[int, int] | None, limit: int, is_wanted: Callable[[Letter], bool]) -> Page:
+        if self.error is not None:
+            raise self.error
+        letters = self._letters()
+        ends = {0: len(letters) if before is None else min(before.get(0, 0), len(letters))}
+        back = newest_first(ends, {0: 0}, lambda _partition, start, end: letters[start:end], chunk=10)
+        return page_of(back, ends, {0: 0}, is_wanted=is_wanted, limit=limit, looked_at_max=50)
+
+    async def at(self, place: Place) -> Letter | None:
+        if self.error is not None:
+            raise self.error
+        letters = self._letters()
+        return letters[place.offset] if place.partition == 0 and place.offset < len(letters) else None
+
+    def _letters(self) -> list[Letter]:
+        values = self._log.values(self._topic)
+        return [
+            Letter(place=Place(partition=0, offset=offset), at_ms=offset, record=CODEC.decode(value or b"", DeadLetter))
+            for offset, value in enumerate(values)
+        ]
 
 
 class Caller:
@@ -329,6 +369,7 @@ def _parts(settings: Settings, answer_s: float, *, clock: Clock, outbound: aioht
         writer=log,
         endpoints=Asking(outbound, origin=settings.origin),
         history=ScriptedHistory(),
+        letters=LettersInMemory(log, topics.dead_letters),
         codec=CODEC,
         catalogue=CATALOGUE,
         renderer=RENDERER,
