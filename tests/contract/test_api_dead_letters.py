@@ -1,35 +1,13 @@
 """Dead letters over the API: listed, read and sent again by administrators, and by nobody else."""
 
 import base64
-from typing import Any
 
 import pytest
 
 from fakes.api import CODEC, Api, LettersInMemory
+from fakes.letters import BODY, buried, letter
 from hookline.schemas.errors import NotYet
 from hookline.schemas.records import AuditEntry, DeadLetter, DeathReason, Delivery
-
-BODY = b'{"event":"user.created"}'
-
-
-def letter(number: int, reason: DeathReason = DeathReason.EXHAUSTED, **changes: Any) -> DeadLetter:
-    values: dict[str, Any] = {
-        "reason": reason,
-        "detail": "every attempt failed",
-        "at_ms": 1_687_270_530_000 + number,
-        "topic": "t.webhooks.redeliveries",
-        "partition": 3,
-        "offset": number,
-        "payload_bytes": len(BODY),
-        "payload": BODY,
-        "delivery_id": f"delivery_{number}",
-        "account_id": "acct_1",
-        "subscription_id": "wh_1",
-        "event_id": f"evt_{number}",
-        "event_type": "user.created",
-        "attempts": 7,
-    }
-    return DeadLetter(**(values | changes))
 
 
 def unreadable(number: int, payload: bytes | None = b"rubbish") -> DeadLetter:
@@ -43,11 +21,6 @@ def unreadable(number: int, payload: bytes | None = b"rubbish") -> DeadLetter:
         payload_bytes=7,
         payload=payload,
     )
-
-
-async def buried(api: Api, *letters: DeadLetter) -> None:
-    for each in letters:
-        await api.log.write(api.parts.topics.dead_letters, key=None, value=CODEC.encode(each))
 
 
 async def test_they_are_listed_the_newest_first_page_by_page(api: Api) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fakes.api import CODEC, Api, Caller, Reply, key_caller, running_api
+from fakes.letters import buried, letter
 from hookline.api.app import build_app
 from hookline.schemas.records import Delivery
 
@@ -39,6 +40,10 @@ WANTED: Mapping[str, str] = {
     "listAdminKeys": "admin",
     "revokeAdminKey": "admin",
     "createLink": "admin",
+    "listDeadLetters": "admin",
+    "readDeadLetter": "admin",
+    "redriveDeadLetter": "admin",
+    "redriveDeadLetters": "admin",
     "readKeySet": "",
     "readDocument": "",
     "readDocs": "",
@@ -46,7 +51,7 @@ WANTED: Mapping[str, str] = {
 # What an administrator may ask without saying whose account is meant.
 WITHOUT_ACCOUNT = {name for name, wanted in WANTED.items() if wanted == "admin"} | {"readIdentity", "listAudit"}
 INCLUDED = {"read": {"read"}, "write": {"read", "write"}, "admin": {"read", "write", "admin"}}
-NONE = {"id": f"wh_{'0' * 32}", "account_id": f"acct_{'0' * 32}", "key_id": "0" * 16}
+NONE = {"id": f"wh_{'0' * 32}", "account_id": f"acct_{'0' * 32}", "key_id": "0" * 16, "letter_id": "9-9"}
 OF_ANSWER = {"x-request-id", "date"}
 
 
@@ -229,6 +234,8 @@ async def _scene(api: Api, step: Step) -> Scene:
             headers={"X-Canary": "canary-header"},
         )
         ids |= {"id": webhook["id"], "uid": uid}
+    if "{letter_id}" in step.path:
+        ids["letter_id"] = await buried(api, letter(number, account_id=api.account_id, detail="canary-detail"))
     if "{key_id}" in step.path:
         path = step.path.replace("{account_id}", api.account_id).removesuffix("/{key_id}")
         ids["key_id"] = (await api.admin("POST", path, {"name": "canary-name"})).json["id"]
