@@ -63,7 +63,7 @@ class Letters:
         return answer(Redriven(redriven=1, left_out=0), status=202)
 
     async def redrive_many(self, request: web.Request) -> web.Response:
-        """`POST /dead-letters/redrive`: all that the filter lets through, up to a bound."""
+        """`POST /redrives`: all that the filter lets through, up to a bound."""
         wanted = await read_body(request, Redrive)
         is_wanted = partial(_is_wanted, reason=wanted.reason, account_id=wanted.account_id)
         before = None if wanted.cursor is None else _read_cursor(wanted.cursor)

@@ -206,7 +206,7 @@ def _letters(do: Letters) -> Iterator[Operation]:
         "redriveDeadLetter", "POST", f"{letter}/redrive", do.redrive, "Send one again", **sent, problems=(409,)
     )
     yield _admin(
-        *("redriveDeadLetters", "POST", "/dead-letters/redrive", do.redrive_many, "Send all of a kind again"),
+        *("redriveDeadLetters", "POST", "/redrives", do.redrive_many, "Send all of a kind again"),
         body=letter_bodies.Redrive,
         **sent,
     )

@@ -70,7 +70,7 @@ async def test_a_source_record_is_sent_again_as_it_came(api: Api) -> None:
 
 async def test_all_of_a_kind_are_sent_again_and_what_was_not_kept_is_counted(api: Api) -> None:
     await buried(api, letter(0), unreadable(1), letter(2, payload=None), letter(3))
-    reply = await api.admin("POST", "/dead-letters/redrive", {"reason": "exhausted"})
+    reply = await api.admin("POST", "/redrives", {"reason": "exhausted"})
     assert reply.json == {"redriven": 2, "left_out": 1}
     sent = [CODEC.decode(each, Delivery).delivery_id for each in api.log.values(api.parts.topics.deliveries)]
     assert sent == ["delivery_3", "delivery_0"]
@@ -103,7 +103,7 @@ async def test_kafka_away_is_no_bug(api: Api) -> None:
         ("GET", "/dead-letters", None),
         ("GET", "/dead-letters/0-0", None),
         ("POST", "/dead-letters/0-0/redrive", None),
-        ("POST", "/dead-letters/redrive", {}),
+        ("POST", "/redrives", {}),
     ):
         assert (await api.admin(method, path, body)).status == 503
 
