@@ -52,7 +52,7 @@ class Accounts:
         """`GET /accounts`."""
         asked = read_query(request, PageQuery)
         accounts = self._view.accounts()
-        shown, cursor = paged(accounts, page_of(asked.limit, asked.cursor), _place)
+        shown, cursor = paged(accounts, page_of("accounts", asked), _place)
         more = without_nulls({"next_cursor": cursor})
         listed = tuple(self._shown(each) for each in shown)
         return answer(responses.AccountList(accounts=listed, total=len(accounts), **more))

@@ -9,20 +9,9 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from hookline.api.requests import Status, without_nulls
-from hookline.api.responses import (
-    DeliveredLog,
-    DeliveryList,
-    FailedDelivery,
-    FailedLog,
-    ListedWebhook,
-    LogList,
-    SucceededDelivery,
-    Webhook,
-    WebhookList,
-)
+from hookline.api.responses import ListedWebhook, Webhook, WebhookList
 from hookline.core.masking import MASK, masked_url
 from hookline.core.metadata import read_metadata
-from hookline.runtime.history_questions import DeliveryRow, LogRow
 from hookline.schemas.records import Disabling, EndpointHealth, Subscription
 
 
@@ -80,14 +69,6 @@ def webhook_list(
     return WebhookList(webhooks=tuple(_listed(*each) for each in webhooks), total=total, **more)
 
 
-def delivery_list(rows: Sequence[DeliveryRow], *, now_ms: int) -> DeliveryList:
-    return DeliveryList(deliveries=tuple(_delivery(row, now_ms) for row in rows))
-
-
-def log_list(rows: Sequence[LogRow]) -> LogList:
-    return LogList(logs=tuple(_log(row) for row in rows))
-
-
 def status_of(subscription: Subscription, disabling: Disabling | None) -> Status:
     """Disabled before paused: of the two that is what its owner does not know, and has to act on."""
     return "disabled" if disabling is not None else subscription.status.value
@@ -114,54 +95,4 @@ def _listed(subscription: Subscription, disabling: Disabling | None) -> ListedWe
         status=status_of(subscription, disabling),
         created_at=timestamp(subscription.created_at_ms),
         **without_nulls({"uid": subscription.uid}),
-    )
-
-
-def _delivery(row: DeliveryRow, now_ms: int) -> SucceededDelivery | FailedDelivery:
-    if row.status == "succeeded" and row.delivered_at_ms is not None:
-        return SucceededDelivery(
-            id=row.delivery_id,
-            event=row.event_type,
-            status="succeeded",
-            response_code=row.response_code,
-            delivered_at=timestamp(row.delivered_at_ms),
-            attempts=row.attempts,
-        )
-    times = {"last_attempt_at": row.last_attempt_at_ms, "next_attempt_at": _next_ms(row, now_ms)}
-    return FailedDelivery(
-        id=row.delivery_id,
-        event=row.event_type,
-        status="failed",
-        response_code=row.response_code,
-        attempts=row.attempts,
-        **{name: timestamp(at_ms) for name, at_ms in without_nulls(times).items()},
-    )
-
-
-def _next_ms(row: DeliveryRow, now_ms: int) -> int | None:
-    """Not before now, for what is held back: only its first postponement is on record, and that may be long ago."""
-    if row.next_attempt_at_ms is None or row.state != "postponed":
-        return row.next_attempt_at_ms
-    return max(row.next_attempt_at_ms, now_ms)
-
-
-def _log(row: LogRow) -> DeliveredLog | FailedLog:
-    if row.status == "delivered":
-        return DeliveredLog(
-            id=row.attempt_id,
-            event=row.event_type,
-            status="delivered",
-            response_code=row.response_code,
-            response_time=row.response_time_ms,
-            delivered_at=timestamp(row.at_ms),
-        )
-    reasons = {"error": row.error, "detail": row.detail}
-    return FailedLog(
-        id=row.attempt_id,
-        event=row.event_type,
-        status="failed",
-        response_code=row.response_code,
-        response_time=row.response_time_ms,
-        attempted_at=timestamp(row.at_ms),
-        **without_nulls(reasons),
     )

@@ -16,6 +16,7 @@ from hookline.api.openapi import document
 from hookline.api.operations import add_routes
 from hookline.api.ports import Parts
 from hookline.api.public import Public
+from hookline.api.questions import Questions
 from hookline.api.rates import Rates
 from hookline.api.secrets import Secrets
 from hookline.api.table import Handlers, operations
@@ -46,6 +47,7 @@ def _handlers(parts: Parts, answer_s: float) -> Handlers:
         webhooks=webhooks,
         secrets=Secrets(parts, webhooks, vault),
         deliveries=Deliveries(parts, answer_s=answer_s),
+        questions=Questions(parts),
         accounts=Accounts(parts, configuration),
         keys=Keys(parts, configuration),
         audit=Audit(parts),

@@ -8,9 +8,9 @@ from aiohttp import web
 from hookline.api.answers import answer, timestamp
 from hookline.api.auth import CALLER
 from hookline.api.bodies import read_query
-from hookline.api.deliveries import no_history
-from hookline.api.listing import Place, cursor_of, page_of
+from hookline.api.listing import Place, cursor_of, cut, page_of
 from hookline.api.ports import Parts
+from hookline.api.problems import no_history
 from hookline.api.requests import AuditQuery, without_nulls
 from hookline.api.responses import AuditList, AuditRow
 from hookline.runtime.history_questions import is_full
@@ -27,7 +27,7 @@ class Audit:
     async def listing(self, request: web.Request) -> web.Response:
         """`GET /audit`: the caller's account's changes; of all accounts for an administrator who names none."""
         asked = read_query(request, AuditQuery)
-        page = page_of(asked.limit, asked.cursor)
+        page = page_of("audit", asked)
         try:
             rows = await self._history.audit(
                 account_id=request[CALLER].account_id or None,
@@ -37,11 +37,9 @@ class Audit:
             )
         except NotYet as error:
             raise no_history() from error
-        shown = rows[: page.limit]
-        is_more = len(rows) > len(shown) or is_full(
-            shown
-        )  # a full page may be the last, and then an empty one follows it
-        cursor = cursor_of(_place(shown[-1])) if is_more else None
+        shown, cursor = cut(rows, page, _place)
+        if cursor is None and is_full(shown):  # a full page may be the last, and then an empty one follows it
+            cursor = cursor_of(page.of, *_place(shown[-1]))
         more = without_nulls({"next_cursor": cursor})
         return answer(AuditList(entries=tuple(_shown(each) for each in shown), **more))
 

@@ -1,21 +1,19 @@
-"""What became of a webhook's deliveries, and test deliveries: `/webhooks/{id}/deliveries`, `/logs` and `/test`."""
+"""Test deliveries: `/webhooks/{id}/test`."""
 
 from datetime import UTC, datetime
 
 from aiohttp import web
 
-from hookline.api.answers import answer, delivery_list, log_list
-from hookline.api.bodies import read_body, read_query
-from hookline.api.configuration import AGAIN, KAFKA_ANSWER_S, RETRY_AFTER_S, confirmed
+from hookline.api.answers import answer
+from hookline.api.bodies import read_body
+from hookline.api.configuration import AGAIN, KAFKA_ANSWER_S, confirmed
+from hookline.api.history_responses import TestAccepted
 from hookline.api.ports import Parts
-from hookline.api.problems import unavailable
-from hookline.api.requests import LimitQuery, TestRequest
-from hookline.api.responses import TestAccepted
+from hookline.api.requests import TestRequest
 from hookline.api.webhooks import own_subscription, rules, subscription_of
 from hookline.core.ids import delivery_id
 from hookline.runtime.changes import Write
 from hookline.schemas.codec import sample_event
-from hookline.schemas.errors import NotYet
 from hookline.schemas.records import Delivery, Subscription
 
 
@@ -26,32 +24,6 @@ class Deliveries:
         self._parts = parts
         self._answer_s = answer_s
         self._rules = rules(parts.catalogue, parts.settings)
-
-    async def listing(self, request: web.Request) -> web.Response:
-        """`GET /webhooks/{id}/deliveries`."""
-        asked = subscription_of(request, self._parts.view)
-        try:
-            rows = await self._parts.history.deliveries(
-                account_id=asked.account_id,
-                subscription_id=asked.subscription_id,
-                limit=read_query(request, LimitQuery).limit,
-            )
-        except NotYet as error:
-            raise no_history() from error
-        return answer(delivery_list(rows, now_ms=self._parts.clock.now_ms()))
-
-    async def logs(self, request: web.Request) -> web.Response:
-        """`GET /webhooks/{id}/logs`."""
-        asked = subscription_of(request, self._parts.view)
-        try:
-            rows = await self._parts.history.logs(
-                account_id=asked.account_id,
-                subscription_id=asked.subscription_id,
-                limit=read_query(request, LimitQuery).limit,
-            )
-        except NotYet as error:
-            raise no_history() from error
-        return answer(log_list(rows))
 
     async def test(self, request: web.Request) -> web.Response:
         """`POST /webhooks/{id}/test`: a sample event for this one webhook, on the normal road; also while it is paused."""
@@ -88,8 +60,3 @@ class Deliveries:
             source_at_ms=now_ms,
             is_test=True,
         )
-
-
-def no_history() -> Exception:
-    """503: the history store is away."""
-    return unavailable("The history store does not answer now. Deliveries go on.", retry_after_s=RETRY_AFTER_S)

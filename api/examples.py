@@ -26,7 +26,66 @@ _ACCOUNT = {
     "signs_ed25519": False,
 }
 _KEY = {"id": "0123456789abcdef", "name": "backend", "scopes": ["read", "write"], "created_at": _AT}
-_DELIVERED = {"id": "delivery_123", "event": "user.created", "status": "succeeded", "response_code": 200}
+_SUCCEEDED = {
+    "id": "delivery_123",
+    "event": "user.created",
+    "status": "succeeded",
+    "response_code": 200,
+    "delivered_at": "2023-06-20T14:15:35Z",
+    "attempts": 1,
+    "state": "succeeded",
+}
+_FAILED = {
+    "id": "delivery_124",
+    "event": "order.completed",
+    "status": "failed",
+    "response_code": 500,
+    "last_attempt_at": "2023-06-20T15:45:30Z",
+    "attempts": 3,
+    "next_attempt_at": "2023-06-20T16:15:30Z",
+    "state": "retrying",
+}
+_DELIVERY = {
+    "id": "delivery_123",
+    "webhook_id": "wh_1234567890",
+    "event": "user.created",
+    "event_id": "evt_123",
+    "status": "succeeded",
+    "state": "succeeded",
+    "response_code": 200,
+    "attempts": 1,
+    "is_test": False,
+    "delivered_at": "2023-06-20T14:15:35Z",
+    "last_attempt_at": "2023-06-20T14:15:35Z",
+    "body": '{"event":"user.created","timestamp":"2023-06-20T14:15:30Z","data":{"id":"user_123"}}',
+    "body_state": "kept",
+    "body_kept_until": "2023-06-27T14:15:35Z",
+    "steps": [
+        {
+            "id": "log_123",
+            "outcome": "succeeded",
+            "attempt": 1,
+            "run": 0,
+            "at": "2023-06-20T14:15:34Z",
+            "response_time": 150,
+            "response_code": 200,
+            "response_body": "OK",
+        }
+    ],
+}
+_STATS = {
+    "since": "2023-06-20T14:00:00Z",
+    "until": "2023-06-20T16:00:00Z",
+    "succeeded": 990,
+    "failed": 10,
+    "success_rate": 0.99,
+    "response_time": {"p50": 42, "p95": 140, "p99": 480},
+    "errors": {"status_5xx": 7, "timeout": 3},
+    "volume": [
+        {"at": "2023-06-20T14:00:00Z", "succeeded": 600, "failed": 0},
+        {"at": "2023-06-20T15:00:00Z", "succeeded": 390, "failed": 10},
+    ],
+}
 _ATTEMPT = {"id": "log_123", "event": "user.created", "status": "delivered", "response_code": 200}
 
 _LETTER = {
@@ -60,8 +119,15 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "WebhookList": {"webhooks": [_LISTED], "total": 1},
     "SecretShown": {"secret": _SECRET},
     "SecretRotated": {"secret": _SECRET, "next_secret_from": _LATER},
-    "DeliveryList": {"deliveries": [{**_DELIVERED, "delivered_at": "2023-06-20T14:15:35Z", "attempts": 1}]},
+    "DeliveryList": {"deliveries": [_SUCCEEDED, _FAILED]},
     "LogList": {"logs": [{**_ATTEMPT, "response_time": 150, "delivered_at": "2023-06-20T14:15:35Z"}]},
+    "Delivery": _DELIVERY,
+    "EventShown": {
+        "id": "evt_123",
+        "event": "user.created",
+        "deliveries": [{**_SUCCEEDED, "webhook_id": "wh_1234567890"}],
+    },
+    "StatsShown": _STATS,
     "TestAccepted": {"delivery_id": "delivery_125"},
     "Account": _ACCOUNT,
     "AccountList": {"accounts": [_ACCOUNT], "total": 1},

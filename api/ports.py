@@ -9,6 +9,7 @@ from hookline.core.rendering import Renderer
 from hookline.runtime.changes import Changes
 from hookline.runtime.clock import Clock
 from hookline.runtime.history_questions import History
+from hookline.runtime.kept import KeptDelivery
 from hookline.runtime.log import Writer
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
@@ -83,6 +84,13 @@ class LetterBox(Protocol):
 
     async def at(self, place: Place) -> Letter | None:
         """The one at this place; None if there is none, or no longer."""
+
+
+class Kept(Protocol):
+    """Reads what Kafka still has of deliveries (`hookline.runtime.kept`)."""
+
+    async def delivery(self, place: Place, *, account_id: str, delivery_id: str) -> KeptDelivery | None:
+        """The first record of this delivery of this account, if it is still at its place. NotYet when Kafka is away."""
         ...
 
 
@@ -96,6 +104,7 @@ class Parts:
     endpoints: Endpoints
     history: History
     letters: LetterBox
+    kept: Kept
     codec: Codec
     catalogue: Catalogue
     renderer: Renderer

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from hookline.schemas.errors import HooklineError
 
+_HISTORY_AGAIN_S = 5
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -89,6 +90,18 @@ def no_webhook() -> Refused:
     """404: there is no such webhook, or it is another account's; nobody can tell which."""
     detail = "The account of this API key has no webhook with this id."
     return _refused(HTTPStatus.NOT_FOUND, "unknown-webhook", "There is no such webhook", detail)
+
+
+def no_delivery() -> Refused:
+    """404: nothing is on record of such a delivery, or it is another account's; nobody can tell which."""
+    detail = "The account of this API key has no delivery with this id on record."
+    return _refused(HTTPStatus.NOT_FOUND, "unknown-delivery", "There is no such delivery", detail)
+
+
+def no_event() -> Refused:
+    """404: no delivery of such an event is on record, or it is another account's; nobody can tell which."""
+    detail = "The account of this API key has no delivery of an event with this id on record."
+    return _refused(HTTPStatus.NOT_FOUND, "unknown-event", "There is no such event", detail)
 
 
 def no_account() -> Refused:
@@ -202,6 +215,11 @@ def newer_record() -> Refused:
     """503: it was written by a newer release, and to change what this process has of it would undo that."""
     detail = "A newer release of Hookline wrote this, and this process can't read it. Nothing was changed."
     return unavailable(detail, retry_after_s=5)
+
+
+def no_history() -> Refused:
+    """503: the history store is away."""
+    return unavailable("The history store does not answer now. Deliveries go on.", retry_after_s=_HISTORY_AGAIN_S)
 
 
 def _refused(

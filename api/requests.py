@@ -127,7 +127,7 @@ def _rules(info: ValidationInfo) -> Rules:
     return info.context
 
 
-def _check(complaint: str | None) -> None:
+def check(complaint: str | None) -> None:
     if complaint is not None:
         raise ValueError(complaint)
 
@@ -136,22 +136,22 @@ def _check(complaint: str | None) -> None:
 
 
 def _checked_url(url: str, info: ValidationInfo) -> str:
-    _check(complaint_about_url(url, _rules(info).reach))
+    check(complaint_about_url(url, _rules(info).reach))
     return url
 
 
 def _checked_events(events: list[str], info: ValidationInfo) -> list[str]:
-    _check(complaint_about_events(events, _rules(info).event_types))
+    check(complaint_about_events(events, _rules(info).event_types))
     return events
 
 
 def _checked_uid(uid: str | None) -> str | None:
-    _check(None if uid is None else complaint_about_uid(uid))
+    check(None if uid is None else complaint_about_uid(uid))
     return uid
 
 
 def _checked_metadata(metadata: dict[str, Any] | None) -> dict[str, Any] | None:
-    _check(None if metadata is None else complaint_about_metadata(metadata))
+    check(None if metadata is None else complaint_about_metadata(metadata))
     return metadata
 
 
@@ -261,7 +261,7 @@ class TestRequest(Request):
     @field_validator("event")
     @classmethod
     def _known(cls, event: str, info: ValidationInfo) -> str:
-        _check(_complaint_about_type(event, _rules(info)))
+        check(_complaint_about_type(event, _rules(info)))
         return event
 
 
@@ -326,19 +326,19 @@ class NewLink(Request):
 # -- queries ----------------------------------------------------------------------------------------------------------
 
 
-def _limit(text: object) -> object:
+def digits(text: object, least: int, most: int) -> object:
     """A query's number: digits alone, for pydantic would take 1_0 and +5 as well."""
     if not isinstance(text, str):
         return text
-    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX else 0
-    _check(None if 1 <= number <= LISTED_MAX else f"must be a whole number from 1 to {LISTED_MAX}")
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX else least - 1
+    check(None if least <= number <= most else f"must be a whole number from {least} to {most}")
     return number
 
 
 Limit = Annotated[
     int,
     Field(ge=1, le=LISTED_MAX, description="How many are on one page at most."),
-    BeforeValidator(_limit),
+    BeforeValidator(lambda text: digits(text, 1, LISTED_MAX)),
 ]
 Cursor = Annotated[
     str,
@@ -347,13 +347,11 @@ Cursor = Annotated[
 ]
 
 
-class LimitQuery(Request):
-    """How many."""
-
-    limit: Limit = LISTED_DEFAULT
+class Query(Request):
+    """What every query is."""
 
 
-class PageQuery(Request):
+class PageQuery(Query):
     """One page of a list."""
 
     limit: Limit = LISTED_DEFAULT
@@ -370,14 +368,19 @@ class WebhookQuery(PageQuery):
     @field_validator("event")
     @classmethod
     def _known(cls, event: str | None, info: ValidationInfo) -> str | None:
-        _check(None if event is None else _complaint_about_type(event, _rules(info)))
-        return event
+        return checked_type(event, info)
 
 
 class AuditQuery(PageQuery):
     """Which changes."""
 
     subject: str | None = Field(None, description="Only those of what has this id.", max_length=_NAME_CHARACTERS_MAX)
+
+
+def checked_type(event: str | None, info: ValidationInfo) -> str | None:
+    """An event type that there is, or None."""
+    check(None if event is None else _complaint_about_type(event, _rules(info)))
+    return event
 
 
 def scopes_of(scope: str) -> str:

@@ -12,14 +12,8 @@ from hookline.api.requests import Status
 _CREATED_TEXT = "When it was made."
 _STATUS_TEXT = "`disabled` if its endpoint is gone or has failed for days, `paused` if you paused it."
 _UID_TEXT = "Your own id for it; it can stand where the id can."
-_CURSOR_TEXT = "Leads to the next page; the last one has none."
+CURSOR_TEXT = "Leads to the next page; the last one has none."
 _NEXT_FROM_TEXT = "Until then both secrets sign; from then on the new one alone."
-_EVENT_TEXT = "The event type."
-_DELIVERY_TEXT = "Its id, which the endpoint gets as `webhook-id`."
-_LOG_TEXT = "Its id, `log_...`."
-_CODE_TEXT = "The status of the endpoint's last answer; null where there was none."
-_ATTEMPTS_TEXT = "How many requests were made."
-_TIME_TEXT = "How long it took, in milliseconds."
 
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
@@ -93,85 +87,7 @@ class WebhookList(Answer):
 
     webhooks: tuple[ListedWebhook, ...] = Field(description="Those of this page.")
     total: int = Field(description="How many the filters let through, on all pages.")
-    next_cursor: str | None = Field(None, description=_CURSOR_TEXT)
-
-
-# -- deliveries -------------------------------------------------------------------------------------------------------
-
-
-class SucceededDelivery(Answer):
-    """A delivery whose endpoint answered 2xx."""
-
-    id: str = Field(description=_DELIVERY_TEXT)
-    event: str = Field(description=_EVENT_TEXT)
-    status: Literal["succeeded"] = Field(description="It has succeeded.")
-    response_code: int | None = Field(description=_CODE_TEXT)
-    delivered_at: Moment = Field(description="When it succeeded.")
-    attempts: int = Field(description=_ATTEMPTS_TEXT)
-
-
-class FailedDelivery(Answer):
-    """A delivery that has not succeeded, or not yet."""
-
-    id: str = Field(description=_DELIVERY_TEXT)
-    event: str = Field(description=_EVENT_TEXT)
-    status: Literal["failed"] = Field(description="It has not succeeded, or not yet.")
-    response_code: int | None = Field(description=_CODE_TEXT)
-    last_attempt_at: Moment | None = Field(None, description="When it was last tried.")
-    attempts: int = Field(description=_ATTEMPTS_TEXT)
-    next_attempt_at: Moment | None = Field(
-        None, description="While an attempt is to come: it does not come before that time."
-    )
-
-
-_AnyDelivery = Annotated[SucceededDelivery | FailedDelivery, Field(discriminator="status")]
-
-
-class DeliveryList(Answer):
-    """A webhook's deliveries, the newest first."""
-
-    deliveries: tuple[_AnyDelivery, ...] = Field(description="As many as `limit` asks for.")
-
-
-class DeliveredLog(Answer):
-    """An attempt that was answered with 2xx."""
-
-    id: str = Field(description=_LOG_TEXT)
-    event: str = Field(description=_EVENT_TEXT)
-    status: Literal["delivered"] = Field(description="The endpoint answered with 2xx.")
-    response_code: int | None = Field(description=_CODE_TEXT)
-    response_time: int = Field(description=_TIME_TEXT)
-    delivered_at: Moment = Field(description="When it was made.")
-
-
-class FailedLog(Answer):
-    """An attempt that failed."""
-
-    id: str = Field(description=_LOG_TEXT)
-    event: str = Field(description=_EVENT_TEXT)
-    status: Literal["failed"] = Field(description="The endpoint answered otherwise, or not at all.")
-    response_code: int | None = Field(description=_CODE_TEXT)
-    response_time: int = Field(description=_TIME_TEXT)
-    attempted_at: Moment = Field(description="When it was made.")
-    error: str | None = Field(None, description="Why it failed, in one word.")
-    detail: str | None = Field(None, description="What that means, as a sentence for the endpoint's owner.")
-
-
-_AnyLog = Annotated[DeliveredLog | FailedLog, Field(discriminator="status")]
-
-
-class LogList(Answer):
-    """A webhook's attempts, the newest first."""
-
-    logs: tuple[_AnyLog, ...] = Field(description="As many as `limit` asks for.")
-
-
-class TestAccepted(Answer):
-    """The test is on its way."""
-
-    __test__ = False  # for pytest this is no test
-
-    delivery_id: str = Field(description="The delivery that is made of it.")
+    next_cursor: str | None = Field(None, description=CURSOR_TEXT)
 
 
 # -- accounts and keys ------------------------------------------------------------------------------------------------
@@ -196,7 +112,7 @@ class AccountList(Answer):
 
     accounts: tuple[Account, ...] = Field(description="Those of this page.")
     total: int = Field(description="How many there are, on all pages.")
-    next_cursor: str | None = Field(None, description=_CURSOR_TEXT)
+    next_cursor: str | None = Field(None, description=CURSOR_TEXT)
 
 
 class Key(Answer):
@@ -253,7 +169,7 @@ class AuditList(Answer):
     """A page of changes, the newest first."""
 
     entries: tuple[AuditRow, ...] = Field(description="Those of this page.")
-    next_cursor: str | None = Field(None, description=_CURSOR_TEXT)
+    next_cursor: str | None = Field(None, description=CURSOR_TEXT)
 
 
 class JsonWebKey(Answer):

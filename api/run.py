@@ -22,6 +22,7 @@ from hookline.runtime.health import build_health_app, serving
 from hookline.runtime.history import open_history
 from hookline.runtime.kafka_changes import open_changes
 from hookline.runtime.kafka_writer import open_writer
+from hookline.runtime.kept import open_kept
 from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.outbound_session import session_of
@@ -78,6 +79,7 @@ async def _opened(stack: AsyncExitStack, settings: Settings, lifetime: Lifetime)
         endpoints=Asking(outbound, origin=settings.origin),
         history=history,
         letters=await stack.enter_async_context(open_dead_letters(bootstrap, topics=topics, codec=codec)),
+        kept=await stack.enter_async_context(open_kept(bootstrap, topics=topics, codec=codec)),
         codec=codec,
         catalogue=catalogue,
         renderer=Renderer(catalogue),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hookline.api import letter_bodies, requests, responses
+from hookline.api import history_requests, history_responses, letter_bodies, requests, responses
 from hookline.api.accounts import Accounts
 from hookline.api.audit import Audit
 from hookline.api.deliveries import Deliveries
@@ -13,6 +13,7 @@ from hookline.api.keys import Keys
 from hookline.api.letters import Letters
 from hookline.api.operations import Operation
 from hookline.api.public import Public
+from hookline.api.questions import Questions
 from hookline.api.secrets import Secrets
 from hookline.api.webhooks import IDEMPOTENCY_HEADER, Webhooks
 from hookline.core.scopes import Scope
@@ -30,6 +31,7 @@ class Handlers:
     webhooks: Webhooks
     secrets: Secrets
     deliveries: Deliveries
+    questions: Questions
     accounts: Accounts
     keys: Keys
     audit: Audit
@@ -42,7 +44,8 @@ def operations(handlers: Handlers) -> Sequence[Operation]:
     return (
         *_webhooks(handlers.webhooks),
         *_secrets(handlers.secrets),
-        *_deliveries(handlers.deliveries),
+        *_deliveries(handlers.questions, handlers.deliveries),
+        *_stats(handlers.questions),
         *_own(handlers.accounts, handlers.audit),
         *_accounts(handlers.accounts),
         *_keys(handlers.keys),
@@ -109,23 +112,44 @@ def _secrets(do: Secrets) -> Iterator[Operation]:
     )
 
 
-def _deliveries(do: Deliveries) -> Iterator[Operation]:
+def _deliveries(ask: Questions, do: Deliveries) -> Iterator[Operation]:
     reads, writes = (partial(Operation, tag="Deliveries", scope=scope) for scope in (Scope.READ, Scope.WRITE))
     yield reads(
-        *("listDeliveries", "GET", f"{_WEBHOOK}/deliveries", do.listing, "See what became of deliveries"),
-        query=requests.LimitQuery,
-        answers={200: responses.DeliveryList},
+        *("listDeliveries", "GET", f"{_WEBHOOK}/deliveries", ask.deliveries, "See what became of deliveries"),
+        query=history_requests.DeliveryQuery,
+        answers={200: history_responses.DeliveryList},
     )
     yield reads(
-        *("listLogs", "GET", f"{_WEBHOOK}/logs", do.logs, "See every attempt"),
-        query=requests.LimitQuery,
-        answers={200: responses.LogList},
+        *("listLogs", "GET", f"{_WEBHOOK}/logs", ask.logs, "See every attempt"),
+        query=history_requests.LogQuery,
+        answers={200: history_responses.LogList},
     )
     yield writes(
         *("testWebhook", "POST", f"{_WEBHOOK}/test", do.test, "Send the sample of an event type"),
         body=requests.TestRequest,
-        answers={202: responses.TestAccepted},
+        answers={202: history_responses.TestAccepted},
     )
+    yield reads(
+        *("readDelivery", "GET", "/deliveries/{delivery_id}", ask.delivery, "See all of a delivery"),
+        answers={200: history_responses.Delivery},
+    )
+    yield reads(
+        *("readEvent", "GET", "/events/{event_id}", ask.event, "See where an event went"),
+        query=requests.PageQuery,
+        answers={200: history_responses.EventShown},
+    )
+
+
+def _stats(ask: Questions) -> Iterator[Operation]:
+    numbers = partial(
+        Operation,
+        tag="Numbers",
+        scope=Scope.READ,
+        query=history_requests.StatsQuery,
+        answers={200: history_responses.StatsShown},
+    )
+    yield numbers("readWebhookStats", "GET", f"{_WEBHOOK}/stats", ask.webhook_stats, "See a webhook's numbers")
+    yield numbers("readStats", "GET", "/stats", ask.account_stats, "See the numbers of all webhooks together")
 
 
 def _own(accounts: Accounts, audit: Audit) -> Iterator[Operation]:

@@ -114,7 +114,7 @@ class Webhooks:
     async def listing(self, request: web.Request) -> web.Response:
         """`GET /webhooks`."""
         asked = read_query(request, WebhookQuery, context=self._rules)
-        page = page_of(asked.limit, asked.cursor)
+        page = page_of("webhooks", asked)
         all_of_them = self._view.subscriptions_of(request[CALLER].account_id)
         listed = [(each, self._view.disabling(each.subscription_id)) for each in all_of_them]
         found = [each for each in listed if is_listed(each, asked)]

@@ -4,7 +4,8 @@ import json
 import os
 
 from hookline_client import AuthenticatedClient
-from hookline_client.api.deliveries import list_deliveries
+from hookline_client.api.deliveries import list_deliveries, read_delivery, read_event
+from hookline_client.api.numbers import read_stats
 from hookline_client.api.webhooks import create_webhook, delete_webhook, list_webhooks, patch_webhook, read_webhook
 from hookline_client.models import EventPattern, NewWebhook, WebhookChange
 
@@ -19,6 +20,9 @@ def main() -> None:
     changed = patch_webhook.sync(made.id, client=client, body=change)
     listed = list_webhooks.sync(client=client, limit=10)
     deliveries = list_deliveries.sync(made.id, client=client)
+    delivery = read_delivery.sync("delivery_124", client=client)
+    event = read_event.sync("evt_124", client=client)
+    numbers = read_stats.sync(client=client)
     deleted = delete_webhook.sync_detailed(made.id, client=client)
     gone = read_webhook.sync(made.id, client=client)
     told = {
@@ -28,6 +32,9 @@ def main() -> None:
         "changed": [changed.description, changed.created_at.isoformat()],
         "listed": [each.id for each in listed.webhooks],
         "deliveries": [type(each).__name__ for each in deliveries.deliveries],
+        "delivery": [delivery.state, delivery.body_state, [each.outcome for each in delivery.steps]],
+        "event": [event.event, [each.webhook_id for each in event.deliveries]],
+        "numbers": [numbers.success_rate, numbers.response_time.p99, numbers.errors.to_dict()],
         "deleted": deleted.status_code,
         "gone": gone.to_dict(),
     }

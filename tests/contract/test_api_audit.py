@@ -4,20 +4,17 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from fakes.api import Api, Caller, Reply, judge, running_api
 from fakes.audit import AT_MS, audit_entry
+from fakes.beside import beside
 from fakes.judgements import disabling
-from hookline.api.app import build_app
-from hookline.api.server import listening
 from hookline.runtime.history import HistoryStore, open_history
 from hookline.schemas.errors import NotYet
 from hookline.schemas.records import AuditEntry
@@ -269,21 +266,11 @@ async def told(tmp_path: Path) -> AsyncIterator[Told]:
     async with (
         running_api(data_dir=tmp_path) as api,
         open_history(api.parts.settings) as store,
-        _beside(api, store) as told,
-    ):
-        yield told
-
-
-@asynccontextmanager
-async def _beside(api: Api, store: HistoryStore) -> AsyncIterator[Told]:
-    app = build_app(replace(api.parts, history=store))
-    async with (
-        listening(app, host="127.0.0.1", port=0) as port,
-        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
+        beside(api, history=store) as other,
     ):
 
         async def asks(caller: Caller, query: str = "") -> Any:
-            reply = await Caller(session, caller.key)("GET", f"/audit{query}")
+            reply = await other.call.with_key(caller.key)("GET", f"/audit{query}")
             assert reply.status == 200, reply.text
             return reply.json
 
@@ -365,7 +352,7 @@ async def test_a_cursor_of_any_number_breaks_nothing(told: Told) -> None:
     await told.take_in()
     for at in ("0", "9" * 18, "9" * 30, "9" * 120):
         for row_id in ("x", "\x00", "\u2603", "'; --"):
-            cursor = base64.urlsafe_b64encode(f"{at}:{row_id}".encode()).decode().rstrip("=")
+            cursor = base64.urlsafe_b64encode(f"audit:{at}:{row_id}".encode()).decode().rstrip("=")
             await told.asks(told.api.call, f"?cursor={cursor}")
 
 

@@ -8,11 +8,12 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from fakes.api import Api, Caller, judge, running_api
-from fakes.history import DELIVERED, FAILED, SUCCEEDED
+from fakes.api import CODEC, Api, Caller, judge, running_api
+from fakes.history import DELIVERED, FAILED, FAILED_STEPS, MANY_REQUESTS, SUCCEEDED
 from fakes.judgements import disabling
 from hookline.api import problems
 from hookline.runtime.settings import MasterKey
+from hookline.schemas.records import Delivery, Place
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "api.md"
 OF_ADMINISTRATORS = ("/accounts", "/keys")  # `/account` is everybody's
@@ -32,6 +33,18 @@ TIMED_OUT = replace(
     detail="The endpoint was connected, but did not answer within the time limit.",
 )
 
+BODY = Delivery(
+    delivery_id=FAILED.delivery_id,
+    account_id="",
+    subscription_id="wh_1",
+    event_id=FAILED.event_id,
+    event_type=FAILED.event_type,
+    body=b'{"event":"order.completed","timestamp":"2023-06-20T15:40:30Z","data":{"id":"order_456"}}',
+    config_offset=1,
+    created_at_ms=FAILED.first_at_ms,
+    source_at_ms=FAILED.first_at_ms,
+)
+
 
 def page() -> str:
     return PAGE.read_text(encoding="utf-8")
@@ -39,12 +52,22 @@ def page() -> str:
 
 async def test_every_example_of_the_reference_is_true() -> None:
     blocks = re.findall(r"```http\n(.*?)```", page(), re.DOTALL)
-    assert len(blocks) == 2 * 29
+    assert len(blocks) == 2 * 33
     async with running_api(asymmetric_keys=(MasterKey("a1", bytes(range(32))),)) as api:
-        api.history.delivery_rows, api.history.log_rows = [SUCCEEDED, FAILED], [DELIVERED, TIMED_OUT]
+        await _fill(api)
         names = {"acct_1234567890": api.account_id}
         for asked, answered in zip(blocks[::2], blocks[1::2], strict=True):
             await _check(api, asked, answered, names)
+
+
+async def _fill(api: Api) -> None:
+    """What became of deliveries, and the body of one of them."""
+    history, topic = api.history, api.parts.topics.deliveries
+    record = replace(BODY, account_id=api.account_id)
+    written = await api.log.write(topic, key=None, value=CODEC.encode(record))
+    kept = replace(FAILED, origin=Place(partition=written.partition, offset=written.offset))
+    history.delivery_rows, history.log_rows = [SUCCEEDED, kept], [DELIVERED, TIMED_OUT]
+    history.step_rows, history.numbers = {kept.delivery_id: FAILED_STEPS}, MANY_REQUESTS
 
 
 def test_every_problem_there_is_is_in_the_table() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from fakes.api import CATALOGUE, CODEC, RENDERER, Api, Reply
-from fakes.history import DELIVERED, FAILED, SUCCEEDED
+from fakes.history import DELIVERED, FAILED, FAILED_STEPS, MANY_REQUESTS, SUCCEEDED
 from fakes.letters import buried, letter
 from fakes.openapi import Described, complaints, described, read_document, values_of
 from fakes.schemas import MONEY, TEXT, TIME, event, field, optional, parcels, record
@@ -177,6 +177,7 @@ async def test_every_operation_answers_as_it_is_described(api: Api) -> None:
     document = await read_document(api)
     ids = await made_for(api)
     api.history.delivery_rows, api.history.log_rows = [SUCCEEDED, FAILED], [DELIVERED]
+    api.history.step_rows, api.history.numbers = {FAILED.delivery_id: FAILED_STEPS}, MANY_REQUESTS
     for each in sorted(described(document), key=lambda each: each.name in LAST):
         reply = await call(api, each, {**ids, "key_id": ids.get(each.name, "")})
         assert reply.status in {200, 201, 202, 204}, f"{each.name}: {reply.text}"
@@ -193,6 +194,8 @@ async def made_for(api: Api) -> dict[str, str]:
         "letter_id": await buried(api, letter(1)),
         "id": webhook["id"],
         "account_id": account.json["id"],
+        "delivery_id": FAILED.delivery_id,
+        "event_id": FAILED.event_id,
         "revokeKey": key.json["id"],
         "revokeAdminKey": admin_key.json["id"],
     }
@@ -246,6 +249,12 @@ REFUSALS: list[tuple[str, str, str, dict[str, Any], int]] = [
     ("listWebhooks", "GET", "/webhooks?limit=0", {}, 422),
     ("listWebhooks", "GET", "/webhooks?limit=1&limit=2", {}, 422),
     ("listWebhooks", "GET", "/webhooks", {"headers": {"Hookline-Account": "acct_none"}}, 404),
+    ("listDeliveries", "GET", "/webhooks/{id}/deliveries?since=yesterday", {}, 422),
+    ("readDelivery", "GET", "/deliveries/none", {}, 404),
+    ("readEvent", "GET", "/events/none", {}, 404),
+    ("readEvent", "GET", "/events/none?limit=0", {}, 422),
+    ("readStats", "GET", "/stats?since=2023-01-01T00:00:00Z", {}, 422),
+    ("readWebhookStats", "GET", "/webhooks/none/stats", {}, 404),
     ("readWebhook", "GET", "/webhooks/none", {}, 404),
     (
         "changeWebhook",

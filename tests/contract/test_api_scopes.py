@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fakes.api import CODEC, Api, Caller, Reply, key_caller, running_api
+from fakes.history import SUCCEEDED
 from fakes.letters import buried, letter
 from hookline.api.app import build_app
 from hookline.schemas.records import Delivery
@@ -27,6 +28,10 @@ WANTED: Mapping[str, str] = {
     "listDeliveries": "read",
     "listLogs": "read",
     "testWebhook": "write",
+    "readDelivery": "read",
+    "readEvent": "read",
+    "readWebhookStats": "read",
+    "readStats": "read",
     "readIdentity": "read",
     "listAudit": "read",
     "createAccount": "admin",
@@ -51,7 +56,14 @@ WANTED: Mapping[str, str] = {
 # What an administrator may ask without saying whose account is meant.
 WITHOUT_ACCOUNT = {name for name, wanted in WANTED.items() if wanted == "admin"} | {"readIdentity", "listAudit"}
 INCLUDED = {"read": {"read"}, "write": {"read", "write"}, "admin": {"read", "write", "admin"}}
-NONE = {"id": f"wh_{'0' * 32}", "account_id": f"acct_{'0' * 32}", "key_id": "0" * 16, "letter_id": "9-9"}
+NONE = {
+    "id": f"wh_{'0' * 32}",
+    "account_id": f"acct_{'0' * 32}",
+    "key_id": "0" * 16,
+    "letter_id": "9-9",
+    "delivery_id": f"delivery_{'0' * 32}",
+    "event_id": f"evt_{'0' * 32}",
+}
 OF_ANSWER = {"x-request-id", "date"}
 
 
@@ -83,6 +95,7 @@ async def test_every_operation_lets_in_who_may_and_nobody_else() -> None:
         steps = list(_steps((await api.call("GET", "/openapi.json")).json))
         assert {step.name for step in steps} == set(WANTED)
         assert {(step.method, step.path) for step in steps} == _routes(api)
+        api.history.delivery_rows = [SUCCEEDED]
         callers = await _callers(api)
         for step in steps:
             if WANTED[step.name]:
@@ -239,6 +252,8 @@ async def _scene(api: Api, step: Step) -> Scene:
     if "{key_id}" in step.path:
         path = step.path.replace("{account_id}", api.account_id).removesuffix("/{key_id}")
         ids["key_id"] = (await api.admin("POST", path, {"name": "canary-name"})).json["id"]
+    if "{delivery_id}" in step.path or "{event_id}" in step.path:
+        ids |= {"delivery_id": SUCCEEDED.delivery_id, "event_id": SUCCEEDED.event_id}
     return Scene(ids, [*ids.values(), "canary", "X-Canary"])
 
 

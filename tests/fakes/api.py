@@ -5,7 +5,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 from prometheus_client import CollectorRegistry
 
 from fakes.configuration import short_settings
-from fakes.history import NO_REQUESTS
+from fakes.history import ScriptedHistory
 from hookline.api.app import build_app
 from hookline.api.asking import Asking
 from hookline.api.ports import Parts
@@ -24,17 +24,7 @@ from hookline.runtime import draw
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.changes import Decision, Result, Unapplied, Unchanged, Unknown
 from hookline.runtime.clock import Clock, SystemClock
-from hookline.runtime.history_questions import (
-    ANY_DELIVERY,
-    ANY_LOG,
-    Cursor,
-    DeliveryFilter,
-    DeliveryRow,
-    LogFilter,
-    LogRow,
-    Stats,
-    WholeDelivery,
-)
+from hookline.runtime.kept import KeptDelivery
 from hookline.runtime.keys import new_api_key
 from hookline.runtime.log import KafkaRecord, TopicPartition, Written
 from hookline.runtime.metrics import Metrics
@@ -48,6 +38,7 @@ from hookline.schemas.records import (
     ApiKey,
     AuditEntry,
     DeadLetter,
+    Delivery,
     Disabling,
     EndpointHealth,
     Place,
@@ -132,68 +123,25 @@ class MemoryChanges:
             raise Unapplied("the view is behind") from error
 
 
-@dataclass(slots=True)
-class ScriptedHistory:
-    """A history store that holds what a test says, or fails as it says."""
+class KeptInMemory:
+    """`Kept` on a log in memory; `forgotten` offsets are as if retention had taken them."""
 
-    delivery_rows: list[DeliveryRow] = field(default_factory=list)
-    log_rows: list[LogRow] = field(default_factory=list)
-    audit_entries: list[AuditEntry] = field(default_factory=list)
-    error: Exception | None = None
-    asked: list[tuple[str, str, int]] = field(default_factory=list)
-    audit_asked: list[tuple[str | None, str | None, tuple[int, str] | None, int]] = field(default_factory=list)
+    def __init__(self, log: MemoryLog, topic: str) -> None:
+        self._log = log
+        self._topic = topic
+        self.forgotten: set[int] = set()
+        self.error: Exception | None = None
 
-    async def deliveries(
-        self,
-        *,
-        account_id: str,
-        subscription_id: str,
-        limit: int,
-        where: DeliveryFilter = ANY_DELIVERY,
-        before: Cursor | None = None,
-    ) -> Sequence[DeliveryRow]:
-        self._ask(account_id, subscription_id, limit)
-        return self.delivery_rows[:limit]
-
-    async def logs(
-        self,
-        *,
-        account_id: str,
-        subscription_id: str,
-        limit: int,
-        where: LogFilter = ANY_LOG,
-        before: Cursor | None = None,
-    ) -> Sequence[LogRow]:
-        self._ask(account_id, subscription_id, limit)
-        return self.log_rows[:limit]
-
-    async def delivery(self, *, account_id: str, delivery_id: str) -> WholeDelivery | None:
-        self._ask(account_id, delivery_id, 1)
-        found = [each for each in self.delivery_rows if each.delivery_id == delivery_id]
-        return WholeDelivery(delivery=found[0], steps=()) if found else None
-
-    async def event(self, *, account_id: str, event_id: str) -> Sequence[DeliveryRow]:
-        self._ask(account_id, event_id, 1)
-        return [each for each in self.delivery_rows if each.event_id == event_id]
-
-    async def stats(
-        self, *, account_id: str, subscription_id: str | None, since_ms: int, until_ms: int, step_ms: int
-    ) -> Stats:
-        self._ask(account_id, subscription_id or "", step_ms)
-        return replace(NO_REQUESTS, since_ms=since_ms, until_ms=until_ms)
-
-    async def audit(
-        self, *, account_id: str | None, subject: str | None, before: tuple[int, str] | None, limit: int
-    ) -> Sequence[AuditEntry]:
-        self.audit_asked.append((account_id, subject, before, limit))
+    async def delivery(self, place: Place, *, account_id: str, delivery_id: str) -> KeptDelivery | None:
         if self.error is not None:
             raise self.error
-        return self.audit_entries[:limit]
-
-    def _ask(self, account_id: str, subscription_id: str, limit: int) -> None:
-        self.asked.append((account_id, subscription_id, limit))
-        if self.error is not None:
-            raise self.error
+        values = self._log.values(self._topic)
+        if place.offset >= len(values) or place.offset in self.forgotten:
+            return None
+        found = CODEC.decode(values[place.offset] or b"", Delivery)
+        if (found.account_id, found.delivery_id) != (account_id, delivery_id):
+            return None
+        return KeptDelivery(delivery=found, until_ms=found.created_at_ms + 7 * 86_400_000)
 
 
 class LettersInMemory:
@@ -323,6 +271,7 @@ async def _running(parts: Parts, answer_s: float) -> AsyncIterator[Api]:
         for number, (name, account_id) in enumerate(accounts.items())
     }
     _ready(parts.view)
+    parts.history.owner = accounts["own"]
     async with (
         listening(build_app(parts, answer_s=answer_s), host="127.0.0.1", port=0) as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}", auto_decompress=False) as session,
@@ -370,6 +319,7 @@ def _parts(settings: Settings, answer_s: float, *, clock: Clock, outbound: aioht
         endpoints=Asking(outbound, origin=settings.origin),
         history=ScriptedHistory(),
         letters=LettersInMemory(log, topics.dead_letters),
+        kept=KeptInMemory(log, topics.deliveries),
         codec=CODEC,
         catalogue=CATALOGUE,
         renderer=RENDERER,

@@ -19,11 +19,12 @@ from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from fakes.audit import audit_entry
-from fakes.history import DELIVERED, FAILED, SUCCEEDED
+from fakes.history import DELIVERED, FAILED, FAILED_STEPS, MANY_REQUESTS, SUCCEEDED
 from fakes.living import SLOTS, Living
 from fakes.openapi import read_document
 from fakes.served import Served
-from hookline.api.listing import Place, cursor_of
+from hookline.api.history_requests import is_moment
+from hookline.api.listing import cursor_of
 from hookline.core.metadata import complaint_about_metadata
 from hookline.core.static_headers import complaints_about_headers
 
@@ -34,13 +35,17 @@ _BATCH = 10  # scenarios of one seed
 _STEPS = 25  # of a scenario
 _OFTEN = (True, True, True, True, True, True, True, False)
 _RARELY = (False, False, False, False, False, False, False, True)
-_CURSOR = cursor_of(Place(1_700_000_000_000, "any"))
+# By what its path ends with, the name of a list.
+_LISTS = {**{name: name for name in ("webhooks", "accounts", "audit", "deliveries", "logs")}, "{event_id}": "event"}
 
+_OF_LETTERS = "W1swLCA1XV0"  # [[0, 5]]: from the fifth back
 # Rules of ours that no JSON schema can say: by field, whether what was sent breaks one. What breaks none has to be taken
 # if its schema takes it.
 _UNSAID: Mapping[str, Callable[[Any], bool]] = {
     "cursor": lambda _: True,  # one that no page has given
     "status": lambda status: status == "disabled",  # of a webhook that is not
+    "since": is_moment,  # after the other, or more than 30 days before it
+    "until": is_moment,
     "headers": lambda headers: bool(complaints_about_headers(headers)),  # names that are ours, or twice in other case
     "metadata": lambda metadata: complaint_about_metadata(metadata) is not None,  # 2**53 + 1, but not 1e300
 }
@@ -230,12 +235,19 @@ class Fuzzer:
         if way.slot is not None:
             living = self._living.parameters(case.path, way.slot) if case.path_parameters else {}
             case.path_parameters.update({name: living[name] for name in case.path_parameters if name in living})
-            case.query.update({name: _CURSOR for name in case.query if name == "cursor" and _is_positive(case)})
+            if "cursor" in case.query and _is_positive(case):
+                case.query["cursor"] = _cursor_of(case.path)
         if way.is_named and not way.is_as_drawn:
             case.headers.pop(_ACCOUNT_HEADER, None)
         case.headers.update(headers)
         # To read it has it made anew: only so a key is sent that the case had left out.
         assert case.meta is not None
+
+
+def _cursor_of(path: str) -> str:
+    """One that this list takes."""
+    name = path.rpartition("/")[2]
+    return _OF_LETTERS if name == "dead-letters" else cursor_of(_LISTS[name], 1_700_000_000_000, "any")
 
 
 def takes_what_fits(ctx: CheckContext, response: Response, case: Case[Any]) -> bool | None:
@@ -262,6 +274,7 @@ def fill(served: Served) -> None:
     """Let there be deliveries, attempts and changes to be listed."""
     history = served.api.history
     history.delivery_rows, history.log_rows = [SUCCEEDED, FAILED], [DELIVERED]
+    history.step_rows, history.numbers = {FAILED.delivery_id: FAILED_STEPS}, MANY_REQUESTS
     history.audit_entries = [audit_entry(number) for number in range(3)]
 
 

@@ -1,9 +1,10 @@
-"""Ids of webhooks, accounts and keys that are there, for requests that must reach more than a 404."""
+"""Ids of webhooks, accounts, keys, deliveries and events that are there, for requests that must reach more than a 404."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from fakes.api import Api, judge
+from fakes.history import FAILED, SUCCEEDED
 from fakes.judgements import disabling
 from fakes.letters import buried, letter
 from fakes.served import Served
@@ -12,6 +13,7 @@ from hookline.schemas.records import DeadLetter, DeathReason
 SLOTS = 6  # how many of each kind there are at a time
 _KEYS_MANY = 80  # an account may have 100
 _DISABLED_SLOT, _ROTATING_SLOT = 1, 2
+_HISTORY = ("/deliveries/{delivery_id}", "/events/{event_id}")  # of these there is what `fuzzing.fill` has put there
 
 
 class Living:
@@ -26,6 +28,9 @@ class Living:
         """What the parameters of an operation's path can be."""
         if "{letter_id}" in path:
             return {"letter_id": self._letter(slot)}
+        if path in _HISTORY:
+            row = (SUCCEEDED, FAILED)[slot % 2]
+            return {"delivery_id": row.delivery_id, "event_id": row.event_id}
         if "/keys/" not in path:
             return {"id": self._webhook(slot), "account_id": self._account(slot)}
         account_id = self._account(slot) if path.startswith("/accounts") else ""

@@ -59,6 +59,7 @@ class KafkaProxy:
         self._gate: Gate | None = None
         self._act: Callable[[], None] = _do_nothing
         self._is_open = True
+        self.answered_bytes = 0  # that the broker has sent
         self._links: set[asyncio.Task[None]] = set()
 
     def close_at(self, gate: Gate, act: Callable[[], None]) -> None:
@@ -105,6 +106,7 @@ class KafkaProxy:
         return self._is_open
 
     def _may_come(self, awaited: set[bytes], answer: bytes) -> bool:
+        self.answered_bytes += len(answer)
         if self._gate is not None and answer[:4] in awaited:
             self._close()
         return self._is_open

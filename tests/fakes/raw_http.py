@@ -32,12 +32,14 @@ _METHODS = (
 _PATHS = (
     *("/webhooks", "/webhooks/{id}", "/webhooks/{id}", "/webhooks/{id}/secret/rotate", "/webhooks/{id}/test", "/accounts"),
     *("/accounts/{account_id}", "/accounts/{account_id}/keys/x", "/audit", "/account", "/keys", "/docs", "/openapi.json"),
+    *("/webhooks/{id}/deliveries", "/webhooks/{id}/logs", "/webhooks/{id}/stats", "/stats", "/deliveries/x", "/events/x"),
     *("", "*", "/", "//webhooks", "http://x/webhooks", "https://x:0/", "http://[::1", "webhooks", "/webhooks/..", "/webhooks/."),
 )  # fmt: skip
 _ENDS = (
     *("", "", "", "/", "//", "/..", "/../..", "/%2e%2e", "/..%2f..%2fetc", "/%00", "%", "%zz", "/%ff%fe", "/%ed%a0%80", "\\", ";a=b"),
     *("#x", "\x80", "\xff", "/\u2603", " ", "\t", "?", "?limit=1&limit=2", "?limit=%00", "?limit=1e3", "?limit=" + "9" * 400, "?=", "?&&"),
     *("?cursor=%ff", "?cursor=" + "A" * 5_000, "?cursor=MTo", "?%00=1", "?limit", "?event=%ed%a0%80", "?limit=\u0661", "?a[]=1&a[b]=2"),
+    *("?since=%00", "?until=2023-06-20T14:15:30+02:00", "?since=9999-12-31T23:59:59Z", "?until=0001-01-01T00:00:00%2B23:59", "?state=x"),
     *("/" + "a" * 7_000, "?" + "a=1&" * 1_500),
 )  # fmt: skip
 _NAMED = "Hookline-Account: {account_id}"

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -11,7 +12,9 @@ from hookline.core.matching import patterns_of
 from hookline.schemas.errors import ConfigError, NotYet
 
 _CALL_S = 15.0
-_LISTED = 1_000  # as many deliveries as the API lists at once
+_LISTED = 1_000  # as many as the API lists at once
+_PAGES_MAX = 1_000  # a million webhooks; an account has a hundred thousand at most
+_UNKNOWN_DELIVERY = "urn:hookline:problem:unknown-delivery"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +41,15 @@ class ApiClient:
 
     async def webhooks(self) -> Sequence[Webhook]:
         """All webhooks of the account."""
-        found = await self._call("GET", "/webhooks")
-        return [_webhook(each) for each in found["webhooks"]]
+        found: list[Webhook] = []
+        query = f"limit={_LISTED}"
+        for _ in range(_PAGES_MAX):
+            page = await self._call("GET", f"/webhooks?{query}")
+            found += map(_webhook, page["webhooks"])
+            if "next_cursor" not in page:
+                break
+            query = f"limit={_LISTED}&cursor={page['next_cursor']}"
+        return found
 
     async def create(self, body: Mapping[str, object]) -> Webhook:
         """Make a webhook."""
@@ -49,23 +59,31 @@ class ApiClient:
         """Change a webhook."""
         await self._call("PUT", f"/webhooks/{webhook_id}", body)
 
-    async def deliveries(self, webhook_id: str) -> Mapping[str, Mapping[str, Any]]:
-        """What became of a webhook's latest deliveries, by their ids."""
-        found = await self._call("GET", f"/webhooks/{webhook_id}/deliveries?limit={_LISTED}")
-        return {each["id"]: each for each in found["deliveries"]}
+    async def delivery(self, delivery_id: str) -> Mapping[str, Any] | None:
+        """What became of a delivery; None while nothing is on record of it."""
+        status, answer = await self._ask("GET", f"/deliveries/{delivery_id}")
+        if status == HTTPStatus.NOT_FOUND and _problem(answer).get("type") == _UNKNOWN_DELIVERY:
+            return None
+        found: Mapping[str, Any] = self._accepted(status, answer)
+        return found
 
     async def _call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
+        return self._accepted(*await self._ask(method, path, body))
+
+    async def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> tuple[int, Any]:
         try:
             async with self._session.request(
                 method, f"{self._url}{path}", json=body, headers=self._headers
             ) as response:
-                answer = await response.json(content_type=None)
+                return response.status, await response.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise NotYet(f"the API at {self._url} does not answer ({type(error).__name__})") from error
-        if response.status >= 500:
-            raise NotYet(f"the API at {self._url} answered {response.status}: {_sentence(answer)}")
-        if response.status >= 400:
-            raise ConfigError(f"the API at {self._url} answered {response.status}: {_sentence(answer)}")
+
+    def _accepted(self, status: int, answer: Any) -> Any:
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise NotYet(f"the API at {self._url} answered {status}: {_sentence(answer)}")
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise ConfigError(f"the API at {self._url} answered {status}: {_sentence(answer)}")
         return answer
 
 
@@ -82,6 +100,10 @@ def _webhook(found: Mapping[str, Any]) -> Webhook:
     )
 
 
+def _problem(answer: object) -> Mapping[str, object]:
+    return answer if isinstance(answer, dict) else {}
+
+
 def _sentence(answer: object) -> str:
-    problem = answer if isinstance(answer, dict) else {}
+    problem = _problem(answer)
     return str(problem.get("detail") or problem.get("title") or "no reason given")

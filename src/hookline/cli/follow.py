@@ -98,7 +98,7 @@ async def _watch(api: ApiClient, webhook: Webhook, event: Event, *, wait_s: floa
     delivery = delivery_id(event.account_id, event.event_id, webhook.webhook_id)
     started_s, until = time.monotonic(), datetime.now(UTC) + timedelta(seconds=wait_s)
     while True:
-        found = (await api.deliveries(webhook.webhook_id)).get(delivery)
+        found = await api.delivery(delivery)
         after_s = time.monotonic() - started_s
         seen = outcome(webhook, delivery, found, after_s=after_s)
         if seen.is_settled(until) or after_s >= wait_s:

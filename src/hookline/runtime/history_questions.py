@@ -149,7 +149,7 @@ class Stats:
 class History(Protocol):
     """Answers what became of deliveries, and who changed what. NotYet when the store does not answer now.
 
-    What is another account's, or what no row can hold, is not found. A list holds at most 1,000 rows, the newest first;
+    What is another account's, or what no row can hold, is not found. A list holds at most 1,001 rows, the newest first;
     `before` is the cursor of the last row of the page before.
     """
 
