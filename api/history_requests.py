@@ -23,15 +23,18 @@ def _moment(text: str) -> str:
 
 def is_moment(text: str) -> bool:
     """Whether it is a time, and one that there was: not the 30th of February, for example."""
+    if _MOMENT.fullmatch(text) is None:
+        return False
     try:
-        return _MOMENT.fullmatch(text) is not None and datetime.fromisoformat(text) is not None
+        milliseconds(text)
     except ValueError:
         return False
+    return True
 
 
 def milliseconds(text: str) -> int:
     """A time that was checked, in milliseconds since the Unix epoch."""
-    return round(datetime.fromisoformat(text).timestamp() * 1_000)
+    return round(datetime.fromisoformat(text.upper()).timestamp() * 1_000)  # Python takes a `t`, but no `z`
 
 
 StateName = Literal["retrying", "postponed", "exhausted", "cancelled", "expired", "succeeded"]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 from multidict import CIMultiDict
@@ -200,6 +201,10 @@ class Caller:
             given.setdefault("Content-Type", "application/json")
         async with self._session.request(method, path, data=data, headers=given) as response:
             return Reply(response.status, response.headers, await response.text())
+
+    async def asks(self, path: str, query: Mapping[str, object] | None = None) -> "Reply":
+        """The answer to a question; what stands in its query may be anything."""
+        return await self("GET", f"{path}?{urlencode(query)}" if query else path)
 
     def with_key(self, key: str) -> "Caller":
         """Who calls the same API with another key."""
