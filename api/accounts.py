@@ -15,7 +15,7 @@ from hookline.api.edge import FACTS
 from hookline.api.editions import check_edition
 from hookline.api.listing import Place, page_of, paged
 from hookline.api.ports import Directory, Parts
-from hookline.api.problems import no_account
+from hookline.api.problems import newer_record, no_account
 from hookline.api.requests import AccountChange, NewAccount, PageQuery, without_nulls
 from hookline.runtime.changes import Decision
 from hookline.schemas.records import Account
@@ -69,6 +69,8 @@ class Accounts:
 
         def decide(caller: Caller) -> Decision[Account]:
             current = account_of(request, self._view)
+            if self._view.cannot_read(current.account_id):
+                raise newer_record()
             check_edition(request.headers.getall("If-Match", []), _edition(current))
             changed = replace(current, **given)
             if changed == current:

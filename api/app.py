@@ -1,5 +1,7 @@
 """The API: its parts put together."""
 
+from functools import partial
+
 from aiohttp import web
 
 from hookline.api.accounts import Accounts
@@ -9,6 +11,7 @@ from hookline.api.configuration import KAFKA_ANSWER_S, Configuration
 from hookline.api.deliveries import Deliveries
 from hookline.api.edge import build_edge
 from hookline.api.keys import Keys
+from hookline.api.letters import Letters
 from hookline.api.openapi import document
 from hookline.api.operations import add_routes
 from hookline.api.ports import Parts
@@ -29,7 +32,7 @@ def build_app(parts: Parts, *, answer_s: float = KAFKA_ANSWER_S) -> web.Applicat
     app = web.Application(middlewares=[build_edge(parts)], client_max_size=parts.settings.request_bytes_max)
     handlers = _handlers(parts, answer_s)
     table = operations(handlers)
-    handlers.public.describe(document(table, parts.catalogue))
+    handlers.public.describe(partial(document, table, parts.catalogue))
     add_routes(app, table, gate=Gate(parts), rates=Rates(parts.settings.requests_per_minute))
     return app
 
@@ -48,5 +51,6 @@ def _handlers(parts: Parts, answer_s: float) -> Handlers:
         accounts=Accounts(parts, configuration),
         keys=Keys(parts, configuration),
         audit=Audit(parts),
+        letters=Letters(parts, configuration, answer_s=answer_s),
         public=Public(parts),
     )

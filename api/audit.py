@@ -8,11 +8,12 @@ from aiohttp import web
 from hookline.api.answers import answer, timestamp
 from hookline.api.auth import CALLER
 from hookline.api.bodies import read_query
-from hookline.api.listing import Place, cut, page_of
+from hookline.api.listing import Place, cursor_of, cut, page_of
 from hookline.api.ports import Parts
 from hookline.api.problems import no_history
 from hookline.api.requests import AuditQuery, without_nulls
 from hookline.api.responses import AuditList, AuditRow
+from hookline.runtime.history_questions import is_full
 from hookline.schemas.errors import NotYet
 from hookline.schemas.records import AuditEntry
 
@@ -37,6 +38,8 @@ class Audit:
         except NotYet as error:
             raise no_history() from error
         shown, cursor = cut(rows, page, _place)
+        if cursor is None and is_full(shown):  # a full page may be the last, and then an empty one follows it
+            cursor = cursor_of(page.of, *_place(shown[-1]))
         more = without_nulls({"next_cursor": cursor})
         return answer(AuditList(entries=tuple(_shown(each) for each in shown), **more))
 

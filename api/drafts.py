@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from hookline.api.answers import timestamp
 from hookline.api.problems import FieldError, invalid
@@ -14,6 +15,7 @@ from hookline.core.sealing import Purpose
 from hookline.schemas.records import SealedSecret, Subscription, SubscriptionStatus
 
 _NOT_DISABLED = "can be sent back only while the webhook is disabled, and it is not; send 'active' or 'paused'"
+_MOVED = "must be given again with their values, or as null, when the URL moves to another host or port"
 _MASKED_URL = f"has {MASK} where its query was; send it in full, or as it is shown to leave it as it is"
 _MASKED_HEADER = f"has {MASK} for a value, and there is none yet that it could stand for: "
 
@@ -64,7 +66,10 @@ def changed_subscription(
     _check_unchangeable(current, wanted)
     if wanted.status == "disabled" and not is_disabled:
         raise invalid([FieldError("status", _NOT_DISABLED)])
-    given = {**_plain(wanted), **_new_url(current, wanted, vault), **_new_headers(current, wanted, vault)}
+    new_url = _new_url(current, wanted, vault)
+    if new_url:
+        _check_headers_move(current, wanted, vault)
+    given = {**_plain(wanted), **new_url, **_new_headers(current, wanted, vault)}
     was_off = is_disabled or current.status is SubscriptionStatus.PAUSED
     enables = was_off and given.get("status") is SubscriptionStatus.ACTIVE
     changed = replace(current, **given)
@@ -135,6 +140,20 @@ def _unmasked(wanted: Mapping[str, str], there: Mapping[str, str]) -> dict[str, 
     if lost:
         raise invalid([FieldError("headers", _MASKED_HEADER + ", ".join(lost))])
     return {name: known[name.lower()] if value == MASK else value for name, value in wanted.items()}
+
+
+def _check_headers_move(current: Subscription, wanted: WebhookChange, vault: Vault) -> None:
+    """Values that are never shown must not be sent to a host that someone else may have chosen: they are given again."""
+    if not current.header_names or _origin(vault.url(current)) == _origin(wanted.url):
+        return
+    is_given = "headers" in wanted.model_fields_set and MASK not in (wanted.headers or {}).values()
+    if not is_given:
+        raise invalid([FieldError("headers", _MOVED)])
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.rpartition("@")[2].lower()
 
 
 def _is_masked(url: str) -> bool:

@@ -88,6 +88,23 @@ _STATS = {
 }
 _ATTEMPT = {"id": "log_123", "event": "user.created", "status": "delivered", "response_code": 200}
 
+_LETTER = {
+    "id": "3-1024",
+    "at": _AT,
+    "reason": "exhausted",
+    "detail": "The last of 7 attempts failed.",
+    "topic": "webhooks.redeliveries",
+    "partition": 3,
+    "offset": 77_120,
+    "payload_bytes": 215,
+    "delivery_id": "delivery_124",
+    "account_id": "acct_1234567890",
+    "webhook_id": "wh_1234567890",
+    "event_id": "evt_123",
+    "event": "order.completed",
+    "attempts": 7,
+}
+
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "NewWebhook": {"url": _URL, "events": _EVENTS, "description": "Production webhook for user events"},
     "WebhookChange": {"events": ["user.created", "user.updated", "order.completed"], "status": "active"},
@@ -145,6 +162,10 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         ]
     },
     "Anything": {"openapi": "3.1.0", "info": {"title": "Hookline", "version": "1.0.0"}},
+    "LetterShown": _LETTER,
+    "LetterList": {"letters": [_LETTER]},
+    "Redrive": {"reason": "unreadable"},
+    "Redriven": {"redriven": 12, "left_out": 0},
     "ProblemBody": {
         "type": "urn:hookline:problem:invalid-field",
         "title": "A field is not valid",

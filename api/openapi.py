@@ -28,6 +28,7 @@ with 405, and `Allow` says which it knows: HEAD wherever there is GET.
 _PATH_PARAMETERS = {
     "id": "The webhook's id, or its uid.",
     "account_id": "The account's id.",
+    "letter_id": "The dead letter's id: its partition and offset.",
     "delivery_id": "The delivery's id, which the endpoint gets as `webhook-id`.",
     "event_id": "The event's id.",
     "key_id": "The key's id: the part between the underscores.",

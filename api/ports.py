@@ -1,9 +1,10 @@
 """What the API needs of the programs' shared parts, as roles; the live view, Kafka's writer and the history store play them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from hookline.core.letters import Letter, Page
 from hookline.core.rendering import Renderer
 from hookline.runtime.changes import Changes
 from hookline.runtime.clock import Clock
@@ -26,6 +27,8 @@ class Directory(Protocol):
 
     @property
     def applied(self) -> int: ...
+
+    def cannot_read(self, record_id: str) -> bool: ...
 
     def subscription(self, subscription_id: str) -> Subscription | None: ...
 
@@ -72,6 +75,17 @@ class Endpoints(Protocol):
         ...
 
 
+class LetterBox(Protocol):
+    """Reads dead letters (`hookline.runtime.dead_letters`). NotYet when Kafka is away."""
+
+    async def page(self, *, before: Mapping[int, int] | None, limit: int, is_wanted: Callable[[Letter], bool]) -> Page:
+        """The newest that are wanted, going back from `before`, by partition; None: from the end."""
+        ...
+
+    async def at(self, place: Place) -> Letter | None:
+        """The one at this place; None if there is none, or no longer."""
+
+
 class Kept(Protocol):
     """Reads what Kafka still has of deliveries (`hookline.runtime.kept`)."""
 
@@ -89,6 +103,7 @@ class Parts:
     writer: Writer
     endpoints: Endpoints
     history: History
+    letters: LetterBox
     kept: Kept
     codec: Codec
     catalogue: Catalogue

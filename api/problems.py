@@ -110,6 +110,18 @@ def no_account() -> Refused:
     return _refused(HTTPStatus.NOT_FOUND, "unknown-account", "There is no such account", detail)
 
 
+def no_letter() -> Refused:
+    """404: there is no such dead letter, or no longer."""
+    detail = "The topic of dead letters has none at this place, or no longer."
+    return _refused(HTTPStatus.NOT_FOUND, "unknown-dead-letter", "There is no such dead letter", detail)
+
+
+def not_redrivable() -> Refused:
+    """409: too little of a dead letter was kept."""
+    detail = "Its bytes were too large to keep, or are none that can be sent: there is nothing to send again."
+    return _refused(HTTPStatus.CONFLICT, "not-redrivable", "The dead letter can't be sent again", detail)
+
+
 def no_key() -> Refused:
     """404: the account has no such key."""
     detail = "There is no API key with this id here."
@@ -186,10 +198,23 @@ def too_many_requests(*, retry_after_s: int) -> Refused:
     return _refused(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", title, detail, headers=headers)
 
 
+def too_many_questions(most: int) -> Refused:
+    """429: endpoints of the account that are being asked whether they may be called."""
+    detail = f"{most} endpoints of this account are being asked whether they may be called, and have not answered yet. Nothing was changed."
+    title, headers = "Too many requests", [("Retry-After", "10")]
+    return _refused(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", title, detail, headers=headers)
+
+
 def unavailable(detail: str, *, retry_after_s: int) -> Refused:
     """503: something the API needs does not answer now; `detail` says what became of the request."""
     title, headers = "Hookline can't answer now", [("Retry-After", str(retry_after_s))]
     return _refused(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", title, detail, headers=headers)
+
+
+def newer_record() -> Refused:
+    """503: it was written by a newer release, and to change what this process has of it would undo that."""
+    detail = "A newer release of Hookline wrote this, and this process can't read it. Nothing was changed."
+    return unavailable(detail, retry_after_s=5)
 
 
 def no_history() -> Refused:

@@ -115,7 +115,9 @@ def _without_defaults(schema: dict[str, Any]) -> None:
         each.pop("default", None)
 
 
-class _Request(BaseModel):
+class Request(BaseModel):
+    """What every body and query of a request is: fixed, and with no field but its own."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
@@ -160,7 +162,7 @@ def _checked_headers(headers: dict[str, str] | None) -> dict[str, str] | None:
     return headers
 
 
-class NewWebhook(_Request):
+class NewWebhook(Request):
     """A webhook to make."""
 
     url: Url = Field(
@@ -201,7 +203,7 @@ _JUDGED = Field(
 )
 
 
-class WebhookChange(_Request):
+class WebhookChange(Request):
     """What is to change. What is left out keeps its value; null takes an optional field away.
 
     A webhook may be sent back as it was read: `id` and `created_at` as they are, and what was judged of the endpoint is passed over.
@@ -242,14 +244,14 @@ class WebhookChange(_Request):
         raise ValueError("can't be changed here: POST it to /webhooks/{id}/secret/rotate")
 
 
-class NewSecret(_Request):
+class NewSecret(Request):
     """A new signing secret; without one, one is made."""
 
     secret: Secret | None = Field(default=None, description="One of your own; without it one is made.")
     overlap_s: OverlapS = Field(default=_OVERLAP_S, description="Seconds for which both secrets sign; 0: none.")
 
 
-class TestRequest(_Request):
+class TestRequest(Request):
     """A test delivery to make."""
 
     __test__ = False  # for pytest this is no test
@@ -279,7 +281,7 @@ _SIGNS_TEXT = "Whether `webhook-signature` bears a public-key signature (v1a) as
 _EXPIRES_TEXT = "Seconds until it is no longer accepted; null: for ever."
 
 
-class NewAccount(_Request):
+class NewAccount(Request):
     """An account to make."""
 
     name: Name = Field(description=_NAME_TEXT)
@@ -288,7 +290,7 @@ class NewAccount(_Request):
     signs_ed25519: bool = Field(False, description=_SIGNS_TEXT)
 
 
-class AccountChange(_Request):
+class AccountChange(Request):
     """What is to change; what is left out keeps its value."""
 
     model_config = ConfigDict(json_schema_extra=_without_defaults)
@@ -299,7 +301,7 @@ class AccountChange(_Request):
     signs_ed25519: bool = Field(False, description=_SIGNS_TEXT)
 
 
-class NewKey(_Request):
+class NewKey(Request):
     """An API key to make."""
 
     name: Name = Field(description=_NAME_TEXT)
@@ -307,14 +309,14 @@ class NewKey(_Request):
     expires_in_s: ExpiresInS | None = Field(None, description=_EXPIRES_TEXT)
 
 
-class NewAdminKey(_Request):
+class NewAdminKey(Request):
     """An API key for administration to make."""
 
     name: Name = Field(description=_NAME_TEXT)
     expires_in_s: ExpiresInS | None = Field(None, description=_EXPIRES_TEXT)
 
 
-class NewLink(_Request):
+class NewLink(Request):
     """A link into the console to make."""
 
     scope: Literal["read", "write"] = Field(default="write", description="What it may do; `write` includes `read`.")
@@ -345,7 +347,7 @@ Cursor = Annotated[
 ]
 
 
-class Query(_Request):
+class Query(Request):
     """What every query is."""
 
 

@@ -16,6 +16,7 @@ from hookline.core.rendering import Renderer
 from hookline.runtime import draw
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
+from hookline.runtime.dead_letters import open_dead_letters
 from hookline.runtime.end_offsets import EndOffsets
 from hookline.runtime.health import build_health_app, serving
 from hookline.runtime.history import open_history
@@ -77,6 +78,7 @@ async def _opened(stack: AsyncExitStack, settings: Settings, lifetime: Lifetime)
         writer=await stack.enter_async_context(writing),
         endpoints=Asking(outbound, origin=settings.origin),
         history=history,
+        letters=await stack.enter_async_context(open_dead_letters(bootstrap, topics=topics, codec=codec)),
         kept=await stack.enter_async_context(open_kept(bootstrap, topics=topics, codec=codec)),
         codec=codec,
         catalogue=catalogue,

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hookline.api import history_requests, history_responses, requests, responses
+from hookline.api import history_requests, history_responses, letter_bodies, requests, responses
 from hookline.api.accounts import Accounts
 from hookline.api.audit import Audit
 from hookline.api.deliveries import Deliveries
 from hookline.api.keys import Keys
+from hookline.api.letters import Letters
 from hookline.api.operations import Operation
 from hookline.api.public import Public
 from hookline.api.questions import Questions
@@ -34,6 +35,7 @@ class Handlers:
     accounts: Accounts
     keys: Keys
     audit: Audit
+    letters: Letters
     public: Public
 
 
@@ -47,6 +49,7 @@ def operations(handlers: Handlers) -> Sequence[Operation]:
         *_own(handlers.accounts, handlers.audit),
         *_accounts(handlers.accounts),
         *_keys(handlers.keys),
+        *_letters(handlers.letters),
         *_public(handlers.public),
     )
 
@@ -208,6 +211,28 @@ def _keys(do: Keys) -> Iterator[Operation]:
         body=requests.NewLink,
         body_is_optional=True,
         answers={201: responses.LinkMade},
+    )
+
+
+def _letters(do: Letters) -> Iterator[Operation]:
+    letter = "/dead-letters/{letter_id}"
+    sent: dict[str, Any] = {"answers": {202: letter_bodies.Redriven}}
+    yield _admin(
+        *("listDeadLetters", "GET", "/dead-letters", do.listing, "List what could not be delivered or read"),
+        query=letter_bodies.LetterQuery,
+        answers={200: letter_bodies.LetterList},
+    )
+    yield _admin(
+        *("readDeadLetter", "GET", letter, do.read, "Read one, with its bytes"),
+        answers={200: letter_bodies.LetterShown},
+    )
+    yield _admin(
+        "redriveDeadLetter", "POST", f"{letter}/redrive", do.redrive, "Send one again", **sent, problems=(409,)
+    )
+    yield _admin(
+        *("redriveDeadLetters", "POST", "/redrives", do.redrive_many, "Send all of a kind again"),
+        body=letter_bodies.Redrive,
+        **sent,
     )
 
 

@@ -1,7 +1,10 @@
 """Making, reading, changing, enabling and deleting webhooks: `/webhooks` and `/webhooks/{id}`."""
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -17,10 +20,12 @@ from hookline.api.ports import Directory, Parts
 from hookline.api.problems import (
     FieldError,
     invalid,
+    newer_record,
     no_webhook,
     not_agreed,
     other_request,
     taken_uid,
+    too_many_questions,
     too_many_webhooks,
 )
 from hookline.api.requests import NewWebhook, Rules, WebhookChange, WebhookQuery
@@ -38,6 +43,17 @@ from hookline.schemas.records import Subscription
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _NO_IDEMPOTENCY_KEY = "must be 1 to 255 printable ASCII characters without spaces"
+_ASKED_MAX = 10  # endpoints of one account at a time: one that hangs holds two connections for 10 s
+
+_T = TypeVar("_T")
+
+
+class _UnaskedError(Exception):
+    """What is to be decided needs the consent of the endpoint at this URL, and nobody has asked for it yet."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__("an endpoint was not asked yet")
+        self.url = url
 
 
 class Webhooks:
@@ -52,6 +68,7 @@ class Webhooks:
         self._configuration = configuration
         self._vault = vault
         self._rules = rules(parts.catalogue, parts.settings)
+        self._being_asked: Counter[str] = Counter()
 
     async def create(self, request: web.Request) -> web.Response:
         """`POST /webhooks`."""
@@ -65,10 +82,9 @@ class Webhooks:
             digest=digest_of(wanted) if key else None,
             now_ms=self._clock.now_ms(),
         )
-        decide = self._creation(request, wanted, order)
-        if self._view.subscription(order.subscription_id) is None:
-            await self._check_ownership(account_id, wanted.url)
-        made = await self._configuration.change(request, decide)
+        agreed = set[str]()
+        decide = self._creation(request, wanted, order, agreed)
+        made = await self._asking(account_id, agreed, lambda: self._configuration.change(request, decide))
         request[FACTS]["subscription_id"] = made.subscription_id
         secret = None if wanted.secret else self._secret(made)
         shown = webhook(made, self._standing(made), secret=secret)
@@ -76,15 +92,18 @@ class Webhooks:
         return answer(shown, status=201, headers=headers)
 
     def _creation(
-        self, request: web.Request, wanted: NewWebhook, order: Order
+        self, request: web.Request, wanted: NewWebhook, order: Order, agreed: set[str]
     ) -> Callable[[Caller], Decision[Subscription]]:
         made = new_subscription(wanted, order, self._vault)
 
         def decide(caller: Caller) -> Decision[Subscription]:
+            if self._view.cannot_read(order.subscription_id):
+                raise newer_record()
             there = self._view.subscription(order.subscription_id)
             if there is not None:
                 return Decision(self._made_before(there, order))
             self._check_room(order.account_id, made)
+            self._check_ownership(order.account_id, wanted.url, agreed)
             deed = self._deed("webhook.create", None, made)
             return Decision(
                 made, (self._configuration.subscription(made), self._configuration.audit(request, caller, deed))
@@ -110,17 +129,17 @@ class Webhooks:
         """`PATCH` and `PUT /webhooks/{id}`: both change what is given and keep the rest, as the contract's PUT does."""
         before = subscription_of(request, self._view)  # 404 before anything is said of the body
         wanted = await read_body(request, WebhookChange, context=self._rules)
-        url = full_url(before, wanted, self._vault)
-        if url is not None:
-            await self._check_ownership(before.account_id, url)
+        agreed = set[str]()
 
         def change(current: Subscription) -> Subscription:
             self._check_uid(current, wanted)
+            self._check_ownership(current.account_id, full_url(current, wanted, self._vault), agreed)
             return changed_subscription(
                 current, wanted, self._vault, is_disabled=self._is_disabled(current), now_ms=self._clock.now_ms()
             )
 
-        return self._answer(await self.changed(request, "webhook.change", change))
+        changing = self._asking(before.account_id, agreed, lambda: self.changed(request, "webhook.change", change))
+        return self._answer(await changing)
 
     async def enable(self, request: web.Request) -> web.Response:
         """`POST /webhooks/{id}/enable`."""
@@ -167,6 +186,8 @@ class Webhooks:
 
     def _current(self, request: web.Request, caller: Caller) -> Subscription:
         current = own_subscription(request, self._view, caller)
+        if self._view.cannot_read(current.subscription_id):
+            raise newer_record()
         check_edition(request.headers.getall("If-Match", []), self.edition(current))
         return current
 
@@ -192,14 +213,36 @@ class Webhooks:
         if owner is not None and owner.subscription_id != current.subscription_id:
             raise taken_uid()
 
-    async def _check_ownership(self, account_id: str, url: str) -> None:
-        """Ask the endpoint whether it may be called, if its account wants that."""
+    def _check_ownership(self, account_id: str, url: str | None, agreed: set[str]) -> None:
+        """For each decision anew: what was to be found before it may be gone, and the account may want another thing now."""
         account = self._view.account(account_id)
-        if account is None or not account.checks_ownership:
-            return
-        objection = await self._endpoints.objection(url)
-        if objection is not None:
-            raise not_agreed(objection)
+        if url is not None and url not in agreed and account is not None and account.checks_ownership:
+            raise _UnaskedError(url)
+
+    async def _asking(self, account_id: str, agreed: set[str], change: Callable[[], Awaitable[_T]]) -> _T:
+        """Make the change; while its decision needs an endpoint's consent, ask for it and have it decided again."""
+        while True:
+            try:
+                return await change()
+            except _UnaskedError as unasked:
+                with self._place(account_id):
+                    objection = await self._endpoints.objection(unasked.url)
+                if objection is not None:
+                    raise not_agreed(objection) from None
+                agreed.add(unasked.url)
+
+    @contextmanager
+    def _place(self, account_id: str) -> Iterator[None]:
+        """Refused with 429 if too many endpoints of the account are being asked."""
+        if self._being_asked[account_id] >= _ASKED_MAX:
+            raise too_many_questions(_ASKED_MAX)
+        self._being_asked[account_id] += 1
+        try:
+            yield
+        finally:
+            self._being_asked[account_id] -= 1
+            if not self._being_asked[account_id]:
+                del self._being_asked[account_id]
 
     def _secret(self, subscription: Subscription) -> str:
         current = secrets_at(subscription, self._clock.now_ms()).current

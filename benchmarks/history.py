@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-from attempts import BIG, DAY_MS, EVENT_TYPES, RARE_CODE, Traffic, account_of, name_of
+from attempts import BIG, DAY_MS, EVENT_TYPES, RARE_CODE, Traffic, account_of
 from load import Verdicts, machine_s, percentile
 from prometheus_client import CollectorRegistry
 
@@ -56,7 +56,7 @@ class Question:
 class Unused:
     """Where unreadable records would go; there are none."""
 
-    def write(self, topic: str, *, key: bytes | None, value: bytes | None) -> "asyncio.Future[Written]":
+    def write(self, topic: str, *, key: bytes | None, value: bytes | None) -> "asyncio.Future[Written]":  # noqa: ARG002 - a Writer's
         raise AssertionError(f"{topic} was written to")
 
 
@@ -96,7 +96,7 @@ async def filled(store: HistoryStore, settings: Settings, traffic: Traffic, coun
         ]
         busy, began_s = machine_s()[0], time.perf_counter()
         ingest.received(records)
-        while not ingest.is_idle:
+        while not ingest.is_idle:  # noqa: ASYNC110 - what is measured must not be made to tell
             await asyncio.sleep(0.001)
         taken_s += time.perf_counter() - began_s
         busy_s += machine_s()[0] - busy
@@ -134,7 +134,7 @@ async def answered(store: HistoryStore, question: Question, traffic: Traffic, as
         verdicts.claim(f"p99 of {question.name}, ms", p99, at_most=question.p99_max_ms)
 
 
-def questions(ends_ms: int, traffic: Traffic) -> Sequence[Question]:
+def questions(ends_ms: int, _traffic: Traffic) -> Sequence[Question]:
     """Every list with every filter, the first page and a later one; what is asked for by id; and the numbers of a month."""
     lists: dict[str, Any] = {}
     later = (ends_ms - 12 * DAY_MS, "x")
@@ -189,7 +189,7 @@ def _numbers(ends_ms: int) -> Mapping[str, Any]:
 
 
 def _delivery_filters(ends_ms: int) -> Mapping[str, DeliveryFilter]:
-    day = {"since_ms": ends_ms - 12 * DAY_MS, "until_ms": ends_ms - 11 * DAY_MS}
+    day: dict[str, Any] = {"since_ms": ends_ms - 12 * DAY_MS, "until_ms": ends_ms - 11 * DAY_MS}
     kind = EVENT_TYPES[3]
     return {
         "all": DeliveryFilter(),
@@ -208,7 +208,7 @@ def _delivery_filters(ends_ms: int) -> Mapping[str, DeliveryFilter]:
 
 
 def _log_filters(ends_ms: int) -> Mapping[str, LogFilter]:
-    day = {"since_ms": ends_ms - 12 * DAY_MS, "until_ms": ends_ms - 11 * DAY_MS}
+    day: dict[str, Any] = {"since_ms": ends_ms - 12 * DAY_MS, "until_ms": ends_ms - 11 * DAY_MS}
     kind = EVENT_TYPES[3]
     return {
         "all": LogFilter(),

@@ -14,7 +14,7 @@ from hookline.dispatchers.sender import Sender
 from hookline.runtime.clock import Clock
 from hookline.runtime.settings import Settings
 from hookline.runtime.view import View
-from hookline.schemas.records import Subscription, SubscriptionStatus
+from hookline.schemas.records import Delivery, Subscription, SubscriptionStatus
 from hookline.schemas.topics import Topics
 
 _OUR_FAULT = NoAnswer(Trouble.SECRET)  # no request was made: it says nothing of the endpoint
@@ -55,7 +55,7 @@ class Deliverer:
         subscription = self._view.subscription(delivery.subscription_id)
         if self._view.cannot_read(delivery.subscription_id):
             return await self.postpone(slot, Held.UNKNOWN, 0.0)  # written by a newer release: this one must not judge
-        if subscription is None or subscription.account_id != delivery.account_id:
+        if subscription is None or self._is_of_another(subscription, delivery):
             return await self._cancel(slot)
         if not delivery.is_test:
             if self._view.disabling(delivery.subscription_id) is not None:
@@ -77,6 +77,11 @@ class Deliverer:
             wait_ms = max(wait_ms, self._health.probe_in_ms(delivery.subscription_id))
         await self._recorder.postponed(delivery, source, held, wait_ms)
         return Closing.POSTPONED
+
+    def _is_of_another(self, subscription: Subscription, delivery: Delivery) -> bool:
+        """Of another account's, or of one that was deleted and made anew with the same Idempotency-Key, and so the same id."""
+        is_foreign = subscription.account_id != delivery.account_id
+        return is_foreign or self._view.was_deleted_since(delivery.subscription_id, delivery.config_offset)
 
     async def _cancel(self, slot: Slot) -> Closing:
         await self._recorder.cancelled(slot.delivery, source_of(slot))

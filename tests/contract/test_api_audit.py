@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fakes.api import Api, Caller, Reply, judge, running_api
+from fakes.audit import AT_MS, audit_entry
 from fakes.beside import beside
 from fakes.judgements import disabling
 from hookline.runtime.history import HistoryStore, open_history
@@ -41,6 +42,21 @@ async def disabled(api: Api, webhook: Any) -> None:
 
 def shown(text: str | None) -> Any:
     return None if text is None else json.loads(text)
+
+
+# -- pages ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_page_that_is_full_before_its_limit_leads_on(api: Api) -> None:
+    api.history.audit_entries = [
+        replace(audit_entry(number), after=json.dumps({"a": "x" * 600_000})) for number in (3, 2)
+    ]
+    page = (await api.call("GET", "/audit?limit=5")).json
+    assert len(page["entries"]) == 2
+    assert (await api.call("GET", f"/audit?limit=5&cursor={page['next_cursor']}")).status == 200
+    assert api.history.audit_asked[-1][2] == (AT_MS, "audit_000002")
+    api.history.audit_entries = [audit_entry()]
+    assert "next_cursor" not in (await api.call("GET", "/audit?limit=5")).json
 
 
 # -- each change, once ------------------------------------------------------------------------------------------------

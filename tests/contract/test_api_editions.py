@@ -8,6 +8,7 @@ from fakes.api import Api, judge
 from fakes.judgements import disabling
 
 CHANGE = {"description": "mine"}
+NEWER = b"\xc3\x01" + bytes(8)  # a record of a schema that is not known here
 # What has the right edition somewhere, and is none of what If-Match may be.
 HALF_RIGHT = (
     ",9X*",
@@ -75,3 +76,31 @@ async def test_a_webhook_that_was_read_before_it_was_disabled_is_not_enabled_by_
     assert (await api.call("GET", path)).json["status"] == "disabled"
     reply = await api.call("PUT", path, {"status": "active"}, headers={"If-Match": '"1-disabled"'})
     assert (reply.status, reply.headers["ETag"]) == (200, '"2"')
+
+
+async def wrote_a_newer_release(api: Api, topic: str, name: str) -> None:
+    written = await api.log.write(topic, key=name.encode(), value=NEWER)
+    await api.view.wait_applied(topic, written.offset, timeout_s=5)
+
+
+async def test_what_a_newer_release_wrote_is_not_changed_on_what_was_there_before(api: Api) -> None:
+    made, topics = await api.call.made(), api.parts.topics
+    path, account = f"/webhooks/{made['id']}", f"/accounts/{api.account_id}"
+    await wrote_a_newer_release(api, topics.subscriptions, made["id"])
+    await wrote_a_newer_release(api, topics.accounts, api.account_id)
+    written = len(api.log.records)
+    for method, at, body in (("PATCH", path, CHANGE), ("DELETE", path, None), ("POST", f"{path}/secret/rotate", None)):
+        refused = await api.call(method, at, body)
+        assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
+        assert "A newer release" in refused.json["detail"]
+    assert (await api.admin("PATCH", account, {"name": "mine"})).status == 503
+    assert len(api.log.records) == written
+    assert (await api.call("GET", path)).status == 200
+
+
+async def test_a_webhook_of_a_newer_release_is_not_made_once_more(api: Api) -> None:
+    body, key = {"url": "https://example.com/hook", "events": ["*"]}, {"Idempotency-Key": "order-1"}
+    made = (await api.call("POST", "/webhooks", body, headers=key)).json
+    await api.call("DELETE", f"/webhooks/{made['id']}")
+    await wrote_a_newer_release(api, api.parts.topics.subscriptions, made["id"])
+    assert (await api.call("POST", "/webhooks", body, headers=key)).status == 503

@@ -368,3 +368,24 @@ async def test_a_masked_url_is_of_the_webhook_as_it_is_when_it_is_changed(api: A
     reply: Reply = await api.call("PUT", path(made), {"url": MASKED, "description": "late"})
     assert reply.status == 422
     assert kept(api, made).description is None
+
+
+@pytest.mark.parametrize("headers", [..., {"X-Token": "***"}])
+@pytest.mark.parametrize(
+    "url", ["https://thief.example.com/hook", "https://example.com:8443/hook", "http://localhost:8080/hook"]
+)
+async def test_header_values_do_not_go_to_another_host_unless_they_are_given_again(
+    api: Api, url: str, headers: object
+) -> None:
+    made = await api.call.made(url="https://example.com/hook", headers={"X-Token": "never shown"})
+    body = {"url": url} | ({} if headers is ... else {"headers": headers})
+    reply = await api.call("PATCH", f"/webhooks/{made['id']}", body)
+    assert (reply.status, [each["field"] for each in reply.json["errors"]]) == (422, ["headers"])
+    for given in ({"X-Token": "known to me"}, None):
+        assert (await api.call("PATCH", f"/webhooks/{made['id']}", {"url": url, "headers": given})).status == 200
+
+
+async def test_header_values_stay_when_the_path_or_the_query_changes(api: Api) -> None:
+    made = await api.call.made(url="https://example.com/hook", headers={"X-Token": "never shown"})
+    reply = await api.call("PATCH", f"/webhooks/{made['id']}", {"url": "https://EXAMPLE.com/other?x=1"})
+    assert (reply.status, reply.json["headers"]) == (200, {"X-Token": "***"})

@@ -1,5 +1,6 @@
 """Public keys of Ed25519 signatures: for everybody, of accounts that sign so, and the ones that really sign."""
 
+import asyncio
 import base64
 
 import pytest
@@ -39,6 +40,13 @@ async def test_each_account_that_signs_has_a_key_of_each_asymmetric_key() -> Non
         assert len({each["kid"] for each in await keys(api)}) == 4
         await signs(api, api.account_id, on=False)
         assert not {each["kid"] for each in found} & {each["kid"] for each in await keys(api)}
+
+
+async def test_whoever_asks_while_it_is_made_gets_the_same() -> None:
+    async with running_api(asymmetric_keys=(NEW, OLD)) as api:
+        await signs(api, api.account_id)
+        first, *others = await asyncio.gather(*(keys(api) for _ in range(20)))
+        assert (len(first), others) == (2, [first] * 19)
 
 
 async def test_the_key_set_tells_nothing_of_accounts() -> None:

@@ -13,6 +13,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from fakes.api import CATALOGUE, CODEC, RENDERER, Api, Reply
 from fakes.history import DELIVERED, FAILED, FAILED_STEPS, MANY_REQUESTS, SUCCEEDED
+from fakes.letters import buried, letter
 from fakes.openapi import Described, complaints, described, read_document, values_of
 from fakes.schemas import MONEY, TEXT, TIME, event, field, optional, parcels, record
 from hookline.api.examples import EXAMPLES
@@ -190,6 +191,7 @@ async def made_for(api: Api) -> dict[str, str]:
     key = await api.admin("POST", f"/accounts/{account.json['id']}/keys", {"name": "k"})
     admin_key = await api.admin("POST", "/keys", {"name": "k"})
     return {
+        "letter_id": await buried(api, letter(1)),
         "id": webhook["id"],
         "account_id": account.json["id"],
         "delivery_id": FAILED.delivery_id,

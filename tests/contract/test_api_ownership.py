@@ -107,6 +107,32 @@ async def test_a_request_that_comes_again_asks_nobody_again(checked: Api) -> Non
         assert len(seen) == 1
 
 
+async def test_a_request_that_comes_again_while_its_webhook_is_deleted_makes_none_that_nobody_agreed_to(
+    checked: Api,
+) -> None:
+    async with endpoint(*[YES] * 5) as (own, _), endpoint(*[404] * 5) as (foreign, _):
+        for number in range(5):
+            key = {"Idempotency-Key": f"order-{number}"}
+            made = (await asked_to_make(checked, own, **key)).json
+            gone = checked.call("DELETE", f"/webhooks/{made['id']}")
+            _, reply = await asyncio.gather(gone, asked_to_make(checked, foreign, **key))
+            assert reply.status == 422, reply.text
+    assert webhooks(checked) == 0
+
+
+async def test_an_account_has_ten_endpoints_asked_at_a_time(checked: Api) -> None:
+    opened = asyncio.Event()
+    async with endpoint(*[when(opened, YES)] * 11) as (url, seen):
+        waiting = [asyncio.create_task(asked_to_make(checked, f"{url}/{number}")) for number in range(10)]
+        await seen.wait_for(10)
+        refused = await asked_to_make(checked, f"{url}/10")
+        assert (refused.status, refused.headers["Retry-After"]) == (429, "10")
+        assert "10 endpoints of this account" in refused.json["detail"]
+        opened.set()
+        assert {reply.status for reply in await asyncio.gather(*waiting)} == {201}
+        assert (await asked_to_make(checked, f"{url}/10")).status == 201
+
+
 async def test_what_was_agreed_before_the_account_wanted_it_stays(api: Api) -> None:
     async with endpoint(404) as (url, _):
         made = (await asked_to_make(api, url)).json

@@ -9,6 +9,7 @@ import pytest
 
 from fakes.api import CODEC, Api, Caller, Reply, key_caller, running_api
 from fakes.history import SUCCEEDED
+from fakes.letters import buried, letter
 from hookline.api.app import build_app
 from hookline.schemas.records import Delivery
 
@@ -44,6 +45,10 @@ WANTED: Mapping[str, str] = {
     "listAdminKeys": "admin",
     "revokeAdminKey": "admin",
     "createLink": "admin",
+    "listDeadLetters": "admin",
+    "readDeadLetter": "admin",
+    "redriveDeadLetter": "admin",
+    "redriveDeadLetters": "admin",
     "readKeySet": "",
     "readDocument": "",
     "readDocs": "",
@@ -55,6 +60,7 @@ NONE = {
     "id": f"wh_{'0' * 32}",
     "account_id": f"acct_{'0' * 32}",
     "key_id": "0" * 16,
+    "letter_id": "9-9",
     "delivery_id": f"delivery_{'0' * 32}",
     "event_id": f"evt_{'0' * 32}",
 }
@@ -241,6 +247,8 @@ async def _scene(api: Api, step: Step) -> Scene:
             headers={"X-Canary": "canary-header"},
         )
         ids |= {"id": webhook["id"], "uid": uid}
+    if "{letter_id}" in step.path:
+        ids["letter_id"] = await buried(api, letter(number, account_id=api.account_id, detail="canary-detail"))
     if "{key_id}" in step.path:
         path = step.path.replace("{account_id}", api.account_id).removesuffix("/{key_id}")
         ids["key_id"] = (await api.admin("POST", path, {"name": "canary-name"})).json["id"]

@@ -144,9 +144,16 @@ async def test_what_no_row_can_hold_is_not_found(store: HistoryStore, asked: dic
     assert await listed(store, limit=limit, **asked) == []
 
 
+async def test_a_list_of_large_entries_ends_before_it_is_dear_and_goes_on_where_it_ended(store: HistoryStore) -> None:
+    large = [replace(audit_entry(number), before="x" * 200_000, after="y" * 200_000) for number in range(10)]
+    await store.ingest(large, {})
+    assert len(await listed(store)) == 3
+    assert await all_pages(store, limit=1_000) == newest_first(large)
+
+
 async def test_no_more_than_a_thousand_are_listed_at_once(store: HistoryStore) -> None:
     await store.ingest(many()[:1_500], {})
-    assert len(await listed(store, limit=10**9)) == 1_000
+    assert len(await listed(store, limit=10**9)) == 1_001  # a page, and one more that says whether another follows
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ async def test_an_import_does_not_write_over_what_is_newer(settings: Settings) -
 
 async def test_what_is_no_export_is_refused_whole(settings: Settings) -> None:
     exported = await command(settings, "config", "export")
-    for given, said in (("", "line 1 is not"), (exported.stdout + "rubbish\n", "line 2 is not JSON")):
+    for given, said in (("", "line 1 is not"), (exported.stdout + "rubbish\n", "line 3 follows the export's end")):
         refused = await command(settings, "config", "import", "-", given=given)
         assert (refused.returncode, refused.stdout) == (1, "")
         assert said in refused.stderr
@@ -131,7 +131,7 @@ async def test_everything_is_sealed_anew_under_a_new_master_key_while_the_api_se
     async with replica(ring, key) as call:
         editions = [(await call("GET", f"/webhooks/{each}")).headers["ETag"] for each in webhooks]
         ran = await command(ring, "secrets", "rewrap", "--json")
-        assert json.loads(ran.stdout) == {"webhooks": 3, "rewrapped": 3, "keys": {"k2": 3}}, ran.stderr
+        assert json.loads(ran.stdout) == {"webhooks": 3, "rewrapped": 3, "keys": {"k2": 3}, "unopened": []}, ran.stderr
         assert [(await call("GET", f"/webhooks/{each}")).headers["ETag"] for each in webhooks] == editions
         assert await everything(call, webhooks) == before
         again = await command(ring, "secrets", "rewrap")
@@ -145,6 +145,35 @@ async def test_without_the_old_master_key_nothing_is_sealed_anew(settings: Setti
         await call.made()
     ran = await command(replace(settings, master_keys=(NEW_KEY,)), "secrets", "rewrap")
     assert (ran.returncode, "k1" in ran.stderr) == (2, True)
+
+
+async def test_one_webhook_that_does_not_open_holds_up_no_other(settings: Settings) -> None:
+    ring = replace(settings, master_keys=(NEW_KEY, MASTER_KEY))
+    async with replica(settings, await new_account(settings)) as call:
+        webhooks = await made_some(call)
+    damaged = replace(_subscription(settings, webhooks[0]), subscription_id="wh_damaged")
+    pairs = [(b"wh_damaged", CODEC.encode(damaged))]
+    await asyncio.to_thread(write, settings.bootstrap_servers, settings.topics().subscriptions, pairs)
+    ran = await command(ring, "secrets", "rewrap", "--json")
+    assert (ran.returncode, "wh_damaged: its secret does not open" in ran.stderr) == (2, True)
+    assert json.loads(ran.stdout) | {"unopened": []} == {
+        "webhooks": 4,
+        "rewrapped": 3,
+        "keys": {"k1": 1, "k2": 3},
+        "unopened": [],
+    }
+
+
+async def test_a_key_that_was_revoked_since_the_export_is_told_of_when_it_comes_back(settings: Settings) -> None:
+    key = await new_account(settings)
+    exported = await command(settings, "config", "export")
+    name = key.split("_")[1].encode()
+    await asyncio.to_thread(write, settings.bootstrap_servers, settings.topics().accounts, [(name, None)])
+    imported = await command(settings, "config", "import", "-", given=exported.stdout)
+    assert imported.stdout.startswith("1 written")
+    assert "1 API keys that were not in Kafka are accepted now" in imported.stderr
+    again = await command(settings, "config", "import", "-", given=exported.stdout)
+    assert "API keys" not in again.stderr
 
 
 async def test_an_account_that_a_command_made_is_served_and_audited(settings: Settings) -> None:

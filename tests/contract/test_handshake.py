@@ -179,7 +179,8 @@ async def test_so_is_an_address_that_may_not_be_called_and_it_is_not_connected_t
 
 
 @pytest.mark.parametrize(
-    "url", ["", "no url", "/path", "https://", "https://[", "https://h:x/", "ftp://host/", "http://\0"]
+    "url",
+    ["", "no url", "/path", "https://", "https://[", "https://h:x/", "ftp://host/", "http://\0", "https://xn--a.com/"],
 )
 async def test_so_is_what_is_no_url(session: ClientSession, url: str) -> None:
     assert await asked(session, url) == NO_ANSWER

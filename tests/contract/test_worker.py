@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from fakes.configuration import delivery, short_settings, subscription
-from fakes.dispatching import SETTINGS, TOPICS, dispatching, until
+from fakes.dispatching import CODEC, SETTINGS, TOPICS, dispatching, until
 from fakes.endpoint import after, endpoint
 from hookline.runtime.log import KafkaRecord
 from hookline.schemas.records import Outcome
@@ -267,3 +267,30 @@ async def test_a_subscription_of_a_newer_release_is_waited_for_and_not_cancelled
         (attempt,) = running.attempts()
     assert attempt.outcome is Outcome.POSTPONED
     assert not len(seen)
+
+
+async def test_what_waited_for_a_deleted_subscription_does_not_go_to_one_made_anew_with_its_id() -> None:
+    async with endpoint(200) as (url, seen), dispatching() as running:
+        before, again = subscription(f"{url}/before"), subscription(f"{url}/again")
+        again = replace(again, subscription_id=before.subscription_id, secret=before.secret)
+        running.configure(before)
+        old = delivery(before, config_offset=running.view.applied)
+        running.forget(before)
+        running.view.received(
+            [
+                KafkaRecord(
+                    TOPICS.subscriptions,
+                    0,
+                    running.view.applied,
+                    0,
+                    again.subscription_id.encode(),
+                    CODEC.encode(again),
+                )
+            ]
+        )
+        running.deliver(old, delivery(again, config_offset=running.view.applied))
+        await until(lambda: running.committed() == 2)
+        outcomes = {each.delivery_id: each.outcome for each in running.attempts()}
+    assert outcomes.pop(old.delivery_id) is Outcome.CANCELLED
+    assert list(outcomes.values()) == [Outcome.SUCCEEDED]
+    assert [request.path for request in seen] == ["/again"]

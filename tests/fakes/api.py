@@ -19,6 +19,7 @@ from hookline.api.app import build_app
 from hookline.api.asking import Asking
 from hookline.api.ports import Parts
 from hookline.api.server import listening
+from hookline.core.letters import Letter, Page, newest_first, page_of
 from hookline.core.rendering import Renderer
 from hookline.runtime import draw
 from hookline.runtime.catalogue import load_catalogue
@@ -37,6 +38,7 @@ from hookline.schemas.records import (
     Account,
     ApiKey,
     AuditEntry,
+    DeadLetter,
     Delivery,
     Disabling,
     EndpointHealth,
@@ -141,6 +143,36 @@ class KeptInMemory:
         if (found.account_id, found.delivery_id) != (account_id, delivery_id):
             return None
         return KeptDelivery(delivery=found, until_ms=found.created_at_ms + 7 * 86_400_000)
+
+
+class LettersInMemory:
+    """`LetterBox` on a log in memory, all in one partition."""
+
+    def __init__(self, log: MemoryLog, topic: str) -> None:
+        self._log = log
+        self._topic = topic
+        self.error: Exception | None = None
+
+    async def page(self, *, before: Mapping[int, int] | None, limit: int, is_wanted: Callable[[Letter], bool]) -> Page:
+        if self.error is not None:
+            raise self.error
+        letters = self._letters()
+        ends = {0: len(letters) if before is None else min(before.get(0, 0), len(letters))}
+        back = newest_first(ends, {0: 0}, lambda _partition, start, end: letters[start:end], chunk=10)
+        return page_of(back, ends, {0: 0}, is_wanted=is_wanted, limit=limit, looked_at_max=50)
+
+    async def at(self, place: Place) -> Letter | None:
+        if self.error is not None:
+            raise self.error
+        letters = self._letters()
+        return letters[place.offset] if place.partition == 0 and place.offset < len(letters) else None
+
+    def _letters(self) -> list[Letter]:
+        values = self._log.values(self._topic)
+        return [
+            Letter(place=Place(partition=0, offset=offset), at_ms=offset, record=CODEC.decode(value or b"", DeadLetter))
+            for offset, value in enumerate(values)
+        ]
 
 
 class Caller:
@@ -291,6 +323,7 @@ def _parts(settings: Settings, answer_s: float, *, clock: Clock, outbound: aioht
         writer=log,
         endpoints=Asking(outbound, origin=settings.origin),
         history=ScriptedHistory(),
+        letters=LettersInMemory(log, topics.dead_letters),
         kept=KeptInMemory(log, topics.deliveries),
         codec=CODEC,
         catalogue=CATALOGUE,

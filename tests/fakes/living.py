@@ -6,7 +6,9 @@ from typing import Any
 from fakes.api import Api, judge
 from fakes.history import FAILED, SUCCEEDED
 from fakes.judgements import disabling
+from fakes.letters import buried, letter
 from fakes.served import Served
+from hookline.schemas.records import DeadLetter, DeathReason
 
 SLOTS = 6  # how many of each kind there are at a time
 _KEYS_MANY = 80  # an account may have 100
@@ -24,6 +26,8 @@ class Living:
 
     def parameters(self, path: str, slot: int) -> Mapping[str, str]:
         """What the parameters of an operation's path can be."""
+        if "{letter_id}" in path:
+            return {"letter_id": self._letter(slot)}
         if path in _HISTORY:
             row = (SUCCEEDED, FAILED)[slot % 2]
             return {"delivery_id": row.delivery_id, "event_id": row.event_id}
@@ -65,6 +69,14 @@ class Living:
     def _key(self, account_id: str, slot: int) -> str:
         path = f"/accounts/{account_id}/keys" if account_id else "/keys"
         return self._kept(path, slot, lambda known: self._view.api_key(known) is not None, lambda _: self._made(path))
+
+    def _letter(self, slot: int) -> str:
+        """One of every kind, by slot, that is never taken away."""
+        reason = list(DeathReason)[slot % len(DeathReason)]
+        return self._kept("letter", slot, lambda _: True, lambda _: self._buried(letter(slot, reason)))
+
+    def _buried(self, made: DeadLetter) -> str:
+        return str(self._served.do(lambda api: buried(api, made)))
 
     def _kept(self, kind: str, slot: int, is_there: Callable[[str], bool], make: Callable[[int], str]) -> str:
         known = self._ids.get((kind, slot))

@@ -15,6 +15,8 @@ from hookline.schemas.errors import ContractError
 from hookline.schemas.records import Account
 
 CODEC = Codec(load_catalogue())
+# "hook" as base64 has it behind "https://example.com/", and what one flipped bit makes of it.
+ONE, OTHER = "aG9vaw", "aW9vaw"
 
 
 def everything() -> list[Configured]:
@@ -36,7 +38,7 @@ def test_what_is_exported_comes_back_as_it_was() -> None:
 
 def test_each_line_says_what_it_is() -> None:
     kinds = [json.loads(line).get("kind") for line in lines(everything(), CODEC)]
-    assert kinds == [None, "Account", "ApiKey", "Subscription", "Disabling", "EndpointHealth"]
+    assert kinds == [None, "Account", "ApiKey", "Subscription", "Disabling", "EndpointHealth", None]
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,13 @@ def test_each_line_says_what_it_is() -> None:
         (lambda text: [*text[:2], '{"avro": 7}'], "line 3 holds no record"),
         (lambda text: [*text[:2], '{"avro": "AAAA"}'], "line 3 holds no record"),
         (lambda text: [*text[:2], text[2][:-20] + '"}'], "line 3 holds no record"),
+        (lambda text: text[:-1], "does not fit its 5 records: it was cut short"),
+        (lambda text: text[:3], "does not fit its 2 records: it was cut short"),
+        (lambda text: text[:1], "does not fit its 0 records: it was cut short"),
+        (lambda text: [*text[:3], *text[4:]], "does not fit its 4 records: it was cut short, or changed"),
+        (lambda text: [*text[:2], text[3], text[2], *text[4:]], "does not fit its 5 records"),
+        (lambda text: [*text, text[2]], "line 8 follows the export's end"),
+        (lambda text: [*text[:3], text[3].replace(ONE, OTHER), *text[4:]], "does not fit its 5 records"),
     ],
 )
 def test_what_is_no_export_is_refused_by_its_line(change: object, said: str) -> None:

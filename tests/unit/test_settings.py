@@ -40,8 +40,13 @@ def test_a_master_key_is_never_shown() -> None:
     assert settings.master_keys == (MasterKey("k1", bytes(32)),)
     assert KEY not in repr(settings)
     assert repr(bytes(32)) not in repr(settings)
-    with pytest.raises(ConfigError) as caught:
-        Settings.from_env({"HOOKLINE_MASTER_KEYS": f"k1:{KEY}x"})
+
+
+@pytest.mark.parametrize("name", ["HOOKLINE_MASTER_KEYS", "HOOKLINE_ASYMMETRIC_KEYS"])
+@pytest.mark.parametrize("text", ["k1:{}x", "k1:{}\u201d", "k1:{},k2:{}\u00e9", "\u00e9:{}", "k1:{},k1:{}"])
+def test_what_is_wrong_with_keys_is_said_without_them(name: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{name}: key number [12] ") as caught:
+        Settings.from_env({name: text.format(KEY, KEY)})
     assert KEY not in str(caught.value)
 
 

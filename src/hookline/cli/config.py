@@ -57,7 +57,7 @@ def read_file(file: Path) -> Sequence[Configured]:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} can't be read: {error}") from error
-    return list(records(text.splitlines(), Codec(load_catalogue())))
+    return records(text.splitlines(), Codec(load_catalogue()))
 
 
 async def _export(settings: Settings) -> None:
@@ -79,9 +79,11 @@ async def _import(settings: Settings, found: Sequence[Configured], *, replaces: 
     counted: Counter[Step] = Counter()
     _warn_of_missing_keys(settings, found)
     async with configuring(settings) as configuration:
+        keys = [each for each in found if isinstance(each, ApiKey) and configuration.view.api_key(each.key_id) is None]
         left = iter(found)
         while batch := list(islice(left, _BATCH)):
             counted += await _import_batch(configuration, batch, replaces=replaces)
+    _warn_of_keys(len(keys))
     return {
         "written": counted[Step.WRITE],
         "same": counted[Step.SAME],
@@ -91,7 +93,7 @@ async def _import(settings: Settings, found: Sequence[Configured], *, replaces: 
 
 async def _import_batch(configuration: Configuring, batch: Sequence[Configured], *, replaces: bool) -> Counter[Step]:
     def decide() -> Decision[Counter[Step]]:
-        steps = [step(each, there(configuration.view, each), replaces=replaces) for each in batch]
+        steps = [_step(configuration.view, each, replaces=replaces) for each in batch]
         wanted = [each for each, taken in zip(batch, steps, strict=True) if taken is Step.WRITE]
         writes = [_write(configuration, each) for each in wanted]
         told = [
@@ -101,6 +103,13 @@ async def _import_batch(configuration: Configuring, batch: Sequence[Configured],
         return Decision(Counter(steps), (*writes, *told))
 
     return await configuration.change(decide)
+
+
+def _step(view: View, record: Configured, *, replaces: bool) -> Step:
+    is_hidden = isinstance(record, Account | ApiKey | Subscription) and view.cannot_read(id_of(record))
+    if is_hidden and not replaces:  # a newer release wrote it
+        return Step.NEWER_HERE
+    return step(record, there(view, record), replaces=replaces)
 
 
 def there(view: View, record: Configured) -> Configured | None:
@@ -134,6 +143,14 @@ def _write(configuration: Configuring, record: Configured) -> Write:
 def _told(record: Configured) -> dict[str, object]:
     version = {"version": record.version} if isinstance(record, Account | Subscription) else {}
     return {"kind": type(record).__name__, **version}
+
+
+def _warn_of_keys(count: int) -> None:
+    if count:
+        sys.stderr.write(
+            f"hookline: {count} API keys that were not in Kafka are accepted now; one that was revoked after the export was"
+            " made has to be revoked again\n"
+        )
 
 
 def _warn_of_missing_keys(settings: Settings, found: Sequence[Configured]) -> None:

@@ -64,6 +64,7 @@ async def configuring(settings: Settings) -> AsyncIterator[Configuring]:
     require_kafka(settings)
     metrics, codec, topics = Metrics(CollectorRegistry()), Codec(load_catalogue()), settings.topics()
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    failed.add_done_callback(lambda done: done.exception())  # it may come when nobody waits for it any more
 
     def fail(error: BaseException) -> None:
         if not failed.done():
@@ -85,7 +86,10 @@ async def _read(view: View, failed: asyncio.Future[None]) -> None:
     if failed in done:
         failed.result()
     if not done:
-        raise NotYet(f"Kafka did not show the configuration within {_READ_S:.0f} s; is it there, with its topics?")
+        raise NotYet(
+            f"Kafka did not show the configuration within {_READ_S:.0f} s; is it there, with its topics"
+            " (`hookline topics diff`)?"
+        )
 
 
 def as_json(values: Mapping[str, Any]) -> str:

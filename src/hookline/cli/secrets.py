@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -14,9 +14,11 @@ from hookline.core.rewrapping import key_ids, rewrapped
 from hookline.runtime import draw
 from hookline.runtime.changes import Decision, Write
 from hookline.runtime.settings import Settings
-from hookline.schemas.errors import ConfigError
+from hookline.schemas.errors import ConfigError, ContractError
+from hookline.schemas.records import Subscription
 
 _BATCH = 100
+_NAMED_MAX = 10  # webhooks that do not open; --json names all of them
 _secrets = typer.Typer(no_args_is_help=True, help="Secrets of webhooks, encrypted in Kafka.")
 
 
@@ -37,6 +39,13 @@ def rewrap(*, as_json_: Json = False) -> None:
     if not settings.master_keys:
         raise ConfigError("HOOKLINE_MASTER_KEYS is empty; it must have the new key first, and the old ones behind it")
     found = asyncio.run(_rewrap(settings))
+    _tell(found, settings, as_json_=as_json_)
+    if found["unopened"]:
+        some = "; ".join(found["unopened"][:_NAMED_MAX])
+        raise ConfigError(f"{len(found['unopened'])} webhooks do not open and were left as they are: {some}")
+
+
+def _tell(found: Mapping[str, Any], settings: Settings, *, as_json_: bool) -> None:
     if as_json_:
         print(as_json(found))
         return
@@ -50,18 +59,37 @@ def rewrap(*, as_json_: Json = False) -> None:
 async def _rewrap(settings: Settings) -> dict[str, Any]:
     async with configuring(settings) as configuration:
         left = iter([each.subscription_id for each in configuration.view.subscriptions()])
-        count = 0
+        count, unopened = 0, dict[str, str]()
         while batch := list(islice(left, _BATCH)):
-            count += await _rewrap_batch(configuration, settings, batch)
+            count += await _rewrap_batch(configuration, settings, batch, unopened)
         subscriptions = configuration.view.subscriptions()
         needed = Counter(key_id for each in subscriptions for key_id in key_ids(each))
-        return {"webhooks": len(subscriptions), "rewrapped": count, "keys": dict(needed)}
+        return {
+            "webhooks": len(subscriptions),
+            "rewrapped": count,
+            "keys": dict(needed),
+            "unopened": list(unopened.values()),
+        }
 
 
-async def _rewrap_batch(configuration: Configuring, settings: Settings, batch: Sequence[str]) -> int:
+async def _rewrap_batch(
+    configuration: Configuring, settings: Settings, batch: Sequence[str], unopened: dict[str, str]
+) -> int:
+    """How many were sealed anew; `unopened` gets a sentence for each that does not open: it must not hold up the others."""
+
+    def rewrap_one(subscription: Subscription) -> Subscription:
+        if configuration.view.cannot_read(subscription.subscription_id):
+            unopened[subscription.subscription_id] = f"{subscription.subscription_id}: a newer release wrote it"
+            return subscription
+        try:
+            return rewrapped(subscription, keys=settings.master_keys, nonce=draw.sealing_nonce)
+        except (ConfigError, ContractError) as error:
+            unopened[subscription.subscription_id] = str(error)
+            return subscription
+
     def decide() -> Decision[int]:
         there = [found for each in batch if (found := configuration.view.subscription(each)) is not None]
-        pairs = [(each, rewrapped(each, keys=settings.master_keys, nonce=draw.sealing_nonce)) for each in there]
+        pairs = [(each, rewrap_one(each)) for each in there]
         changed = [new for old, new in pairs if new is not old]
         if not changed:
             return Decision(0)

@@ -9,4 +9,7 @@ _SECRETS = frozenset({"secret", "next_secret", "key", "token"})
 
 def shown(subject: Mapping[str, Any]) -> str:
     """The subject as JSON, without what is shown once only."""
-    return json.dumps({name: value for name, value in subject.items() if name not in _SECRETS}, separators=(",", ":"))
+    public = {name: value for name, value in subject.items() if name not in _SECRETS}
+    return json.dumps(
+        public, ensure_ascii=False, separators=(",", ":")
+    )  # escaped, it would be up to three times as long

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
 import idna
@@ -95,6 +96,17 @@ def _ascii_host(host: str) -> str | None:
         return None
 
 
+def _stands_for_text(name: str) -> bool:
+    """Whether its labels in ASCII form (xn--...), read as who sends will read them, stand for anything."""
+    with suppress(UnicodeError):  # idna.IDNAError is one
+        idna.decode(name.encode())
+        return True
+    with suppress(UnicodeError):  # IDNA 2003
+        name.encode().decode("idna")
+        return True
+    return False
+
+
 def _is_address(host: str, *, is_bracketed: bool) -> bool:
     try:
         ipaddress.IPv6Address(host) if is_bracketed else ipaddress.IPv4Address(host)
@@ -110,7 +122,8 @@ def _is_loopback(address: str) -> bool:
 def _about_name(host: str, reach: Reach) -> str | None:
     name = host.removesuffix(".")
     labels = name.split(".")
-    if len(name) > _HOST_CHARACTERS_MAX or not all(_LABEL.fullmatch(label) for label in labels):
+    is_one = len(name) <= _HOST_CHARACTERS_MAX and all(_LABEL.fullmatch(label) for label in labels)
+    if not is_one or not _stands_for_text(name):
         return "has a host that is no valid name"
     if _NUMBER.fullmatch(labels[-1]):
         # Resolvers read 127.1, 0x7f.1 and 2130706433 as addresses, each in its own way.

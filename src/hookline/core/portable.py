@@ -1,12 +1,14 @@
 """The configuration as lines of text, to be kept or taken to another Kafka. What is sealed stays sealed.
 
 Each line is a JSON object: `kind` and `id` for people, `avro` (base64) with the record as it lies in Kafka. It names its
-schema, so that a newer release reads what an older one wrote.
+schema, so that a newer release reads what an older one wrote. The last line says how many records there are, and their
+SHA-256: a file of which a part is missing, or that a disk has damaged, is none.
 """
 
 import base64
+import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum, auto
 
 from hookline.schemas.codec import Codec
@@ -28,19 +30,51 @@ class Step(Enum):
 def lines(records: Iterable[Configured], codec: Codec) -> Iterator[str]:
     """The lines, without line ends."""
     yield json.dumps(_HEAD)
+    written = _Sum()
     for record in records:
-        avro = base64.b64encode(codec.encode(record)).decode()
+        value = codec.encode(record)
+        written.add(value)
+        avro = base64.b64encode(value).decode()
         yield json.dumps({"kind": type(record).__name__, "id": id_of(record), "avro": avro})
+    yield json.dumps(written.said())
 
 
-def records(text: Iterable[str], codec: Codec) -> Iterator[Configured]:
-    """The records of such lines; ContractError names the line that is none, and nothing of it."""
-    numbered = enumerate(text, start=1)
+def records(text: Iterable[str], codec: Codec) -> Sequence[Configured]:
+    """The records of such lines, all of them or none; ContractError names the line that is none, and nothing of it."""
+    numbered = ((number, line) for number, line in enumerate(text, start=1) if line.strip() or number == 1)
     if _parsed(next(numbered, (1, ""))) != _HEAD:
         raise ContractError(f"line 1 is not {json.dumps(_HEAD)}: this is no export of a configuration")
+    found, read, end = list[Configured](), _Sum(), None
     for number, line in numbered:
-        if line.strip():
-            yield _record((number, line), codec)
+        if end is not None:
+            raise ContractError(f"line {number} follows the export's end")
+        parsed = _parsed((number, line))
+        if isinstance(parsed, dict) and "sha256" in parsed:
+            end = parsed
+            continue
+        value = _value(number, parsed)
+        found.append(_record(number, value, codec))
+        read.add(value)
+    if end != read.said():
+        raise ContractError(
+            f"the export's last line does not fit its {len(found)} records: it was cut short, or changed"
+        )
+    return found
+
+
+class _Sum:
+    """How many records there are, and their digest."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._digest = hashlib.sha256()
+
+    def add(self, value: bytes) -> None:
+        self._count += 1
+        self._digest.update(len(value).to_bytes(4, "big") + value)
+
+    def said(self) -> dict[str, object]:
+        return {"records": self._count, "sha256": self._digest.hexdigest()}
 
 
 def id_of(record: Configured) -> str:
@@ -73,13 +107,18 @@ def _version(record: Configured) -> int:
             return record.at_ms
 
 
-def _record(numbered: tuple[int, str], codec: Codec) -> Configured:
-    number, _ = numbered
-    found = _parsed(numbered)
-    avro = found.get("avro") if isinstance(found, dict) else None
+def _value(number: int, parsed: object) -> bytes:
+    avro = parsed.get("avro") if isinstance(parsed, dict) else None
     try:
-        record: Record = codec.decode_any(base64.b64decode(avro if isinstance(avro, str) else "", validate=True))
-    except (ValueError, ContractError) as error:
+        return base64.b64decode(avro if isinstance(avro, str) else "", validate=True)
+    except ValueError as error:
+        raise ContractError(f"line {number} holds no record that this release knows") from error
+
+
+def _record(number: int, value: bytes, codec: Codec) -> Configured:
+    try:
+        record: Record = codec.decode_any(value)
+    except ContractError as error:
         raise ContractError(f"line {number} holds no record that this release knows") from error
     if not isinstance(record, Configured):
         raise ContractError(f"line {number} holds a {type(record).__name__}, which is no configuration")

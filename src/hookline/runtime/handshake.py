@@ -61,9 +61,9 @@ async def agreed(session: aiohttp.ClientSession, url: str, *, origin: str, timeo
         agreement = await _asked(session, place, origin, timeout_s)
     except Exception as error:  # noqa: BLE001 - no endpoint may make an error of ours
         trouble = trouble_of(error, is_tls=place.scheme == "https")
-        _log.info("endpoint.asked", extra={"host": place.host, "agreed": False, "error": trouble.word})
+        _log.info("endpoint.asked", extra={"host": place.raw_host, "agreed": False, "error": trouble.word})
         return _NO_ANSWER
-    _log.info("endpoint.asked", extra={"host": place.host, "agreed": isinstance(agreement, Agreed), "error": "-"})
+    _log.info("endpoint.asked", extra={"host": place.raw_host, "agreed": isinstance(agreement, Agreed), "error": "-"})
     return agreement
 
 

@@ -1,7 +1,7 @@
 """The database behind the history store: SQLite or PostgreSQL, its connections, and its errors as ours."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,23 @@ class Database:
                 return (await connection.execute(question, values)).all()
         except (OverflowError, UnicodeEncodeError, _Unholdable):
             return []
+
+    async def rows_while(
+        self, question: Any, is_room_after: Callable[[Row[Any]], bool], *, at_once: int
+    ) -> Sequence[Row[Any]]:
+        """What a question finds, up to the row after which there is no more room; at most `at_once` more come from the database."""
+        found = list[Row[Any]]()
+        try:
+            async with translated(), self.engine.connect() as connection:
+                rows = await connection.stream(question.execution_options(yield_per=at_once))
+                async for row in rows:
+                    found.append(row)
+                    if not is_room_after(row):
+                        await rows.close()
+                        break
+        except (OverflowError, UnicodeEncodeError, _Unholdable):
+            return []
+        return found
 
     async def close(self) -> None:
         """End all connections."""

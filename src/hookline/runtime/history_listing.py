@@ -8,11 +8,20 @@ from sqlalchemy import Row, select, tuple_
 from hookline.core.progress import State
 from hookline.runtime.history_database import Database
 from hookline.runtime.history_kinds import LISTED_DELIVERIES, LISTED_LOGS, Page, Wanted, newest
-from hookline.runtime.history_questions import Cursor, DeliveryFilter, DeliveryRow, LogFilter, LogRow
+from hookline.runtime.history_questions import (
+    AUDIT_CHARACTERS_MAX,
+    Cursor,
+    DeliveryFilter,
+    DeliveryRow,
+    LogFilter,
+    LogRow,
+    characters,
+)
 from hookline.runtime.history_tables import AUDIT
 from hookline.schemas.records import AuditEntry, Outcome, Place
 
-_LISTED_MAX = 1_001  # a page of the API, and the row by which it knows that there is another
+_LISTED_MAX = 1_001  # a page of a thousand, and one more that says whether another follows
+_ENTRIES_AT_ONCE = 8  # of the audit, from the database: each may have half a megabyte
 _OUTCOMES = {"delivered": {Outcome.SUCCEEDED}, "failed": {Outcome.FAILED}}
 
 
@@ -57,7 +66,16 @@ async def audit_entries(
         question = question.where(owner == account_id)
     if before is not None:
         question = question.where(tuple_(table.at_ms, table.audit_id) < before)
-    return [_audit_entry(row) for row in await database.rows(question)]
+    found, left = list[AuditEntry](), AUDIT_CHARACTERS_MAX
+
+    def is_room_after(row: Row[Any]) -> bool:
+        nonlocal left
+        found.append(_audit_entry(row))
+        left -= characters(found[-1])
+        return left > 0
+
+    await database.rows_while(question, is_room_after, at_once=_ENTRIES_AT_ONCE)
+    return found
 
 
 def delivery_of(row: Row[Any]) -> DeliveryRow:

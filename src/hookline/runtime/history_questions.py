@@ -36,6 +36,9 @@ class LogFilter:
 ANY_DELIVERY = DeliveryFilter()
 ANY_LOG = LogFilter()
 
+# An entry holds a webhook before and after, so a thousand of them were 120 MB, and held up every other request for seconds.
+AUDIT_CHARACTERS_MAX = 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRow:
@@ -191,5 +194,18 @@ class History(Protocol):
     async def audit(
         self, *, account_id: str | None, subject: str | None, before: Cursor | None, limit: int
     ) -> Sequence[AuditEntry]:
-        """Audit entries: of one account ("": of the installation) or of all, and of one subject or of all."""
+        """Audit entries: of one account ("": of the installation) or of all, and of one subject or of all.
+
+        The list ends with the entry with which it has `AUDIT_CHARACTERS_MAX` (`is_full`), if it has not ended before.
+        """
         ...
+
+
+def is_full(entries: Sequence[AuditEntry]) -> bool:
+    """Whether these entries are as much as is listed at once."""
+    return sum(map(characters, entries)) >= AUDIT_CHARACTERS_MAX
+
+
+def characters(entry: AuditEntry) -> int:
+    """How much there is to show of it."""
+    return len(entry.before or "") + len(entry.after or "")

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import aiodns
 import pycares
@@ -65,6 +65,12 @@ class _Domain:
     users: int = 0
 
 
+@cache
+def _public_suffixes() -> PublicSuffixList:
+    """Read once in a process: its 10,000 lines take 0.1 s."""
+    return PublicSuffixList()
+
+
 class Resolver(AbstractResolver):
     """Looks each name up once at a time, and keeps what it found for as long as its TTL says, from 5 s to 60 s."""
 
@@ -75,7 +81,7 @@ class Resolver(AbstractResolver):
         self._clock = clock
         self._metrics = metrics
         self._client = _client(servers, timeout_s)
-        self._suffixes = PublicSuffixList()
+        self._suffixes = _public_suffixes()
         self._known: OrderedDict[Key, _Known] = OrderedDict()
         self._lookups: dict[Key, asyncio.Task[_Known]] = {}
         self._domains: dict[str, _Domain] = {}

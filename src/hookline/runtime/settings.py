@@ -4,7 +4,6 @@ A setting `in_flight_max` is read from `HOOKLINE_IN_FLIGHT_MAX`.
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -112,15 +111,17 @@ def _show_secret(value: object) -> str:
 
 
 def _master_keys(text: str) -> tuple[MasterKey, ...]:
-    keys = []
+    keys = list[MasterKey]()
     for number, part in enumerate((part for part in text.split(",") if part.strip()), start=1):
         key_id, _, encoded = part.strip().partition(":")
         try:
             key = base64.b64decode(encoded, validate=True)
-        except binascii.Error as error:
+        except ValueError as error:  # binascii.Error is one, and a character beyond ASCII makes another
             raise ConfigError(f"key number {number} is not base64; wanted id:base64 of 32 bytes") from error
         if _KEY_ID.fullmatch(key_id) is None or len(key) != 32:
             raise ConfigError(f"key number {number} has {len(key)} bytes; wanted id:base64 of 32 bytes")
+        if key_id in {each.key_id for each in keys}:
+            raise ConfigError(f"key number {number} has the id of one before it; wanted another id for each key")
         keys.append(MasterKey(key_id, key))
     return tuple(keys)
 

@@ -19,6 +19,7 @@ from hookline.schemas.records import Account, ApiKey, Disabling, EndpointHealth,
 from hookline.schemas.topics import Topics
 
 _log = logging.getLogger("hookline.view")
+_DELETED_MAX = 100_000  # Kafka keeps tombstones for 7 days, longer than anything waits
 
 
 class View:
@@ -36,6 +37,7 @@ class View:
         self._waiting: dict[asyncio.Future[None], tuple[str, int]] = {}
         self._ready = asyncio.Event()
         self._unreadable: set[str] = set()
+        self._deleted: dict[str, int] = {}  # where it was deleted last, by subscription
 
     def followed(self) -> Sequence[str]:
         """The topics to read, each of one partition."""
@@ -74,9 +76,16 @@ class View:
         """The account's subscription that bears this uid of theirs."""
         return self._index.subscription_by_uid(account_id, uid)
 
-    def cannot_read(self, subscription_id: str) -> bool:
-        """Whether the subscription's last record is of a schema that this process does not know: it is there all the same."""
-        return subscription_id in self._unreadable
+    def cannot_read(self, record_id: str) -> bool:
+        """Whether the last record of a subscription, an account or a key is of a schema that this process does not know.
+
+        It is there all the same; what the view has of it, if anything, is older.
+        """
+        return record_id in self._unreadable
+
+    def was_deleted_since(self, subscription_id: str, config_offset: int) -> bool:
+        """Whether it has been deleted since the configuration ended there; it may be there again, made anew with the same id."""
+        return config_offset <= self._deleted.get(subscription_id, -1)
 
     def subscriptions(self) -> Sequence[Subscription]:
         """The subscriptions of all accounts, in no order."""
@@ -159,17 +168,17 @@ class View:
     # -- applying -----------------------------------------------------------------------------------------------------
 
     def _apply(self, record: KafkaRecord) -> None:
-        is_subscription = record.topic == self._topics.subscriptions
-        if is_subscription:
+        is_changed_by_many = record.topic != self._topics.endpoint_state
+        if is_changed_by_many:
             self._unreadable.discard(_text(record.key))
         if record.value is None:
-            self._remove(record.topic, record.key or b"")
+            self._remove(record.topic, record.key or b"", record.offset)
             return
         try:
             self._put(self._codec.decode_any(record.value), record)
         except ContractError as error:
             # Skipped on purpose: one bad record must not stop every process that follows the configuration.
-            if is_subscription:
+            if is_changed_by_many:
                 self._unreadable.add(_text(record.key))
             _log.error(
                 "view.record_unreadable", extra={"topic": record.topic, "offset": record.offset, "error": str(error)}
@@ -205,14 +214,21 @@ class View:
         if self._judgements.disabling(subscription) is not None:
             self._index.withhold(subscription.subscription_id)
 
-    def _remove(self, topic: str, key: bytes) -> None:
+    def _remove(self, topic: str, key: bytes, offset: int) -> None:
         if topic == self._topics.subscriptions:
+            self._note_deleted(_text(key), offset)
             self._index.remove(_text(key))
             self._judgements.forget(_text(key))
         elif topic == self._topics.endpoint_state:
             self._unjudge(key)
         else:
             self._accounts.remove(_text(key))
+
+    def _note_deleted(self, subscription_id: str, offset: int) -> None:
+        self._deleted.pop(subscription_id, None)  # so that the newest are the last
+        self._deleted[subscription_id] = offset
+        if len(self._deleted) > _DELETED_MAX:
+            del self._deleted[next(iter(self._deleted))]
 
     def _unjudge(self, key: bytes) -> None:
         subscription_id = self._judgements.remove(key)

@@ -1,0 +1,188 @@
+"""Dead letters, for administrators: `/dead-letters`, one of them, and sending them again."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from aiohttp import web
+
+from hookline.api.answers import answer, timestamp
+from hookline.api.auth import CALLER
+from hookline.api.bodies import read_body, read_query
+from hookline.api.configuration import Configuration, Deed, confirmed
+from hookline.api.letter_bodies import LetterList, LetterQuery, LetterShown, Redrive, Redriven
+from hookline.api.ports import Parts
+from hookline.api.problems import FieldError, invalid, no_letter, not_redrivable, unavailable
+from hookline.api.requests import without_nulls
+from hookline.core.letters import Letter, is_source_record, revived
+from hookline.runtime.changes import Write
+from hookline.schemas.errors import NotYet
+from hookline.schemas.records import DeadLetter, Place
+
+_AGAIN_S = 5
+_NO_CURSOR = "is no cursor of this list; take `next_cursor` of the page before, or leave it out"
+_REDRIVEN_MAX = 1_000  # in one request; the answer says that there may be more
+
+
+class Letters:
+    """The handlers."""
+
+    def __init__(self, parts: Parts, configuration: Configuration, *, answer_s: float) -> None:
+        self._letters = parts.letters
+        self._view = parts.view
+        self._writer = parts.writer
+        self._codec = parts.codec
+        self._topics = parts.topics
+        self._clock = parts.clock
+        self._configuration = configuration
+        self._answer_s = answer_s
+
+    async def listing(self, request: web.Request) -> web.Response:
+        """`GET /dead-letters`: the newest first."""
+        asked = read_query(request, LetterQuery)
+        before = None if asked.cursor is None else _read_cursor(asked.cursor)
+        wanted = partial(_is_wanted, reason=asked.reason, account_id=asked.account_id)
+        try:
+            page = await self._letters.page(before=before, limit=asked.limit, is_wanted=wanted)
+        except NotYet as error:
+            raise _away() from error
+        more = without_nulls({"next_cursor": _cursor(page.left) if page.left else None})
+        return answer(LetterList(letters=tuple(_shown(each) for each in page.letters), **more))
+
+    async def read(self, request: web.Request) -> web.Response:
+        """`GET /dead-letters/{letter_id}`: with its bytes."""
+        return answer(_shown(await self._named(request), with_payload=True))
+
+    async def redrive(self, request: web.Request) -> web.Response:
+        """`POST /dead-letters/{letter_id}/redrive`."""
+        letter = await self._named(request)
+        await self._send(request, letter)
+        return answer(Redriven(redriven=1, left_out=0), status=202)
+
+    async def redrive_many(self, request: web.Request) -> web.Response:
+        """`POST /redrives`: all that the filter lets through, up to a bound."""
+        wanted = await read_body(request, Redrive)
+        is_wanted = partial(_is_wanted, reason=wanted.reason, account_id=wanted.account_id)
+        before = None if wanted.cursor is None else _read_cursor(wanted.cursor)
+        try:
+            page = await self._letters.page(before=before, limit=_REDRIVEN_MAX, is_wanted=is_wanted)
+        except NotYet as error:
+            raise _away() from error
+        sendable = [each for each in page.letters if self._write_of(each) is not None]
+        for letter in sendable:
+            await self._send(request, letter)
+        more = without_nulls({"next_cursor": _cursor(page.left) if page.left else None})
+        left_out = len(page.letters) - len(sendable)
+        return answer(Redriven(redriven=len(sendable), left_out=left_out, **more), status=202)
+
+    async def _named(self, request: web.Request) -> Letter:
+        place = _place(request.match_info["letter_id"])
+        if place is None:
+            raise no_letter()
+        try:
+            found = await self._letters.at(place)
+        except NotYet as error:
+            raise _away() from error
+        if found is None:
+            raise no_letter()
+        return found
+
+    async def _send(self, request: web.Request, letter: Letter) -> None:
+        write = self._write_of(letter)
+        if write is None:
+            raise not_redrivable()
+        await confirmed(self._writer, write, answer_s=self._answer_s)
+        account_id = (letter.record.account_id if letter.record else None) or ""
+        deed = Deed(operation="dead-letter.redrive", subject=_id(letter.place), account_id=account_id)
+        await confirmed(
+            self._writer, self._configuration.audit(request, request[CALLER], deed), answer_s=self._answer_s
+        )
+
+    def _write_of(self, letter: Letter) -> Write | None:
+        """What sends it again; None if too little of it was kept."""
+        record = letter.record
+        if record is None:
+            return None
+        if is_source_record(record):
+            return Write(topic=record.topic, key=b"", value=record.payload)
+        delivery = revived(record, config_offset=self._view.applied, now_ms=self._clock.now_ms())
+        if delivery is None:
+            return None
+        key = delivery.subscription_id.encode()
+        return Write(topic=self._topics.deliveries, key=key, value=self._codec.encode(delivery))
+
+
+def _is_wanted(letter: Letter, *, reason: str | None, account_id: str | None) -> bool:
+    if letter.record is None:
+        return reason is None and account_id is None
+    is_of_account = account_id is None or letter.record.account_id == account_id
+    return is_of_account and (reason is None or letter.record.reason == reason)
+
+
+def _shown(letter: Letter, *, with_payload: bool = False) -> LetterShown:
+    record = letter.record
+    if record is None:
+        shown: dict[str, Any] = {"at": timestamp(letter.at_ms), "detail": _NO_RECORD}
+    else:
+        shown = {"at": timestamp(record.at_ms), **_of_record(record)}
+    if with_payload and record is not None and record.payload is not None:
+        shown["payload"] = base64.b64encode(record.payload).decode()
+    return LetterShown(id=_id(letter.place), **shown)
+
+
+_NO_RECORD = "This release cannot read the letter itself."
+
+
+def _of_record(record: DeadLetter) -> Mapping[str, Any]:
+    return without_nulls(
+        {
+            "reason": record.reason.value,
+            "detail": record.detail,
+            "topic": record.topic,
+            "partition": record.partition,
+            "offset": record.offset,
+            "payload_bytes": record.payload_bytes,
+            "delivery_id": record.delivery_id,
+            "account_id": record.account_id,
+            "webhook_id": record.subscription_id,
+            "event_id": record.event_id,
+            "event": record.event_type,
+            "attempts": record.attempts,
+        }
+    )
+
+
+def _id(place: Place) -> str:
+    return f"{place.partition}-{place.offset}"
+
+
+def _place(letter_id: str) -> Place | None:
+    partition, dash, offset = letter_id.partition("-")
+    is_one = dash and all(part.isascii() and part.isdecimal() and len(part) <= 18 for part in (partition, offset))
+    return Place(partition=int(partition), offset=int(offset)) if is_one else None
+
+
+def _cursor(left: Mapping[int, int]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(sorted(left.items())).encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> Mapping[int, int]:
+    """By partition, where the page begins; Refused if it is none."""
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        pairs = json.loads(text)
+    except (binascii.Error, ValueError, RecursionError):
+        pairs = None
+    is_number: Callable[[object], bool] = lambda each: type(each) is int and 0 <= each < 2**63  # noqa: E731
+    if isinstance(pairs, list) and all(
+        isinstance(pair, list) and len(pair) == 2 and all(map(is_number, pair)) for pair in pairs
+    ):
+        return dict(pairs)
+    raise invalid([FieldError("cursor", _NO_CURSOR)], what="query")
+
+
+def _away() -> Exception:
+    return unavailable("Kafka does not show its dead letters now. Nothing was changed.", retry_after_s=_AGAIN_S)

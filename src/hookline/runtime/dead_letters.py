@@ -1,0 +1,162 @@
+"""Reads `webhooks.dead-letters` as the API asks: pages back from its end, and one letter at its place."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing
+from functools import partial
+from time import monotonic
+from typing import TypeVar
+
+from confluent_kafka import KafkaException, Message
+
+from hookline.core.letters import Letter, Page, newest_first, page_of
+from hookline.runtime.kafka_client import RECONNECT_MS, at, bare, is_end, is_out_of_range, partitions_of
+from hookline.runtime.kafka_consumer import OwnedConsumer
+from hookline.runtime.log import TopicPartition
+from hookline.schemas.codec import Codec
+from hookline.schemas.errors import ContractError, NotYet
+from hookline.schemas.records import DeadLetter, Place
+from hookline.schemas.topics import Topics
+
+_ANSWER_S = 10.0
+_QUESTION_S = 5.0
+_POLL_S = 0.05
+_CHUNK = 200  # letters read at once; each holds at most what an event does
+LOOKED_AT_MAX = 5_000  # letters that one question looks at, whatever it wants
+_WAITING_MAX = 10  # administrators who ask at once
+
+_T = TypeVar("_T")
+
+
+class DeadLetters:
+    """Reads on one thread of its own, one question after the other."""
+
+    def __init__(self, bootstrap_servers: str, *, topics: Topics, codec: Codec, answer_s: float = _ANSWER_S) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._topic = topics.dead_letters
+        self._codec = codec
+        self._answer_s = answer_s
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="dead-letters")
+        self._waiting = 0
+
+    async def page(self, *, before: Mapping[int, int] | None, limit: int, is_wanted: Callable[[Letter], bool]) -> Page:
+        """The newest letters that are wanted, going back from `before` (by partition, exclusive); None: from the end. NotYet."""
+        return await self._ask(partial(self._page, before, limit, is_wanted))
+
+    async def at(self, place: Place) -> Letter | None:
+        """The letter at this place; None if there is none, or no longer. NotYet."""
+        return await self._ask(partial(self._at, place))
+
+    async def close(self) -> None:
+        """End the thread, after the question that is being answered."""
+        await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
+
+    async def _ask(self, question: Callable[["_Reading"], _T]) -> _T:
+        if self._waiting >= _WAITING_MAX:
+            raise NotYet(f"{self._waiting} others ask for dead letters")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._answered, question)
+        finally:
+            self._waiting -= 1
+
+    def _answered(self, question: Callable[["_Reading"], _T]) -> _T:
+        with closing(OwnedConsumer(_configuration(self._bootstrap_servers))) as consumer:
+            try:
+                return question(_Reading(consumer, self._topic, self._codec, monotonic() + self._answer_s))
+            except KafkaException as error:
+                raise NotYet(f"{self._topic} could not be read: {error.args[0].str()}") from error
+            except TimeoutError as error:
+                raise NotYet(str(error)) from error
+
+    @staticmethod
+    def _page(
+        before: Mapping[int, int] | None, limit: int, is_wanted: Callable[[Letter], bool], reading: "_Reading"
+    ) -> Page:
+        starts, ends = reading.bounds()
+        if before is not None:
+            ends = {partition: min(before.get(partition, 0), end) for partition, end in ends.items()}
+        letters = newest_first(ends, starts, reading.letters, chunk=_CHUNK)
+        return page_of(letters, ends, starts, is_wanted=is_wanted, limit=limit, looked_at_max=LOOKED_AT_MAX)
+
+    @staticmethod
+    def _at(place: Place, reading: "_Reading") -> Letter | None:
+        starts, ends = reading.bounds()
+        if not starts.get(place.partition, 0) <= place.offset < ends.get(place.partition, 0):
+            return None
+        found = reading.letters(place.partition, place.offset, place.offset + 1)
+        return found[0] if found else None
+
+
+class _Reading:
+    """One question's consumer. Everything here blocks."""
+
+    def __init__(self, consumer: OwnedConsumer, topic: str, codec: Codec, until_s: float) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        self._codec = codec
+        self._until_s = until_s
+
+    def bounds(self) -> tuple[dict[int, int], dict[int, int]]:
+        """Where each partition begins, and where it ends."""
+        starts, ends = dict[int, int](), dict[int, int]()
+        for each in partitions_of(self._consumer, [self._topic]):
+            found = self._consumer.get_watermark_offsets(bare(each), timeout=_QUESTION_S)
+            if found is None:
+                raise NotYet(f"the broker did not say where {self._topic} ends")
+            starts[each.partition], ends[each.partition] = found
+        return starts, ends
+
+    def letters(self, partition: int, start: int, end: int) -> Sequence[Letter]:
+        """The letters of a stretch, the oldest first; fewer, if retention takes some meanwhile."""
+        self._consumer.assign([at(TopicPartition(self._topic, partition), start)])
+        found = list[Letter]()
+        while monotonic() < self._until_s:
+            message = self._consumer.poll(_POLL_S)
+            if message is None:
+                continue
+            if is_end(message) or is_out_of_range(message) or (message.offset() or 0) >= end:
+                return found
+            error = message.error()
+            if error is not None:
+                raise KafkaException(error)
+            found.append(self._letter(message))
+            if found[-1].place.offset == end - 1:
+                return found
+        raise NotYet(f"{self._topic} could not be read in time")
+
+    def _letter(self, message: Message) -> Letter:
+        place = Place(partition=message.partition() or 0, offset=message.offset() or 0)
+        return Letter(place=place, at_ms=message.timestamp()[1], record=self._record(message.value()))
+
+    def _record(self, value: bytes | None) -> DeadLetter | None:
+        try:
+            return self._codec.decode(value, DeadLetter)
+        except ContractError:
+            return None
+
+
+@asynccontextmanager
+async def open_dead_letters(bootstrap_servers: str, *, topics: Topics, codec: Codec) -> AsyncIterator[DeadLetters]:
+    """A reader for the block."""
+    letters = DeadLetters(bootstrap_servers, topics=topics, codec=codec)
+    try:
+        yield letters
+    finally:
+        await letters.close()
+
+
+def _configuration(bootstrap_servers: str) -> dict[str, str | int | bool]:
+    return {
+        "bootstrap.servers": bootstrap_servers,
+        "group.id": "hookline.no-group",  # the client wants a name; without a subscription it joins none
+        "enable.auto.commit": False,
+        "auto.offset.reset": "error",
+        "enable.partition.eof": True,
+        "fetch.wait.max.ms": 10,
+        "queued.max.messages.kbytes": 16 * 1024,
+        "allow.auto.create.topics": False,
+        "reconnect.backoff.max.ms": RECONNECT_MS,
+        "log_level": 0,
+    }

@@ -1,0 +1,115 @@
+"""Dead letters over the API: listed, read and sent again by administrators, and by nobody else."""
+
+import base64
+
+import pytest
+
+from fakes.api import CODEC, Api, LettersInMemory
+from fakes.letters import BODY, buried, letter
+from hookline.schemas.errors import NotYet
+from hookline.schemas.records import AuditEntry, DeadLetter, DeathReason, Delivery
+
+
+def unreadable(number: int, payload: bytes | None = b"rubbish") -> DeadLetter:
+    return DeadLetter(
+        reason=DeathReason.UNREADABLE,
+        detail="the bytes are no record",
+        at_ms=number,
+        topic="t.events.user",
+        partition=1,
+        offset=number,
+        payload_bytes=7,
+        payload=payload,
+    )
+
+
+async def test_they_are_listed_the_newest_first_page_by_page(api: Api) -> None:
+    await buried(api, *(letter(number) for number in range(5)))
+    first = (await api.admin("GET", "/dead-letters?limit=3")).json
+    second = (await api.admin("GET", f"/dead-letters?limit=3&cursor={first['next_cursor']}")).json
+    assert [each["delivery_id"] for each in first["letters"]] == ["delivery_4", "delivery_3", "delivery_2"]
+    assert [each["delivery_id"] for each in second["letters"]] == ["delivery_1", "delivery_0"]
+    assert "next_cursor" not in second
+    assert "payload" not in first["letters"][0]
+
+
+async def test_they_are_filtered_by_reason_and_account(api: Api) -> None:
+    await buried(api, letter(0), letter(1, account_id="acct_2"), unreadable(2))
+    for query, wanted in (("reason=unreadable", ["0-2"]), ("account_id=acct_1", ["0-0"]), ("reason=expired", [])):
+        found = (await api.admin("GET", f"/dead-letters?{query}")).json["letters"]
+        assert [each["id"] for each in found] == wanted
+
+
+async def test_an_unreadable_record_shows_its_place_reason_and_bytes(api: Api) -> None:
+    await buried(api, unreadable(7))
+    found = (await api.admin("GET", "/dead-letters/0-0")).json
+    assert base64.b64decode(found["payload"]) == b"rubbish"
+    assert (found["topic"], found["partition"], found["offset"], found["payload_bytes"]) == ("t.events.user", 1, 7, 7)
+    assert (found["reason"], found["detail"]) == ("unreadable", "the bytes are no record")
+    assert "delivery_id" not in found
+
+
+async def test_a_delivery_is_sent_again_as_a_run_of_its_own(api: Api) -> None:
+    await buried(api, letter(1))
+    reply = await api.admin("POST", "/dead-letters/0-0/redrive")
+    assert (reply.status, reply.json) == (202, {"redriven": 1, "left_out": 0})
+    (value,) = api.log.values(api.parts.topics.deliveries)
+    sent = CODEC.decode(value, Delivery)
+    assert (sent.delivery_id, sent.attempt, sent.body, sent.subscription_id) == ("delivery_1", 1, BODY, "wh_1")
+    assert sent.run > 0
+    (told,) = api.log.values(api.parts.topics.audit)
+    entry = CODEC.decode(told, AuditEntry)
+    assert (entry.operation, entry.subject, entry.account_id) == ("dead-letter.redrive", "0-0", "acct_1")
+
+
+async def test_a_source_record_is_sent_again_as_it_came(api: Api) -> None:
+    await buried(api, unreadable(1))
+    assert (await api.admin("POST", "/dead-letters/0-0/redrive")).status == 202
+    assert api.log.values("t.events.user") == [b"rubbish"]
+
+
+async def test_all_of_a_kind_are_sent_again_and_what_was_not_kept_is_counted(api: Api) -> None:
+    await buried(api, letter(0), unreadable(1), letter(2, payload=None), letter(3))
+    reply = await api.admin("POST", "/redrives", {"reason": "exhausted"})
+    assert reply.json == {"redriven": 2, "left_out": 1}
+    sent = [CODEC.decode(each, Delivery).delivery_id for each in api.log.values(api.parts.topics.deliveries)]
+    assert sent == ["delivery_3", "delivery_0"]
+
+
+async def test_what_was_not_kept_cannot_be_sent_again(api: Api) -> None:
+    await buried(api, unreadable(1, payload=None))
+    reply = await api.admin("POST", "/dead-letters/0-0/redrive")
+    assert (reply.status, reply.json["type"]) == (409, "urn:hookline:problem:not-redrivable")
+
+
+@pytest.mark.parametrize("named", ["0-9", "7-0", "x", "0-", "-1", "0-99999999999999999999", "0-0-0"])
+@pytest.mark.parametrize(("method", "suffix"), [("GET", ""), ("POST", "/redrive")])
+async def test_one_that_is_not_there_is_unknown(api: Api, named: str, method: str, suffix: str) -> None:
+    await buried(api, letter(0))
+    reply = await api.admin(method, f"/dead-letters/{named}{suffix}")
+    assert (reply.status, reply.json["type"]) == (404, "urn:hookline:problem:unknown-dead-letter")
+
+
+@pytest.mark.parametrize("cursor", ["nonsense!", "YWJj", "W10x", "W1sxLC0xXV0", "A" * 2_001])
+async def test_a_cursor_of_another_list_is_refused(api: Api, cursor: str) -> None:
+    reply = await api.admin("GET", f"/dead-letters?cursor={cursor}")
+    assert (reply.status, reply.json["errors"][0]["field"]) == (422, "cursor")
+
+
+async def test_kafka_away_is_no_bug(api: Api) -> None:
+    assert isinstance(api.parts.letters, LettersInMemory)
+    api.parts.letters.error = NotYet("the broker is away")
+    for method, path, body in (
+        ("GET", "/dead-letters", None),
+        ("GET", "/dead-letters/0-0", None),
+        ("POST", "/dead-letters/0-0/redrive", None),
+        ("POST", "/redrives", {}),
+    ):
+        assert (await api.admin(method, path, body)).status == 503
+
+
+async def test_an_account_does_not_see_them(api: Api) -> None:
+    await buried(api, letter(0, account_id=api.account_id))
+    for path in ("/dead-letters", "/dead-letters/0-0"):
+        reply = await api.call("GET", path)
+        assert (reply.status, "delivery_0" in reply.text) == (403, False)
