@@ -32,23 +32,25 @@ class Ends(Protocol):
     async def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]: ...
 
 
-async def until_all_is_read(storing: Storing, reading: Reading, ends: Ends, *, say: Callable[[], None]) -> None:
+async def until_all_is_read(
+    storing: Storing, reading: Sequence[Reading], ends: Ends, *, say: Callable[[], None]
+) -> None:
     """Wait until all is stored that lay on our partitions when they became ours; `say` is called now and then."""
     wanted: dict[TopicPartition, int] = {}
     looks = 0
-    while not (wanted and _is_read(reading, wanted) and storing.is_idle):
+    while not (all(_is_read(each, wanted) for each in reading) and storing.is_idle):
         await asyncio.sleep(_LOOK_EVERY_S)
         looks += 1
         if looks % _SAY_EVERY == 0:
             say()
-        new = [each for each in reading.assigned() if each not in wanted]
         try:
+            new = [each for of in reading for each in of.assigned() if each not in wanted]
             wanted |= await ends.ends(new)
         except NotYet:
             continue  # the broker is away for now
-        wanted = {each: end for each, end in wanted.items() if each in reading.assigned()}
 
 
 def _is_read(reading: Reading, wanted: Mapping[TopicPartition, int]) -> bool:
-    positions = reading.positions()
-    return all(positions.get(each, -1) >= end for each, end in wanted.items())
+    """Whether it has partitions, and all of them were read to the end that is wanted."""
+    positions, mine = reading.positions(), reading.assigned()
+    return bool(mine) and all(each in wanted and positions.get(each, -1) >= wanted[each] for each in mine)

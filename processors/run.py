@@ -23,13 +23,14 @@ from hookline.runtime.clock import SystemClock
 from hookline.runtime.end_offsets import EndOffsets
 from hookline.runtime.health import Check, build_health_app, serving
 from hookline.runtime.kafka_client import ReaderConfig
-from hookline.runtime.kafka_reader import KafkaReader, reading
+from hookline.runtime.kafka_reader import KafkaReader
 from hookline.runtime.kafka_writer import open_writer
 from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.log import TopicPartition, Writer
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.metrics import reading as metric_value
 from hookline.runtime.pulse import Pulse, Watch, unread
+from hookline.runtime.readers import Readers, reading_all
 from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import View, open_view
@@ -144,16 +145,17 @@ async def run_history(settings: Settings, lifetime: Lifetime) -> None:
         ends = EndOffsets(settings.bootstrap_servers)
         stack.push_async_callback(ends.close)
         stack.push_async_callback(tasks.cancel)
-        ingest, reader = _reading_into(store, writer, settings, metrics, on_fatal=lifetime.fail)
+        ingest, readers = _reading_into(store, writer, settings, metrics, on_fatal=lifetime.fail)
         pulse = Pulse(ends, topic=settings.topics().subscriptions, clock=clock)
-        watch = Watch(pulse, partial(unread, reader, ends), partial(_unstored, reader), clock=clock)
-        ready = [reader.complaint, pulse.complaint, watch.complaint]
-        health = build_health_app(metrics, alive=[reader.is_deaf], ready=ready)
+        signs = [partial(unread, each, ends) for each in readers]
+        watch = Watch(pulse, *signs, partial(_unstored, readers), clock=clock)
+        ready = [*(each.complaint for each in readers), pulse.complaint, watch.complaint]
+        health = build_health_app(metrics, alive=[each.is_deaf for each in readers], ready=ready)
         await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
         kept = keep(store, days=settings.history_retention_days, clock=clock)
         for work in (ingest.run(), kept, pulse.beat_forever(), watch.look_forever()):
             tasks.spawn(work)
-        await stack.enter_async_context(reading(reader))
+        await stack.enter_async_context(reading_all(readers))
         await lifetime.wait()
 
 
@@ -170,19 +172,19 @@ async def run_rebuild(settings: Settings, lifetime: Lifetime, *, say: Callable[[
         ends = EndOffsets(settings.bootstrap_servers)
         stack.push_async_callback(ends.close)
         stack.push_async_callback(tasks.cancel)
-        ingest, reader = _reading_into(store, writer, settings, metrics, on_fatal=lifetime.fail)
+        ingest, readers = _reading_into(store, writer, settings, metrics, on_fatal=lifetime.fail)
         tasks.spawn(ingest.run())
-        await stack.enter_async_context(reading(reader))
+        await stack.enter_async_context(reading_all(readers))
         rebuilt = partial(metric_value, metrics.registry, "hookline_history_rows_total")
-        done = until_all_is_read(ingest, reader, ends, say=lambda: say(f"{rebuilt():,.0f} records"))
+        done = until_all_is_read(ingest, readers, ends, say=lambda: say(f"{rebuilt():,.0f} records"))
         is_done = await lifetime.lasts_until(done)
         say(f"{rebuilt():,.0f} records{'' if is_done else '; `hookline history` goes on from here'}")
 
 
 def _reading_into(
     store: Store, writer: Writer, settings: Settings, metrics: Metrics, *, on_fatal: Callable[[BaseException], None]
-) -> tuple[Ingest, KafkaReader]:
-    """What reads Kafka into the store, not started yet."""
+) -> tuple[Ingest, Sequence[KafkaReader]]:
+    """What reads Kafka into the store, not started yet. A group for each topic, so that each is shared out (see `Readers`)."""
     ingest = Ingest(
         store=store,
         writer=writer,
@@ -191,20 +193,29 @@ def _reading_into(
         metrics=metrics,
         clock=SystemClock(),
     )
-    config = ReaderConfig(
+    readers = {
+        topic: KafkaReader(
+            _history_reader(settings, topic, group), ingest, metrics=metrics, on_fatal=on_fatal, starts=ingest.starts
+        )
+        for topic, group in zip(ingest.topics(), settings.history_groups(), strict=True)
+    }
+    ingest.read_by(Readers(readers))
+    return ingest, tuple(readers.values())
+
+
+def _history_reader(settings: Settings, topic: str, group: str) -> ReaderConfig:
+    return ReaderConfig(
         bootstrap_servers=settings.bootstrap_servers,
-        group=settings.group("history"),
-        topics=ingest.topics(),
+        group=group,
+        topics=[topic],
         instance_id=settings.instance_id,
         session_timeout_s=settings.session_timeout_s,
         drain_s=settings.drain_s,
         gather_ms=_GATHER_MS,
     )
-    reader = KafkaReader(config, ingest, metrics=metrics, on_fatal=on_fatal, starts=ingest.starts)
-    ingest.read_by(reader)
-    return ingest, reader
 
 
-async def _unstored(reader: KafkaReader) -> Mapping[str, Hashable]:
+async def _unstored(readers: Sequence[KafkaReader]) -> Mapping[str, Hashable]:
     """Records that are not in the store yet: the last commits change whenever some are."""
-    return {"history store": tuple(reader.wanted().items())} if any(reader.lag().values()) else {}
+    wanted = tuple(item for each in readers for item in each.wanted().items())
+    return {"history store": wanted} if any(lag for each in readers for lag in each.lag().values()) else {}

@@ -1,8 +1,9 @@
 """What history takes in, by topic: bytes go in, and a record comes out that every database holds."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from functools import partial
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from hookline.schemas.codec import Codec
@@ -17,6 +18,15 @@ _T = TypeVar("_T", Attempt, AuditEntry)
 Read = Callable[[bytes | None], Storable]
 
 
+def _texts(kind: type[Attempt] | type[AuditEntry]) -> tuple[Sequence[str], Callable[[Any], Sequence[str | None]]]:
+    """The fields of a record that are texts of any kind, and what reads them."""
+    names = [each.name for each in fields(kind) if each.type in {str, str | None}]
+    return names, attrgetter(*names)
+
+
+_TEXTS: Mapping[type, Any] = {Attempt: _texts(Attempt), AuditEntry: _texts(AuditEntry)}
+
+
 def storable(topics: Topics, codec: Codec) -> Mapping[str, Read]:
     """By topic, what makes a record of its values; the function raises ContractError."""
     return {topics.attempts: partial(_attempt, codec), topics.audit: partial(_audit_entry, codec)}
@@ -24,9 +34,13 @@ def storable(topics: Topics, codec: Codec) -> Mapping[str, Read]:
 
 def _without_nul(record: _T) -> _T:
     """PostgreSQL has no character for NUL: where one came in an event's id, say, another stands for it."""
-    texts = [(name, text) for name in record.__slots__ if isinstance(text := getattr(record, name), str)]
-    cleaned: dict[str, Any] = {name: text.replace("\0", "\ufffd") for name, text in texts if "\0" in text}
-    return replace(record, **cleaned) if cleaned else record
+    names, texts_of = _TEXTS[type(record)]
+    texts = texts_of(record)
+    if "\0" not in "".join(filter(None, texts)):
+        return record
+    return replace(
+        record, **{name: text and text.replace("\0", "\ufffd") for name, text in zip(names, texts, strict=True)}
+    )
 
 
 def _attempt(codec: Codec, value: bytes | None) -> Attempt:

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from fakes.audit import audit_entry
 from fakes.configuration import short_settings
@@ -59,10 +60,21 @@ async def test_processes_that_share_the_partitions_fill_the_store_together(setti
         await until_read(store, settings, attempts=700, entries=len(ENTRIES))
         record(settings, LIVES[600:])
         await until_read(store, settings, attempts=700 + len(LIVES[600:]), entries=len(ENTRIES))
+        async with asyncio.timeout(60):
+            while await shares(settings) != [2, 2]:
+                await asyncio.sleep(0.1)
         await asyncio.gather(stop(one), stop(other))
     together = await rows(settings)
     await rebuild(settings)
     assert await rows(settings) == together
+
+
+async def shares(settings: Settings) -> list[int]:
+    """How many partitions of attempts each of the processes has."""
+    client = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    group = settings.history_groups()[0]
+    found = await asyncio.wrap_future(client.describe_consumer_groups([group])[group])
+    return [len(member.assignment.topic_partitions) for member in found.members]
 
 
 async def test_nothing_is_emptied_while_a_history_process_runs(settings: Settings) -> None:

@@ -192,7 +192,7 @@ async def test_positions_come_with_the_rows(store: HistoryStore) -> None:
 
 
 async def test_a_batch_that_fails_leaves_neither_rows_nor_positions(store: HistoryStore) -> None:
-    broken = replace(attempt(event="evt_2"), event_type=None)  # type: ignore[arg-type]
+    broken = replace(attempt(event="evt_2"), event_id=None)  # type: ignore[arg-type]
     with pytest.raises(NotYet):
         await store.ingest([attempt(), broken], {TopicPartition(TOPIC, 0): 5})
     assert await listed(store) == []

@@ -57,9 +57,9 @@ def rebuild(
 
 def _refuse_company(settings: Settings) -> None:
     """ConfigError while a history process runs: it would write behind what was emptied. One that was killed is waited out."""
-    group = settings.group("history")
     deadline_s = time.monotonic() + settings.session_timeout_s + _MARGIN_S
-    while running := members_of(settings.bootstrap_servers, group):
-        if time.monotonic() > deadline_s:
-            raise ConfigError(f"{running} history processes run (consumer group {group}); stop them first")
-        time.sleep(_LOOK_EVERY_S)
+    for group in settings.history_groups():
+        while running := members_of(settings.bootstrap_servers, group):
+            if time.monotonic() > deadline_s:
+                raise ConfigError(f"{running} history processes run (consumer group {group}); stop them first")
+            time.sleep(_LOOK_EVERY_S)

@@ -9,7 +9,23 @@ from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any, Protocol
 
-from sqlalchemy import ARRAY, Column, ColumnElement, Insert, Select, Table, and_, bindparam, delete, func, select
+import sqlalchemy
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Insert,
+    MetaData,
+    Select,
+    Table,
+    TextClause,
+    and_,
+    bindparam,
+    delete,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,6 +44,12 @@ class Bulk(Protocol):
         """The question for the rows whose columns `by` are one of the keys."""
         ...
 
+    async def found(
+        self, connection: AsyncConnection, table: Table, by: Sequence[str], keys: Sequence[Row]
+    ) -> Sequence[sqlalchemy.Row[Any]]:
+        """The same for many keys, in the transaction."""
+        ...
+
     async def add(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
         """Add rows; Conflict if one is there already."""
         ...
@@ -44,6 +66,10 @@ class Bulk(Protocol):
         """Add rows, or add their last column to that of those that are there."""
         ...
 
+    async def lift(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+        """Add rows, or bring the last column of those that are there up to theirs."""
+        ...
+
     async def remove(self, connection: AsyncConnection, table: Table, keys: Sequence[Row]) -> None:
         """Remove the rows with these keys."""
         ...
@@ -58,6 +84,11 @@ class _Sqlite:
     def rows_with(self, table: Table, by: Sequence[str], keys: Sequence[Row]) -> Question:
         return _found_in_json(table, tuple(by)), {"keys": json.dumps(keys)}
 
+    async def found(
+        self, connection: AsyncConnection, table: Table, by: Sequence[str], keys: Sequence[Row]
+    ) -> Sequence[sqlalchemy.Row[Any]]:
+        return (await connection.execute(*self.rows_with(table, by, keys))).all()
+
     async def add(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
         await _many(connection, _written(sqlite.insert(table)), rows)
 
@@ -69,6 +100,9 @@ class _Sqlite:
 
     async def increase(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
         await _many(connection, _written(_increasing(sqlite.insert(table), table)), rows)
+
+    async def lift(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+        await _many(connection, _written(_lifting(sqlite.insert(table), table)), rows)
 
     async def remove(self, connection: AsyncConnection, table: Table, keys: Sequence[Row]) -> None:
         columns = list(table.primary_key.columns)
@@ -94,37 +128,76 @@ def _found_in_json(table: Table, by: tuple[str, ...]) -> Select[Any]:
 
 
 class _Postgres:
+    """Rows come by COPY, into the table itself or into a temporary one that a statement reads: arrays cost five times as much."""
+
     def rows_with(self, table: Table, by: Sequence[str], keys: Sequence[Row]) -> Question:
         return _found_in_arrays(table, tuple(by)), _arrays([table.c[name] for name in by], keys)
 
+    async def found(
+        self, connection: AsyncConnection, table: Table, by: Sequence[str], keys: Sequence[Row]
+    ) -> Sequence[sqlalchemy.Row[Any]]:
+        staged = await _staged(connection, table, tuple(by), keys)
+        same = and_(*(table.c[name] == staged.c[name] for name in by))
+        return (await connection.execute(select(table).select_from(InOrder(staged, table, same)))).all()
+
     async def add(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
-        if not rows:
-            return
-        async with _copying():
-            driver: Any = (await connection.get_raw_connection()).driver_connection
-            await driver.copy_records_to_table(table.name, records=rows, columns=[each.name for each in table.columns])
+        if rows:
+            await _copy(connection, table.name, [each.name for each in table.columns], rows)
 
     async def complete(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
         if rows:
-            statement = _of_arrays(table).on_conflict_do_nothing()
-            await connection.execute(statement, _arrays(list(table.columns), rows))
+            await connection.execute((await _from_staged(connection, table, rows)).on_conflict_do_nothing())
 
     async def put(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
         if rows:
-            statement = _replacing(_of_arrays(table), table)
-            await connection.execute(statement, _arrays(list(table.columns), rows))
+            await connection.execute(_replacing(await _from_staged(connection, table, rows), table))
 
     async def increase(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
         if rows:
-            statement = _increasing(_of_arrays(table), table)
-            await connection.execute(statement, _arrays(list(table.columns), rows))
+            await connection.execute(_increasing(await _from_staged(connection, table, rows), table))
+
+    async def lift(self, connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+        if rows:
+            await connection.execute(_lifting(await _from_staged(connection, table, rows), table))
 
     async def remove(self, connection: AsyncConnection, table: Table, keys: Sequence[Row]) -> None:
         if keys:
-            columns = list(table.primary_key.columns)
-            given = _unnested(columns)
-            same = and_(*(each == given.c[each.name] for each in columns))
-            await connection.execute(delete(table).where(same), _arrays(columns, keys))
+            names = [each.name for each in table.primary_key.columns]
+            staged = await _staged(connection, table, tuple(names), keys)
+            await connection.execute(delete(table).where(and_(*(table.c[name] == staged.c[name] for name in names))))
+
+
+async def _staged(connection: AsyncConnection, table: Table, names: tuple[str, ...], rows: Sequence[Row]) -> Table:
+    """A temporary table with these rows of these columns; it is empty again after the transaction."""
+    staged = _staging(table, names)
+    await connection.execute(_making(table, names))  # in a new connection it is not there yet
+    await connection.execute(delete(staged))
+    await _copy(connection, staged.name, names, rows)
+    return staged
+
+
+@cache
+def _staging(table: Table, names: tuple[str, ...]) -> Table:
+    return Table(f"staged_{table.name}_{len(names)}", MetaData(), *(Column(name, table.c[name].type) for name in names))
+
+
+@cache
+def _making(table: Table, names: tuple[str, ...]) -> TextClause:
+    name, columns = _staging(table, names).name, ", ".join(names)
+    empty = f"SELECT {columns} FROM {table.name} WITH NO DATA"  # noqa: S608 - names of ours
+    return text(f"CREATE TEMP TABLE IF NOT EXISTS {name} ON COMMIT DELETE ROWS AS {empty}")
+
+
+async def _from_staged(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> postgresql.Insert:
+    names = tuple(each.name for each in table.columns)
+    staged = await _staged(connection, table, names, rows)
+    return postgresql.insert(table).from_select(list(names), select(staged))
+
+
+async def _copy(connection: AsyncConnection, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    async with _copying():
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        await driver.copy_records_to_table(table, records=rows, columns=columns)
 
 
 @asynccontextmanager
@@ -158,11 +231,6 @@ def _found_in_arrays(table: Table, by: tuple[str, ...]) -> Select[Any]:
     return select(table).select_from(InOrder(given, table, and_(*(table.c[name] == given.c[name] for name in by))))
 
 
-def _of_arrays(table: Table) -> postgresql.Insert:
-    given = _unnested(list(table.columns))
-    return postgresql.insert(table).from_select([each.name for each in table.columns], select(given))
-
-
 def _replacing(insert: Any, table: Table) -> Insert:
     keys = list(table.primary_key.columns)
     rest = {each.name: insert.excluded[each.name] for each in table.columns if not each.primary_key}
@@ -176,3 +244,11 @@ def _increasing(insert: Any, table: Table) -> Insert:
     keys = list(table.primary_key.columns)
     increasing: Insert = insert.on_conflict_do_update(index_elements=keys, set_={last.name: total})
     return increasing
+
+
+def _lifting(insert: Any, table: Table) -> Insert:
+    last = list(table.columns)[-1]
+    given = insert.excluded[last.name]
+    keys = list(table.primary_key.columns)
+    lifting: Insert = insert.on_conflict_do_update(index_elements=keys, set_={last.name: given}, where=last < given)
+    return lifting

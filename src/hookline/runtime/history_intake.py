@@ -17,8 +17,10 @@ from hookline.runtime.history_rows import Row, audit_row, progress_of
 from hookline.runtime.history_tables import (
     ATTEMPTS,
     AUDIT,
+    DAY_MS,
     DELIVERIES,
     DELIVERY_TIMES,
+    KINDS,
     METADATA,
     OFFSETS,
     REQUEST_COUNTS,
@@ -29,6 +31,10 @@ from hookline.schemas.errors import NotYet
 from hookline.schemas.records import Attempt, AuditEntry
 
 _LOCK = 0x6B61666B  # of PostgreSQL's advisory locks, with the number of a Kafka partition: "kafk"
+_LOCK_ALL = text(
+    "SELECT count(pg_advisory_xact_lock(:lock, number)) FROM unnest(CAST(:numbers AS integer[])) AS number"
+)
+_SEEN_MAX = 200_000  # 50 MB; what is forgotten is only written again
 _TRIES = 5  # of a transaction that meets another's rows; each begins by looking again
 
 
@@ -47,7 +53,7 @@ class Intake:
         self._database = database
         self._bulk = bulk(postgres=database.is_postgres)
         self._partitions = Partitions(database)
-        self._subscriptions: set[Row] = set()
+        self._seen: dict[Table, dict[Row, int]] = {SUBSCRIPTIONS: {}, KINDS: {}}
 
     async def take_in(
         self,
@@ -89,12 +95,12 @@ class Intake:
         async with self._database.writing() as connection:
             for table in METADATA.sorted_tables:
                 await connection.execute(text(self._database.emptying.format(table=table.name)))
-        self._subscriptions.clear()
+        self._forget_seen()
 
     async def _ensure_partitions(self, attempts: Sequence[Attempt], entries: Sequence[Row]) -> None:
         if not self._database.is_postgres:
             return
-        times_ms = {each.started_at_ms for each in attempts}
+        times_ms = {each.started_at_ms // DAY_MS * DAY_MS for each in attempts}
         by_attempts = dict.fromkeys((ATTEMPTS, DELIVERIES, DELIVERY_TIMES, REQUEST_COUNTS), times_ms)
         await self._partitions.ensure({**by_attempts, AUDIT: {at_ms for _, at_ms, *_ in entries}})
 
@@ -110,25 +116,39 @@ class Intake:
         async with self._database.writing() as connection:
             await self._lock(connection, offsets)
             await self._check(connection, offsets, left_at)
-            subscriptions = {(each.account_id, each.subscription_id) for each in attempts} - self._subscriptions
             plan = planned(attempts, await self._stored(connection, attempts, is_wary=is_wary))
-            await self._bulk.complete(connection, SUBSCRIPTIONS, sorted(subscriptions))
+            fresh = {
+                SUBSCRIPTIONS: self._fresh(SUBSCRIPTIONS, plan.subscriptions),
+                KINDS: self._fresh(KINDS, plan.kinds),
+            }
+            for table, days in fresh.items():
+                await self._bulk.lift(connection, table, sorted((*key, day) for key, day in days.items()))
             await self._carry_out(connection, plan)
             await self._bulk.complete(connection, AUDIT, entries)
             rows = sorted((each.topic, each.partition, offset) for each, offset in offsets.items())
             await self._bulk.put(connection, OFFSETS, rows)
             # Last, for an account's counts are shared: another process waits for the rest of this transaction, if for anything.
             await self._bulk.increase(connection, REQUEST_COUNTS, plan.counts)
-        self._subscriptions |= subscriptions
+        for table, days in fresh.items():
+            self._seen[table] |= days
+        if sum(map(len, self._seen.values())) > _SEEN_MAX:
+            self._forget_seen()
+
+    def _fresh(self, table: Table, days: Mapping[Row, int]) -> Mapping[Row, int]:
+        """What the table may not have yet, as far as this process knows."""
+        seen = self._seen[table]
+        return {key: day for key, day in days.items() if seen.get(key, -1) < day}
+
+    def _forget_seen(self) -> None:
+        for seen in self._seen.values():
+            seen.clear()
 
     async def _lock(self, connection: AsyncConnection, partitions: Iterable[TopicPartition]) -> None:
         """One transaction at a time for each partition of Kafka: who lost it and does not know yet may still write."""
         if not self._database.is_postgres:
             return
-        for number in sorted(zlib.crc32(f"{each.topic}/{each.partition}".encode()) >> 1 for each in partitions):
-            await connection.execute(
-                text("SELECT pg_advisory_xact_lock(:lock, :number)"), {"lock": _LOCK, "number": number}
-            )
+        numbers = sorted(zlib.crc32(f"{each.topic}/{each.partition}".encode()) >> 1 for each in partitions)
+        await connection.execute(_LOCK_ALL, {"lock": _LOCK, "numbers": numbers})
 
     async def _check(
         self,
@@ -168,7 +188,7 @@ class Intake:
     async def _found(
         self, connection: AsyncConnection, table: Table, by: Sequence[str], keys: Sequence[Row]
     ) -> Sequence[sqlalchemy.Row[Any]]:
-        return (await connection.execute(*self._bulk.rows_with(table, by, keys))).all() if keys else ()
+        return await self._bulk.found(connection, table, by, keys) if keys else ()
 
     async def _carry_out(self, connection: AsyncConnection, plan: Plan) -> None:
         await self._bulk.remove(connection, DELIVERIES, plan.moved_from)

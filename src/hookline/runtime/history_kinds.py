@@ -1,8 +1,8 @@
 """Filtered lists that pass over no row in vain, however rare what is asked for.
 
 Rows of one subscription are of few *kinds*: event type, state (or outcome) and response code. One index has the rows of each
-kind in the order of lists. So a filter is answered in two steps: which kinds are there that it lets through, skipping from one
-to the next in the index; then the newest rows of each of them, and of all these the newest.
+kind in the order of lists, and a table says which kinds there are. So a filter is answered by the newest rows of each kind that
+it lets through, and of all these the newest.
 """
 
 import json
@@ -13,13 +13,11 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
-    CTE,
     Column,
     ColumnElement,
     FromClause,
     Row,
     Select,
-    Subquery,
     Table,
     and_,
     bindparam,
@@ -29,13 +27,23 @@ from sqlalchemy import (
     tuple_,
 )
 
+from hookline.runtime.history_bulk import bulk
 from hookline.runtime.history_database import Database
 from hookline.runtime.history_joins import InOrder
 from hookline.runtime.history_questions import Cursor
-from hookline.runtime.history_tables import ATTEMPTS, DELIVERIES
+from hookline.runtime.history_tables import ATTEMPTS, DELIVERIES, KINDS
 
 _EVER_MS = 2**62
+_FIRST: Cursor = (-1, "")
 _LAST: Cursor = (_EVER_MS, "")
+_AT_FIRST, _MORE = (
+    3,
+    5,
+)  # rows of a kind that are read, beside its share of the page; how many times as many the next time
+_KINDS_OF = select(KINDS.c.event_type, KINDS.c.ending, KINDS.c.response_code).where(
+    KINDS.c.subscription_id == bindparam("mine"), KINDS.c.listed == bindparam("listed")
+)
+Kind = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +107,45 @@ async def newest(database: Database, listed: Listed, page: Page, wanted: Wanted)
         return []
     if wanted.is_all:
         return await database.rows(_of_any_kind(listed), page.values())
-    found = await database.rows(_kinds(listed), {"mine": page.subscription_id})
-    kinds = [kind for kind in map(tuple, found) if wanted.takes(kind)]
-    if not kinds:
-        return []
+    asked = {"mine": page.subscription_id, "listed": listed.table.name}
+    kinds = [kind for kind in map(tuple, await database.rows(_KINDS_OF, asked)) if wanted.takes(kind)]
+    keys = await _newest_keys(database, listed, page, kinds)
+    names = ["subscription_id", *(["is_request"] if listed.only_requests else []), listed.at, listed.id]
+    whole = [(page.subscription_id, *([True] if listed.only_requests else []), *key) for key in keys]
+    rows = await database.rows(*bulk(postgres=database.is_postgres).rows_with(listed.table, names, whole))
+    return sorted(rows, key=lambda row: (getattr(row, listed.at), getattr(row, listed.id)), reverse=True)
+
+
+async def _newest_keys(database: Database, listed: Listed, page: Page, kinds: Sequence[Kind]) -> Sequence[Cursor]:
+    """Of rows of these kinds the newest. Of each kind a few are read, and more of those that may have more of the newest."""
+    found: dict[Kind, list[Cursor]] = {}
+    of_each = min(page.limit, _AT_FIRST + _AT_FIRST * page.limit // max(1, len(kinds)))
+    left = kinds
+    while left:
+        found |= await _of_kinds(database, listed, page, left, of_each)
+        left = [kind for kind in left if len(found.get(kind, ())) == of_each < page.limit]
+        sure_from = max((found[kind][-1] for kind in left), default=_FIRST)
+        sure = sorted((key for keys in found.values() for key in keys if key >= sure_from), reverse=True)
+        if len(sure) >= page.limit or not left:
+            return sure[: page.limit]
+        of_each = min(page.limit, of_each * _MORE)
+    return []
+
+
+async def _of_kinds(
+    database: Database, listed: Listed, page: Page, kinds: Sequence[Kind], of_each: int
+) -> Mapping[Kind, list[Cursor]]:
+    """By kind the keys of its newest rows."""
+    values: dict[str, Any] = {**page.values(), "limit": of_each}
     if database.is_postgres:
-        arrays = {name: list(values) for name, values in zip(listed.kind, zip(*kinds, strict=True), strict=True)}
-        return await database.rows(_of_kinds_in_arrays(listed), {**page.values(), **arrays})
-    return await database.rows(_of_kinds_in_json(listed), {**page.values(), "kinds": json.dumps(kinds)})
+        values |= {name: list(each) for name, each in zip(listed.kind, zip(*kinds, strict=True), strict=True)}
+        rows = await database.rows(_of_kinds_in_arrays(listed), values)
+    else:
+        rows = await database.rows(_of_kinds_in_json(listed), {**values, "kinds": json.dumps(kinds)})
+    found: dict[Kind, list[Cursor]] = {}
+    for row in map(tuple, rows):
+        found.setdefault(row[:-2], []).append((row[-2], row[-1]))
+    return {kind: sorted(keys, reverse=True)[:of_each] for kind, keys in found.items()}
 
 
 @cache
@@ -122,12 +161,12 @@ def _of_kinds_in_arrays(listed: Listed) -> Select[Any]:
     given = kinds.render_derived()
     same = [listed.table.c[name] == given.c[name] for name in listed.kind]
     of_one = _ordered(listed, _keys(listed, listed.table).where(*same, *_part(listed, listed.table))).lateral("of_one")
-    return _rows(listed, _ordered(listed, select(of_one).select_from(given.join(of_one, true())), of_one).subquery())
+    return select(*given.c, *of_one.c).select_from(given.join(of_one, true()))
 
 
 @cache
 def _of_kinds_in_json(listed: Listed) -> Select[Any]:
-    """SQLite has no LATERAL: for each kind the time of its last row on this page, and then what is not older."""
+    """SQLite has no LATERAL: for each kind the time of the last row that is wanted of it, and then what is not older."""
     given = func.json_each(bindparam("kinds")).table_valued("value", name="kinds")
     other = listed.table.alias("other")
     last = _keys(listed, other).with_only_columns(other.c[listed.at]).where(*_same(listed, other, given))
@@ -137,15 +176,8 @@ def _of_kinds_in_json(listed: Listed) -> Select[Any]:
     table = listed.table
     # Only one lower bound: with two, SQLite may begin at the wrong one.
     part = [*_mine(listed, table), *_same(listed, table, given), *_until(listed, table), table.c[listed.at] >= since]
-    keys = select(table.c[listed.at], table.c[listed.id]).select_from(InOrder(given, table, and_(*part)))
-    return _rows(listed, _ordered(listed, keys).subquery())
-
-
-def _rows(listed: Listed, keys: Subquery) -> Select[Any]:
-    """The rows that these keys are of. Rows are wide, so they are read only once it is known which."""
-    table = listed.table
-    same = and_(*_mine(listed, table), *(table.c[name] == keys.c[name] for name in (listed.at, listed.id)))
-    return _ordered(listed, select(table).select_from(InOrder(keys, table, same)))
+    columns = [table.c[name] for name in (*listed.kind, listed.at, listed.id)]
+    return select(*columns).select_from(InOrder(given, table, and_(*part)))
 
 
 def _keys(listed: Listed, table: FromClause) -> Select[Any]:
@@ -174,35 +206,3 @@ def _until(listed: Listed, table: FromClause) -> Sequence[ColumnElement[bool]]:
 def _ordered(listed: Listed, question: Select[Any], by: FromClause | None = None) -> Select[Any]:
     columns = (listed.table if by is None else by).c
     return question.order_by(columns[listed.at].desc(), columns[listed.id].desc()).limit(bindparam("limit"))
-
-
-@cache
-def _kinds(listed: Listed) -> Select[Any]:
-    """Every kind that the subscription has rows of: event types, of each its endings, of each of these its codes; all by index."""
-    types = _deeper(listed, listed.kind[:1], None)
-    found = _deeper(listed, listed.kind, _deeper(listed, listed.kind[:2], types))
-    last = found.c[listed.kind[-1]]
-    return select(*(found.c[name] for name in listed.kind)).where(last.is_not(None))
-
-
-def _deeper(listed: Listed, names: Sequence[str], before: CTE | None) -> CTE:
-    """Of each beginning of a kind, every next column's value, and NULL behind the last."""
-    *given, name = names
-    begun = [] if before is None else [before.c[each] for each in given]
-    first = select(*begun, _least(listed, names, before, None).label(name))
-    if before is not None:
-        first = first.where(before.c[given[-1]].is_not(None))
-    found = first.cte(f"by_{name}", recursive=True)
-    following = select(*(found.c[each] for each in given), _least(listed, names, found, found.c[name]))
-    return found.union_all(following.where(found.c[name].is_not(None)))
-
-
-def _least(listed: Listed, names: Sequence[str], begun: CTE | None, after: ColumnElement[Any] | None) -> Any:
-    *given, name = names
-    table = listed.table
-    least = select(func.min(table.c[name])).where(*_mine(listed, table))
-    if begun is not None:
-        least = least.where(*(table.c[each] == begun.c[each] for each in given))
-    if after is not None:
-        least = least.where(table.c[name] > after)
-    return least.scalar_subquery() if begun is None else least.correlate(begun).scalar_subquery()

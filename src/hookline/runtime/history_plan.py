@@ -1,10 +1,11 @@
 """What a batch of records changes in the history store, given what is there: rows to add, to replace and to remove. No I/O."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hookline.core.progress import Progress, Step, is_request, joined, progress, step
-from hookline.runtime.history_rows import Row, attempt_row, counts_of, delivery_row
+from hookline.runtime.history_rows import Row, attempt_row, counts_of, delivery_row, kinds_of
+from hookline.runtime.history_tables import DAY_MS
 from hookline.schemas.records import Attempt
 
 AttemptKey = tuple[str, bool, int, str]
@@ -25,7 +26,10 @@ class Stored:
 
 @dataclass(slots=True, kw_only=True)
 class Plan:
-    """Rows by what is done with them, each list in the order of its keys."""
+    """Rows by what is done with them, each list in the order of its keys.
+
+    `subscriptions` and `kinds` are keys that must be there, with the day of their newest row.
+    """
 
     attempts: Sequence[Row]
     counts: Sequence[Row]
@@ -34,6 +38,8 @@ class Plan:
     moved_from: list[Row] = field(default_factory=list)
     new_times: list[Row] = field(default_factory=list)
     old_times: list[Row] = field(default_factory=list)
+    subscriptions: dict[Row, int] = field(default_factory=dict)
+    kinds: dict[Row, int] = field(default_factory=dict)
 
 
 def distinct(attempts: Sequence[Attempt]) -> Sequence[Attempt]:
@@ -58,6 +64,8 @@ def planned(attempts: Sequence[Attempt], stored: Stored) -> Plan:
         _place(plan, any_of_it, so_far, stored.progress.get(delivery_id), stored.times.get(delivery_id, ()))
     plan.new, plan.changed = _sorted(plan.new, 3), _sorted(plan.changed, 3)
     plan.new_times.sort()
+    plan.subscriptions = _last_days(((each.account_id, each.subscription_id), each.started_at_ms) for each in added)
+    plan.kinds = _last_days(kinds_of(plan.attempts, [*plan.new, *plan.changed]))
     return plan
 
 
@@ -79,6 +87,13 @@ def _place(plan: Plan, attempt: Attempt, so_far: Progress, before: Progress | No
     if at_ms not in times:
         plan.new_times.append((attempt.delivery_id, at_ms))
     plan.old_times += [(attempt.delivery_id, each) for each in times if each != at_ms]
+
+
+def _last_days(times: Iterable[tuple[Row, int]]) -> dict[Row, int]:
+    found: dict[Row, int] = {}
+    for key, at_ms in times:
+        found[key] = max(at_ms, found.get(key, 0))
+    return {key: at_ms // DAY_MS * DAY_MS for key, at_ms in found.items()}
 
 
 def attempt_key(attempt: Attempt) -> AttemptKey:

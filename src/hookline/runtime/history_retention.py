@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, Table, and_, bindparam, select
+from sqlalchemy import Select, Table, and_, bindparam, delete, select
 
 from hookline.runtime.history_bulk import bulk
 from hookline.runtime.history_database import Database
@@ -15,12 +15,14 @@ from hookline.runtime.history_tables import (
     DAY_MS,
     DELIVERIES,
     DELIVERY_TIMES,
+    KINDS,
     PARTITIONED,
     REQUEST_COUNTS,
     SUBSCRIPTIONS,
 )
 
 _AUDIT_DAYS = 400  # as long as the topic keeps them
+_LONGEST_MS = max(days for _, days in PARTITIONED.values()) * DAY_MS
 _ROWS_MAX = 500  # in one transaction of SQLite: 10 ms in which nothing else is written
 
 
@@ -33,7 +35,16 @@ async def forget(database: Database, partitions: Partitions, *, now_ms: int, day
             removed += len(await partitions.drop(table, before_ms))
         elif table is not DELIVERY_TIMES:  # they go with their deliveries
             removed += await _forget_rows(database, table, before_ms)
-    return removed
+    kept_from_ms = _kept_from_ms(now_ms, days)
+    # What is counted, and where deliveries lie, is dropped with whole partitions, so it may be there for longer.
+    removed += await _forget_keys(database, KINDS, kept_from_ms)
+    return removed + await _forget_keys(database, SUBSCRIPTIONS, kept_from_ms - _LONGEST_MS)
+
+
+async def _forget_keys(database: Database, table: Table, before_ms: int) -> int:
+    """What had its last row before that. It may get one again at any moment, so it is looked at and removed in one statement."""
+    async with database.writing() as connection:
+        return (await connection.execute(delete(table).where(table.c.last_day_ms < before_ms))).rowcount
 
 
 def _kept_from_ms(now_ms: int, days: int) -> int:

@@ -1,25 +1,20 @@
 """Records as rows of the history store, and rows as what they say. Every row has its table's columns in order."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
+from typing import Any
 
 from hookline.core.progress import First, Furthest, LastRequest, Progress, Requests, Step, is_request
 from hookline.core.response_times import bucket, ending
-from hookline.runtime.history_tables import HOUR_MS
+from hookline.runtime.history_tables import ATTEMPTS, DELIVERIES, HOUR_MS, places
 from hookline.schemas.records import Attempt, AuditEntry
 
 Row = tuple[Any, ...]
-
-
-class CountKey(NamedTuple):
-    """What requests are counted by: the key of `request_counts`."""
-
-    account_id: str
-    subscription_id: str
-    hour_ms: int
-    ending: str
-    bucket: int
+_IS_REQUEST, _STARTED = places(ATTEMPTS, "is_request", "started_at_ms")
+(_FIRST,) = places(DELIVERIES, "first_at_ms")
+_kind_of_attempt = itemgetter(*places(ATTEMPTS, "event_type", "outcome", "response_code"))
+_kind_of_delivery = itemgetter(*places(DELIVERIES, "event_type", "state", "response_code"))
 
 
 def attempt_row(attempt: Attempt) -> Row:
@@ -109,15 +104,30 @@ def audit_row(entry: AuditEntry) -> Row:
 
 def counts_of(attempts: Iterable[Attempt]) -> Sequence[Row]:
     """Rows of `request_counts` to add, in the order of their keys: two processes never wait for each other crosswise."""
-    counts: Counter[CountKey] = Counter()
-    for attempt in attempts:
-        if attempt.is_test or not is_request(attempt):
-            continue
-        hour_ms = attempt.started_at_ms // HOUR_MS * HOUR_MS
-        how, number = ending(attempt), bucket(attempt.duration_ms)
-        counts[CountKey(attempt.account_id, attempt.subscription_id, hour_ms, how, number)] += 1
-        counts[CountKey(attempt.account_id, "", hour_ms, how, number)] += 1
-    return [(*key, count) for key, count in sorted(counts.items())]
+    counts = Counter(
+        (
+            each.account_id,
+            each.subscription_id,
+            each.started_at_ms // HOUR_MS * HOUR_MS,
+            ending(each),
+            bucket(each.duration_ms),
+        )
+        for each in attempts
+        if is_request(each) and not each.is_test
+    )
+    of_accounts: Counter[Row] = Counter()
+    for (account_id, _, *rest), count in counts.items():
+        of_accounts[(account_id, "", *rest)] += count
+    return sorted((*key, count) for each in (counts, of_accounts) for key, count in each.items())
+
+
+def kinds_of(attempts: Iterable[Row], deliveries: Iterable[Row]) -> Iterator[tuple[Row, int]]:
+    """Of rows of `attempts` and of `deliveries` the kinds, as keys of `kinds`, each with its row's time."""
+    for row in attempts:
+        if row[_IS_REQUEST]:
+            yield (row[0], ATTEMPTS.name, *_kind_of_attempt(row)), row[_STARTED]
+    for row in deliveries:
+        yield (row[0], DELIVERIES.name, *_kind_of_delivery(row)), row[_FIRST]
 
 
 def _written(steps: Sequence[Step]) -> str:

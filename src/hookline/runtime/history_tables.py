@@ -103,12 +103,27 @@ DELIVERY_TIMES = Table(
     sqlite_with_rowid=False,
 )
 
-# Whose subscriptions have deliveries: an event's deliveries are found by their ids, which are made of these.
+# Whose subscriptions have deliveries: an event's deliveries are found by their ids, which are made of these. `last_day_ms`: the
+# day of the newest of them.
 SUBSCRIPTIONS = Table(
     "subscriptions",
     METADATA,
     Column("account_id", _Key, primary_key=True),
     Column("subscription_id", _Key, primary_key=True),
+    Column("last_day_ms", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Which kinds of rows a subscription has in `attempts` and `deliveries` (`listed`), or had: lists are filtered by these.
+KINDS = Table(
+    "kinds",
+    METADATA,
+    Column("subscription_id", _Key, primary_key=True),
+    Column("listed", _Key, primary_key=True),
+    Column("event_type", _Key, primary_key=True),
+    Column("ending", _Key, primary_key=True),
+    Column("response_code", Integer, primary_key=True, autoincrement=False),
+    Column("last_day_ms", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -161,3 +176,8 @@ PARTITIONED: Mapping[Table, tuple[str, int]] = {
     REQUEST_COUNTS: ("hour_ms", 10),
     AUDIT: ("at_ms", 30),
 }
+
+
+def places(table: Table, *names: str) -> tuple[int, ...]:
+    """Where these columns stand in the table's rows."""
+    return tuple(list(table.columns.keys()).index(name) for name in names)

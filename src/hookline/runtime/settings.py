@@ -290,6 +290,10 @@ class Settings:
         """The consumer group of a role."""
         return f"{self.topic_prefix}hookline.{role}"
 
+    def history_groups(self) -> tuple[str, str]:
+        """The groups of the history role: of attempts, and of audit entries."""
+        return self.group("history"), self.group("history.audit")
+
     def history_address(self) -> str:
         """The history store's SQLAlchemy URL."""
         return self.history_url or f"sqlite+aiosqlite:///{self.data_dir.expanduser().absolute() / 'history.sqlite'}"

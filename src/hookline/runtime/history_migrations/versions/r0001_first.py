@@ -79,7 +79,19 @@ _SUBSCRIPTIONS = """
 CREATE TABLE subscriptions (
     account_id {key} NOT NULL,
     subscription_id {key} NOT NULL,
+    last_day_ms BIGINT NOT NULL,
     PRIMARY KEY (account_id, subscription_id)
+) {whole}
+"""
+_KINDS = """
+CREATE TABLE kinds (
+    subscription_id {key} NOT NULL,
+    listed {key} NOT NULL,
+    event_type {key} NOT NULL,
+    ending {key} NOT NULL,
+    response_code INTEGER NOT NULL,
+    last_day_ms BIGINT NOT NULL,
+    PRIMARY KEY (subscription_id, listed, event_type, ending, response_code)
 ) {whole}
 """
 _REQUEST_COUNTS = """
@@ -126,6 +138,7 @@ _TABLES = (
     _DELIVERIES_BY_KIND,
     _DELIVERY_TIMES,
     _SUBSCRIPTIONS,
+    _KINDS,
     _REQUEST_COUNTS,
     _AUDIT,
     *_AUDIT_INDEXES,
@@ -175,7 +188,20 @@ _TAKE_OVER = (
     FROM old_deliveries LEFT JOIN old_steps USING (delivery_id) ORDER BY subscription_id, first_at_ms, delivery_id
     """,
     "INSERT INTO delivery_times SELECT delivery_id, first_at_ms FROM old_deliveries ORDER BY delivery_id",
-    "INSERT INTO subscriptions SELECT DISTINCT account_id, subscription_id FROM old_deliveries",
+    """
+    INSERT INTO subscriptions
+    SELECT account_id, subscription_id, max(started_at_ms) / 86400000 * 86400000 FROM old_attempts GROUP BY 1, 2
+    """,
+    """
+    INSERT INTO kinds
+    SELECT subscription_id, 'attempts', event_type, outcome, response_code, max(started_at_ms) / 86400000 * 86400000
+    FROM attempts WHERE is_request GROUP BY 1, 3, 4, 5
+    """,
+    """
+    INSERT INTO kinds
+    SELECT subscription_id, 'deliveries', event_type, state, response_code, max(first_at_ms) / 86400000 * 86400000
+    FROM deliveries GROUP BY 1, 3, 4, 5
+    """,
     """
     CREATE TEMP TABLE old_counts AS
     SELECT account_id, subscription_id, started_at_ms / 3600000 * 3600000 AS hour_ms,
