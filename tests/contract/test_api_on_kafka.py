@@ -164,7 +164,10 @@ async def test_a_test_delivery_waits_for_the_configuration_it_was_made_under(set
     written = await asyncio.to_thread(read, settings.bootstrap_servers, topics.deliveries, topics.subscriptions)
     delivery = CODEC.decode(written[0].value, Delivery)
     assert delivery.delivery_id == accepted.json["delivery_id"]
-    assert delivery.config_offset == written[1].offset + 2  # behind it is the marker of its transaction
+    ends_at = (
+        written[1].offset + 2
+    )  # behind the webhook is the marker of its transaction, which the view may not have passed yet
+    assert delivery.config_offset in {ends_at - 1, ends_at}
     assert written[0].key == made["id"].encode()
 
 

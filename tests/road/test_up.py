@@ -137,7 +137,7 @@ def test_up_stops_whole_and_the_next_keeps_account_and_key(env: dict[str, str], 
 
 @pytest.mark.parametrize(
     ("said", "asked", "status"),
-    [("Hookline ", signal.SIGINT, 130), ("Processes: waiting", signal.SIGTERM, 143)],
+    [("Hookline ", signal.SIGINT, 130), ("Topics ", signal.SIGTERM, 143)],
 )
 def test_up_that_is_stopped_before_all_was_ready_is_no_success(
     env: dict[str, str], tmp_path: Path, said: str, asked: signal.Signals, status: int
