@@ -19,11 +19,10 @@ from hookline.schemas.records import DeadLetter
 from hookline.schemas.topics import Topics
 
 _log = logging.getLogger("hookline.history")
-BATCH_MAX = (
-    5_000  # records in one transaction: of 2,000 each one took a third longer, for they are spread over as many pages
-)
+# Records in one transaction, when as many wait: each page of the store's indexes is then written once for many of them.
+BATCH_MAX = 20_000
 # Read and not yet in the store. Above it reading stops until half of it is there.
-_WAITING_MAX = 15_000
+_WAITING_MAX = 40_000
 _WAITING_BYTES_MAX = 32 * 1024 * 1024
 _PAYLOAD_BYTES_MAX = 64 * 1024  # of what can't be read; an attempt holds at most 4 KiB of an answer
 _AGAIN_S = 1.0

@@ -21,6 +21,8 @@ from hookline.schemas.records import (
     Delivery,
     Disabling,
     EndpointHealth,
+    Job,
+    JobWish,
     Record,
     Subscription,
 )
@@ -37,6 +39,8 @@ RECORD_KINDS: Mapping[str, type[Record]] = {
     "endpoint_health": EndpointHealth,
     "disabling": Disabling,
     "audit_entry": AuditEntry,
+    "job": Job,
+    "job_wish": JobWish,
 }
 
 _PLAIN: Mapping[object, type[Shape]] = {str: Text, bytes: Blob, bool: Truth, int: Whole}
@@ -106,6 +110,8 @@ def _pair(hint: Any, shape: Shape, where: str) -> _Pair:
         return _maybe(_pair(inner, shape.of, where), shape.of)
     if get_origin(hint) is tuple and isinstance(shape, Many) and isinstance(shape.item, Text):
         return _Pair(list, tuple)
+    if get_origin(hint) is tuple and isinstance(shape, Many) and isinstance(shape.item, Fields):
+        return _many(_of_class(get_args(hint)[0], shape.item, where))
     if isinstance(shape, Fields) and hasattr(hint, "__dataclass_fields__"):
         return _of_class(hint, shape, where)
     if isinstance(shape, Choice) and isinstance(hint, type) and issubclass(hint, StrEnum):
@@ -113,6 +119,11 @@ def _pair(hint: Any, shape: Shape, where: str) -> _Pair:
     if _PLAIN.get(hint) is not type(shape):
         raise ContractError(f"{where}: the schema has {type(shape).__name__.lower()}, the class {hint}")
     return _Pair()
+
+
+def _many(pair: _Pair) -> _Pair:
+    lower, lift = pair.lower or same, pair.lift or same
+    return _Pair(lambda values: [lower(each) for each in values], lambda raw: tuple(lift(each) for each in raw))
 
 
 def _maybe(pair: _Pair, of: Shape) -> _Pair:

@@ -29,7 +29,8 @@ class Account:
     """A customer. Owns subscriptions and API keys; nothing crosses accounts. `version` grows by one with each change.
 
     `subscriptions_max` None: as many as the installation lets an account have. `checks_ownership`: an endpoint must agree
-    before it is called. `signs_ed25519`: its deliveries bear a public-key signature as well.
+    before it is called. `signs_ed25519`: its deliveries bear a public-key signature as well. `erased_at_ms`: since then the
+    history keeps nothing of its deliveries.
     """
 
     account_id: str
@@ -40,6 +41,7 @@ class Account:
     subscriptions_max: int | None = None
     checks_ownership: bool = False
     signs_ed25519: bool = False
+    erased_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,8 @@ class Subscription:
     judged of versions before `judged_from` counts no more. `next_secret` signs as well until `next_secret_from_ms`, and
     from then on alone. `uid` is the customer's own id for it, `metadata` a JSON object of theirs. `headers` (a JSON object
     of names and values) go with every request; `header_names` are theirs. A URL with a query is in `sealed_url`, and `url`
-    shows it without. `asked` is a digest of the request that made it, if that bore an Idempotency-Key.
+    shows it without. `asked` is a digest of the request that made it, if that bore an Idempotency-Key. Retries of deliveries
+    made before `cancelled_before_ms`, and those of them that are postponed, are not tried any more.
     """
 
     subscription_id: str
@@ -106,6 +109,7 @@ class Subscription:
     header_names: tuple[str, ...] = ()
     sealed_url: SealedSecret | None = None
     asked: SealedSecret | None = None
+    cancelled_before_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,10 +155,11 @@ def disabling_key(subscription_id: str) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a record lies in its topic."""
+    """Where a delivery's first record lies: in `webhooks.deliveries`, or if it is `in_replays`, in `webhooks.replays`."""
 
     partition: int
     offset: int
+    in_replays: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,8 +167,8 @@ class Delivery:
     """One event on its way to one subscription; the record asks for attempt number `attempt`.
 
     `body` is the JSON sent to the endpoint, rendered once, at fan-out. `config_offset` is the configuration the fan-out
-    saw: a dispatcher whose view ends below it waits. `origin` is the place of the delivery's first record in
-    `webhooks.deliveries`; None in that record itself. `source_at_ms` is the source record's broker time.
+    saw: a dispatcher whose view ends below it waits. `origin` is the place of the first record of this run, which holds the
+    body; None in that record itself. `source_at_ms` is the source record's broker time. `job_id`: the job that asked for it.
     """
 
     delivery_id: str
@@ -180,6 +185,7 @@ class Delivery:
     postponed: int = 0
     is_test: bool = False
     origin: Place | None = None
+    job_id: str | None = None
 
 
 class Outcome(StrEnum):
@@ -198,7 +204,8 @@ class Attempt:
 
     `error` is a short word (`timeout`, `dns`, `refused`, `reset`, `tls`, `protocol`, `too_large`, `status`, ...; None on
     success), `detail` a sentence for the endpoint's owner. `response_body` is at most the first 4 KiB.
-    `next_attempt_at_ms` means "not before"; None when no attempt follows.
+    `next_attempt_at_ms` means "not before"; None when no attempt follows. Headers are texts `name: value`: the request's
+    signatures are shortened and the customer's own values masked; the answer's are at most 2 KiB, the request's secrets masked.
     """
 
     attempt_id: str
@@ -219,6 +226,9 @@ class Attempt:
     detail: str | None
     next_attempt_at_ms: int | None
     origin: Place
+    job_id: str | None = None
+    request_headers: tuple[str, ...] = ()
+    response_headers: tuple[str, ...] = ()
 
 
 class DeathReason(StrEnum):
@@ -268,4 +278,100 @@ class AuditEntry:
     after: str | None
 
 
-Record = Account | ApiKey | Subscription | Delivery | Attempt | DeadLetter | EndpointHealth | Disabling | AuditEntry
+class JobKind(StrEnum):
+    """What a job does."""
+
+    REPLAY = "replay"  # matches the events of the log against one subscription, and sends
+    RECOVER = "recover"  # sends deliveries that failed once more
+    CANCEL_RETRIES = "cancel_retries"  # puts retries that are not tried any more on record
+
+
+class JobState(StrEnum):
+    """How far a job is. Whether a customer holds it up is not here, but in its `JobWish`."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPosition:
+    """How far a replay has read one partition of an event topic: from `start` to before `position`; it ends before `end`."""
+
+    topic: str
+    partition: int
+    start: int
+    position: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A piece of recovery work for one subscription. The API writes it once, as waiting; then only the replay role does.
+
+    It is for what happened from `since_ms` on and before `until_ms`: of a replay events, of the others deliveries. `events`
+    empty: all that the subscription wants. `everything`: also what was delivered already. `rate` is in deliveries a second.
+    """
+
+    job_id: str
+    account_id: str
+    subscription_id: str
+    kind: JobKind
+    state: JobState
+    run: int
+    since_ms: int
+    until_ms: int
+    events: tuple[str, ...]
+    everything: bool
+    rate: int
+    created_at_ms: int
+    at_ms: int
+    positions: tuple[JobPosition, ...] = ()
+    cursor: str | None = None
+    looked_at: int = 0
+    sent: int = 0
+    left_out: int = 0
+    lost: int = 0
+    finished_at_ms: int | None = None
+    detail: str | None = None
+
+
+class Wanted(StrEnum):
+    """What a customer wants of a job."""
+
+    RUN = "run"
+    PAUSE = "pause"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobWish:
+    """What the customer wants of a job, written only by the API, so that neither overwrites the other; its key is `wish_key`."""
+
+    job_id: str
+    account_id: str
+    wanted: Wanted
+    rate: int | None
+    at_ms: int
+
+
+def wish_key(job_id: str) -> bytes:
+    """The key of a `JobWish`."""
+    return f"{job_id}/wish".encode()
+
+
+Record = (
+    Account
+    | ApiKey
+    | Subscription
+    | Delivery
+    | Attempt
+    | DeadLetter
+    | EndpointHealth
+    | Disabling
+    | AuditEntry
+    | Job
+    | JobWish
+)

@@ -63,6 +63,7 @@ class Topics:
     attempts: str = field(init=False)
     dead_letters: str = field(init=False)
     audit: str = field(init=False)
+    jobs: str = field(init=False)
 
     def __post_init__(self) -> None:
         if _PREFIX.fullmatch(self.prefix) is None:
@@ -79,6 +80,7 @@ class Topics:
             "attempts",
             "dead_letters",
             "audit",
+            "jobs",
         ):
             object.__setattr__(self, name, f"{self.prefix}webhooks.{name.replace('_', '-')}")
 
@@ -129,6 +131,11 @@ class Topics:
                 self.endpoint_state,
                 "subscription id; with /disabled after it for a disabling, so that no judgement of health overwrites it",
                 "what dispatchers judged of an endpoint: its health, and that its subscription is disabled",
+            ),
+            (
+                self.jobs,
+                "job id; with /wish after it for what the customer wants of the job, so that neither overwrites the other",
+                "jobs of recovery: what they are for, and how far they are",
             ),
         )
         for name, key, holds in rows:

@@ -67,8 +67,8 @@ def hook() -> Subscription:
     return subscription("https://example.com")
 
 
-def test_a_view_is_ready_when_all_three_topics_have_been_read(followed: Followed) -> None:
-    for topic in (TOPICS.subscriptions, TOPICS.accounts):
+def test_a_view_is_ready_when_all_its_topics_have_been_read(followed: Followed) -> None:
+    for topic in (TOPICS.subscriptions, TOPICS.accounts, TOPICS.jobs):
         followed.view.ended(TopicPartition(topic, 0), 0)
     assert not followed.view.ready
     followed.view.ended(TopicPartition(TOPICS.endpoint_state, 0), 0)

@@ -45,3 +45,8 @@ def request_id() -> str:
 def audit_id() -> str:
     """An id for one audit entry."""
     return f"audit_{uuid.uuid4().hex}"
+
+
+def job_id() -> str:
+    """An id for one job."""
+    return f"job_{uuid.uuid4().hex}"

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from hookline.core.accounts import Accounts
+from hookline.core.jobs import Asked, Jobs
 from hookline.core.judgements import Judgements
 from hookline.core.matching import SubscriptionIndex
 from hookline.runtime.kafka_client import ReaderConfig
@@ -15,7 +16,7 @@ from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import ContractError, NotYet
-from hookline.schemas.records import Account, ApiKey, Disabling, EndpointHealth, Record, Subscription
+from hookline.schemas.records import Account, ApiKey, Disabling, EndpointHealth, Job, JobWish, Record, Subscription
 from hookline.schemas.topics import Topics
 
 _log = logging.getLogger("hookline.view")
@@ -32,6 +33,7 @@ class View:
         self._index = SubscriptionIndex()
         self._judgements = Judgements()
         self._accounts = Accounts()
+        self._jobs = Jobs()
         self._applied = dict.fromkeys(self.followed(), 0)
         self._unread = set(self.followed())
         self._waiting: dict[asyncio.Future[None], tuple[str, int]] = {}
@@ -41,7 +43,7 @@ class View:
 
     def followed(self) -> Sequence[str]:
         """The topics to read, each of one partition."""
-        return (self._topics.subscriptions, self._topics.accounts, self._topics.endpoint_state)
+        return (self._topics.subscriptions, self._topics.accounts, self._topics.endpoint_state, self._topics.jobs)
 
     @property
     def ready(self) -> bool:
@@ -137,6 +139,18 @@ class View:
         """All accounts, in order of creation."""
         return self._accounts.accounts()
 
+    def job(self, job_id: str) -> Asked | None:
+        """A job, and what its customer wants of it."""
+        return self._jobs.job(job_id)
+
+    def jobs_of(self, subscription_id: str) -> Sequence[Asked]:
+        """A subscription's jobs, in order of creation; also of one that is gone."""
+        return self._jobs.jobs_of(subscription_id)
+
+    def jobs(self) -> Sequence[Asked]:
+        """The jobs of all accounts, in order of creation."""
+        return self._jobs.jobs()
+
     # -- Handler ------------------------------------------------------------------------------------------------------
 
     def assigned(self, _positions: Sequence[Position]) -> None:
@@ -168,7 +182,7 @@ class View:
     # -- applying -----------------------------------------------------------------------------------------------------
 
     def _apply(self, record: KafkaRecord) -> None:
-        is_changed_by_many = record.topic != self._topics.endpoint_state
+        is_changed_by_many = record.topic in {self._topics.subscriptions, self._topics.accounts}
         if is_changed_by_many:
             self._unreadable.discard(_text(record.key))
         if record.value is None:
@@ -193,6 +207,8 @@ class View:
                 self._judge(decoded)
             case Account() | ApiKey():
                 self._accounts.put(decoded)
+            case Job() | JobWish():
+                self._jobs.put(decoded)
             case _:
                 _log.error("view.record_unexpected", extra={"topic": record.topic, "offset": record.offset})
 
@@ -221,6 +237,8 @@ class View:
             self._judgements.forget(_text(key))
         elif topic == self._topics.endpoint_state:
             self._unjudge(key)
+        elif topic == self._topics.jobs:
+            self._jobs.remove(_text(key))
         else:
             self._accounts.remove(_text(key))
 

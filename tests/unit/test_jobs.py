@@ -1,0 +1,85 @@
+"""Jobs and wishes, in whatever order they come."""
+
+from dataclasses import replace
+
+import pytest
+
+from hookline.core.jobs import Asked, Jobs, ShownState, next_run
+from hookline.schemas.records import Job, JobKind, JobPosition, JobState, JobWish, Wanted
+
+JOB = Job(
+    job_id="job_1",
+    account_id="acct_1",
+    subscription_id="wh_1",
+    kind=JobKind.REPLAY,
+    state=JobState.WAITING,
+    run=1_000,
+    since_ms=0,
+    until_ms=1_000,
+    events=(),
+    everything=False,
+    rate=100,
+    created_at_ms=1_000,
+    at_ms=1_000,
+)
+
+
+def wish(wanted: Wanted, rate: int | None = None) -> JobWish:
+    return JobWish(job_id="job_1", account_id="acct_1", wanted=wanted, rate=rate, at_ms=2_000)
+
+
+@pytest.mark.parametrize(
+    ("state", "wanted", "shown", "is_cancelled"),
+    [
+        (JobState.WAITING, None, ShownState.WAITING, False),
+        (JobState.RUNNING, Wanted.RUN, ShownState.RUNNING, False),
+        (JobState.RUNNING, Wanted.PAUSE, ShownState.PAUSED, False),
+        (JobState.RUNNING, Wanted.CANCEL, ShownState.CANCELLED, True),
+        (JobState.DONE, Wanted.CANCEL, ShownState.DONE, False),
+        (JobState.CANCELLED, Wanted.CANCEL, ShownState.CANCELLED, True),
+        (JobState.FAILED, Wanted.PAUSE, ShownState.FAILED, False),
+    ],
+)
+def test_a_wish_counts_until_the_job_has_ended(
+    state: JobState, wanted: Wanted | None, shown: ShownState, is_cancelled: bool
+) -> None:
+    asked = Asked(replace(JOB, state=state), None if wanted is None else wish(wanted))
+    assert (asked.shown, asked.is_cancelled) == (shown, is_cancelled)
+
+
+def test_job_and_wish_come_in_any_order_and_are_removed_each_for_itself() -> None:
+    jobs = Jobs()
+    jobs.put(wish(Wanted.PAUSE, rate=7))
+    assert jobs.job("job_1") is None
+    jobs.put(JOB)
+    assert jobs.job("job_1") == Asked(JOB, wish(Wanted.PAUSE, rate=7))
+    assert jobs.jobs_of("wh_1")[0].rate == 7
+    jobs.remove("job_1/wish")
+    assert jobs.job("job_1") == Asked(JOB, None)
+    assert jobs.jobs()[0].rate == 100
+    jobs.remove("job_1")
+    assert not jobs.jobs_of("wh_1")
+    assert not jobs.jobs()
+    jobs.remove("job_1")
+
+
+def test_jobs_are_listed_in_order_of_creation() -> None:
+    jobs = Jobs()
+    for number in (3, 1, 2):
+        jobs.put(replace(JOB, job_id=f"job_{number}", created_at_ms=number))
+    assert [each.job.job_id for each in jobs.jobs_of("wh_1")] == ["job_1", "job_2", "job_3"]
+
+
+def test_progress_is_the_part_of_the_log_that_was_read() -> None:
+    positions = (
+        JobPosition(topic="events.order", partition=0, start=10, position=20, end=30),
+        JobPosition(topic="events.order", partition=1, start=0, position=0, end=20),
+    )
+    assert Asked(replace(JOB, positions=positions), None).share_done == 0.25
+    assert Asked(JOB, None).share_done == 0.0
+    assert Asked(replace(JOB, state=JobState.DONE), None).share_done == 1.0
+
+
+def test_a_run_is_larger_than_the_one_before_even_if_the_clock_was_set_back() -> None:
+    assert next_run(5_000) == 5_000
+    assert next_run(5_000, last=9_000) == 9_001
