@@ -1,0 +1,62 @@
+"""Sending again what was sent, or could have been: the same delivery id, a run of its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from hookline.core.ids import delivery_id
+from hookline.core.progress import State
+from hookline.schemas.records import Delivery, Event, Subscription
+
+# What needs nothing: it was delivered, or an attempt is still to come.
+_SETTLED = frozenset({State.SUCCEEDED, State.RETRYING, State.POSTPONED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What a replay would do. `left_out`: delivered already, or still being tried. Not `is_whole`: counting ended at a bound."""
+
+    looked_at: int
+    wanted: int
+    left_out: int
+    unreadable: int
+    by_type: Mapping[str, int]
+    is_whole: bool
+
+
+def resent(kept: Delivery, *, run: int, config_offset: int, now_ms: int, job_id: str | None = None) -> Delivery:
+    """The delivery once more, from its first attempt on; `kept` is any record of it that bears its body."""
+    return replace(
+        kept,
+        config_offset=config_offset,
+        created_at_ms=now_ms,
+        source_at_ms=now_ms,
+        run=run,
+        attempt=1,
+        postponed=0,
+        origin=None,
+        job_id=job_id,
+    )
+
+
+def replayed(
+    event: Event, subscription: Subscription, *, body: bytes, run: int, config_offset: int, now_ms: int, job_id: str
+) -> Delivery:
+    """An event of the log for one subscription, with the id that its fan-out gave it, or would have given."""
+    return Delivery(
+        delivery_id=delivery_id(event.account_id, event.event_id, subscription.subscription_id),
+        account_id=event.account_id,
+        subscription_id=subscription.subscription_id,
+        event_id=event.event_id,
+        event_type=event.type,
+        body=body,
+        config_offset=config_offset,
+        created_at_ms=now_ms,
+        source_at_ms=now_ms,
+        run=run,
+        job_id=job_id,
+    )
+
+
+def needs_sending(state: State | None, *, everything: bool) -> bool:
+    """Whether a replay sends a delivery that history knows in this state; None: not at all."""
+    return everything or state not in _SETTLED
