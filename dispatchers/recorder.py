@@ -137,13 +137,16 @@ class Recorder:
             started_at_ms=sent.started_at_ms,
             duration_ms=sent.duration_ms,
             next_attempt_at_ms=next_attempt_at_ms,
+            request_headers=sent.request_headers,
+            response_headers=sent.response_headers,
         )
 
     async def _record(self, attempt: Attempt) -> None:
         try:
             await self._write_attempt(attempt)
         except TooLarge:
-            await self._write_attempt(replace(attempt, response_body=b""))  # a few hundred bytes: no topic refuses them
+            short = replace(attempt, response_body=b"", request_headers=(), response_headers=())
+            await self._write_attempt(short)  # a few hundred bytes: no topic refuses them
 
     async def _write_attempt(self, attempt: Attempt) -> None:
         await persisted(
