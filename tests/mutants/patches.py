@@ -4,6 +4,7 @@ from mutants.mutant import Mutant
 from mutants.of_headers import HEADERS
 from mutants.of_isolation import ENDPOINTS, ISOLATION
 from mutants.of_records import BITMAPS, COMMITS, REPEATS
+from mutants.of_replays import REPLAYS
 from mutants.of_sending import SENDING
 from mutants.of_writes import STALE, WRITES
 
@@ -14,6 +15,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *WRITES,
     *STALE,
     *ISOLATION,
+    *REPLAYS,
     *ENDPOINTS,
     *SENDING,
     *HEADERS,
