@@ -21,7 +21,7 @@ from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import View
 from hookline.schemas.codec import Codec
-from hookline.schemas.records import Account, Attempt, Delivery, Record, Subscription
+from hookline.schemas.records import Account, Attempt, Delivery, Job, JobWish, Record, Subscription, wish_key
 
 CODEC = Codec(load_catalogue())
 SETTINGS = short_settings("memory", "t.", commit_interval_ms=10)
@@ -74,9 +74,21 @@ class Dispatching:
         key = subscription.subscription_id.encode()
         self.view.received([KafkaRecord(TOPICS.subscriptions, 0, self.view.applied, 0, key, None)])
 
-    def deliver(self, *deliveries: Delivery) -> None:
+    def ask(self, *records: Job | JobWish) -> None:
+        """The view learns of these jobs and wishes."""
+        self.view.received(
+            [
+                KafkaRecord(TOPICS.jobs, 0, number, 0, _key_of(each), CODEC.encode(each))
+                for number, each in enumerate(records)
+            ]
+        )
+
+    def deliver(self, *deliveries: Delivery, lane: str = TOPICS.deliveries) -> None:
         for each in deliveries:
-            self.broker.append(TOPICS.deliveries, each.subscription_id.encode(), CODEC.encode(each))
+            self.broker.append(lane, each.subscription_id.encode(), CODEC.encode(each))
+
+    def replay(self, *deliveries: Delivery) -> None:
+        self.deliver(*deliveries, lane=TOPICS.replays)
 
     def attempts(self) -> Sequence[Attempt]:
         return [CODEC.decode(record.value, Attempt) for record in self.broker.records(TOPICS.attempts)]
@@ -99,8 +111,8 @@ class Dispatching:
         """What was judged of endpoints, in order."""
         return [CODEC.decode_any(record.value) for record in self.broker.records(TOPICS.endpoint_state)]
 
-    def committed(self) -> int:
-        found = self.broker.committed("dispatchers", TopicPartition(TOPICS.deliveries, 0))
+    def committed(self, lane: str = TOPICS.deliveries) -> int:
+        found = self.broker.committed("dispatchers", TopicPartition(lane, 0))
         return 0 if found is None else found.offset
 
     def gauge(self, name: str, lane: str = "fresh") -> float:
@@ -111,6 +123,10 @@ class Dispatching:
         """What the last commit says is done although an earlier record is open."""
         found = self.broker.committed("dispatchers", TopicPartition(TOPICS.deliveries, 0))
         return () if found is None else read_bitmap(found.offset, found.metadata)
+
+
+def _key_of(record: Job | JobWish) -> bytes:
+    return record.job_id.encode() if isinstance(record, Job) else wish_key(record.job_id)
 
 
 def waiting_topics() -> Sequence[str]:
@@ -151,7 +167,7 @@ async def dispatching(settings: Settings = SETTINGS, *, forwarding: bool = False
             tasks=tasks,
         )
         worker, forwarder = build_worker(parts), build_forwarder(parts)
-        lanes = (TOPICS.deliveries, TOPICS.redeliveries)
+        lanes = (TOPICS.deliveries, TOPICS.redeliveries, TOPICS.replays)
         reader = MemoryReader(broker, group="dispatchers", topics=lanes, handler=worker)
         tiers = MemoryReader(broker, group="forwarders", topics=waiting_topics(), handler=forwarder)
         worker.read_by(reader)
