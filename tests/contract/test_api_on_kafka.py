@@ -192,6 +192,30 @@ async def test_the_body_of_a_delivery_is_read_where_it_lies(settings: Settings) 
         assert gone["steps"] == found["steps"]
 
 
+async def test_one_delivery_again_is_read_where_it_lies_and_written_where_dispatchers_read(settings: Settings) -> None:
+    topics = settings.topics()
+    async with replica(settings, await new_key(settings)) as call, open_history(settings) as store:
+        webhook = await call.made()
+        await call("POST", f"/webhooks/{webhook['id']}/test", {"event": "order.created"})
+        (record,) = await asyncio.to_thread(read, settings.bootstrap_servers, topics.deliveries)
+        first = CODEC.decode(record.value, Delivery)
+        await store.ingest([attempt_of(first, Place(partition=record.partition, offset=record.offset))], {})
+        path = f"/webhooks/{webhook['id']}/deliveries/{first.delivery_id}/retry"
+        accepted = await call("POST", path)
+        assert (accepted.status, accepted.json["delivery_id"]) == (202, first.delivery_id)
+        written = await asyncio.to_thread(read, settings.bootstrap_servers, topics.deliveries)
+        (again,) = [CODEC.decode(each.value, Delivery) for each in written if each.offset > record.offset]
+        assert (again.run, again.created_at_ms, again.source_at_ms) == (accepted.json["run"],) * 3
+        as_before = {"run": 0, "created_at_ms": first.created_at_ms, "source_at_ms": first.source_at_ms}
+        assert replace(again, **as_before, config_offset=first.config_offset) == first
+        assert again.config_offset >= first.config_offset
+        assert [(each.key, each.partition) for each in written] == [(record.key, record.partition)] * 2
+        await asyncio.to_thread(remove_topic, settings.bootstrap_servers, topics.deliveries)
+        await asyncio.to_thread(make_topics, settings.bootstrap_servers, topics)
+        gone = await call("POST", path)
+        assert (gone.status, gone.json["type"]) == (410, "urn:hookline:problem:body-no-longer-kept")
+
+
 def attempt_of(delivery: Delivery, place: Place) -> Attempt:
     """What a dispatcher puts on record of it."""
     return replace(
