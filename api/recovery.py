@@ -98,7 +98,7 @@ class Recovery:
             found = await self._parts.history.delivery(account_id=of.account_id, delivery_id=delivery_id)
         except NotYet as error:
             raise no_history() from error
-        if found is None or found.delivery.subscription_id != of.subscription_id:
+        if found is None:
             raise no_delivery()
         request[FACTS]["delivery_id"] = found.delivery.delivery_id
         return found.delivery
@@ -115,8 +115,8 @@ class Recovery:
         return kept.delivery
 
     def _check_gets(self, of: Subscription, row: DeliveryRow) -> None:
-        """A test is sent whatever the webhook is; any other delivery would wait, or be cancelled at once."""
-        if of.subscription_id != row.subscription_id:  # a uid may have moved to another webhook meanwhile
+        """Refused unless it is a delivery of this webhook, which would not just wait there, or be cancelled. A test never is."""
+        if of.subscription_id != row.subscription_id:  # by now: a uid may have moved to another webhook
             raise no_delivery()
         if row.is_test:
             return

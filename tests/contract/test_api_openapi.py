@@ -186,6 +186,16 @@ async def test_every_operation_answers_as_it_is_described(api: Api) -> None:
         check_described(document, each, reply)
 
 
+async def test_a_replay_that_is_only_counted_answers_as_it_is_described(api: Api) -> None:
+    document = await read_document(api)
+    each = next(each for each in described(document) if each.name == "replayWebhook")
+    path = each.path.format(id=(await api.call.made())["id"])
+    for body, status in (({"since": AN_HOUR, "dry_run": True}, 200), ({"since": AN_HOUR}, 202)):
+        reply = await api.call("POST", path, body)
+        assert reply.status == status
+        check_described(document, each, reply)
+
+
 async def made_for(api: Api) -> dict[str, str]:
     """A webhook, an account and a key of each kind."""
     webhook = await api.call.made()
