@@ -113,7 +113,7 @@ _JOB = {
     "until": _LATER,
     "rate": 100,
     "created_at": _LATER,
-    "progress": {"share": 0.25, "looked_at": 4_000, "sent": 900, "left_out": 100, "lost": 0},
+    "progress": {"share": 0.25, "looked_at": 1_000, "sent": 900, "left_out": 100, "lost": 0},
     "since": _AT,
     "everything": False,
     "events": ["user.created"],
@@ -148,7 +148,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "JobChange": {"rate": 20},
     "RetryAccepted": {"delivery_id": "delivery_124", "run": 1_687_278_000_000},
     "ReplayCounted": {
-        "looked_at": 16_000,
+        "looked_at": 4_000,
         "wanted": 3_600,
         "left_out": 400,
         "unreadable": 0,

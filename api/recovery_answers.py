@@ -27,7 +27,7 @@ def job_shown(asked: Asked) -> JobShown:
         created_at=timestamp(job.created_at_ms),
         progress=Progress(
             share=round(asked.share_done, 4),
-            looked_at=job.looked_at,
+            looked_at=_looked_at(job),
             sent=job.sent,
             left_out=job.left_out,
             lost=job.lost,
@@ -38,9 +38,9 @@ def job_shown(asked: Asked) -> JobShown:
 
 
 def counted(found: Counted, *, rate: int) -> ReplayCounted:
-    """What was counted, and how long it takes to send it."""
+    """What was counted, and how long it takes to send it. The log is everybody's: of it only the account's own is told."""
     return ReplayCounted(
-        looked_at=found.looked_at,
+        looked_at=found.wanted + found.left_out,
         wanted=found.wanted,
         left_out=found.left_out,
         unreadable=found.unreadable,
@@ -58,6 +58,11 @@ def catch_up(subscription_id: str, *, since_ms: int, now_ms: int) -> CatchUp:
     path = f"/webhooks/{subscription_id}/replay"
     call = ReplayCall(method="POST", path=path, body=ReplayBody(since=since, until=until))
     return CatchUp(since=since, until=until, replay=call)
+
+
+def _looked_at(job: Job) -> int:
+    """Of a replay what was the webhook's: how many events the log has of others is theirs."""
+    return job.sent + job.left_out if job.kind is JobKind.REPLAY else job.looked_at
 
 
 def _of_its_kind(job: Job) -> dict[str, Any]:

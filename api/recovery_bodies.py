@@ -73,9 +73,7 @@ class RetryAccepted(Answer):
 class ReplayCounted(Answer):
     """What a replay would do."""
 
-    looked_at: int = Field(
-        description="Events of that time that the log still has, of this account and the types asked for."
-    )
+    looked_at: int = Field(description="Your events of that time, of the types asked for, that the log still has.")
     wanted: int = Field(description="So many would be sent.")
     left_out: int = Field(description="Delivered already, or still being tried.")
     unreadable: int = Field(description="Records of the log that can't be read.")
@@ -90,7 +88,7 @@ class Progress(Answer):
     share: float = Field(
         description="How much is done, from 0 to 1. Only a replay knows before its end: others show 0."
     )
-    looked_at: int = Field(description="Events or deliveries that it has looked at.")
+    looked_at: int = Field(description="Your events, or deliveries, that it has looked at.")
     sent: int = Field(description="Sent, or cancelled if that is what it does.")
     left_out: int = Field(description="Left out: delivered already, or still being tried.")
     lost: int = Field(description="Their bodies are no longer kept, so they can't be sent.")

@@ -58,7 +58,7 @@ async def test_a_job_shows_how_far_it_is(api: Api) -> None:
         "rate": 100,
         "created_at": "2023-06-20T15:40:30Z",
         "finished_at": "2023-06-20T16:40:30Z",
-        "progress": {"share": 0.25, "looked_at": 7, "sent": 4, "left_out": 2, "lost": 1},
+        "progress": {"share": 0.25, "looked_at": 6, "sent": 4, "left_out": 2, "lost": 1},
         "detail": "so it went",
     }
 
@@ -76,6 +76,14 @@ async def test_a_job_shows_what_means_something_for_its_kind(api: Api, kind: Job
     told = (await api.call("GET", f"/jobs/{job.job_id}")).json
     assert told["kind"] == kind.value
     assert {"since", "until", "events", "everything"} - told.keys() == left_out
+
+
+@pytest.mark.parametrize(
+    ("kind", "looked_at"), [(JobKind.REPLAY, 6), (JobKind.RECOVER, 900), (JobKind.CANCEL_RETRIES, 900)]
+)
+async def test_a_replay_does_not_tell_what_the_log_has_of_others(api: Api, kind: JobKind, looked_at: int) -> None:
+    job = await job_written(api, "wh_1", kind=kind, looked_at=900, sent=4, left_out=2)
+    assert (await api.call("GET", f"/jobs/{job.job_id}")).json["progress"]["looked_at"] == looked_at
 
 
 async def test_a_job_outlives_its_webhook(api: Api) -> None:
