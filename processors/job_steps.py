@@ -15,7 +15,7 @@ from hookline.core.resending import needs_sending, replayed
 from hookline.core.sieve import Sieve
 from hookline.processors.composer import Outgoing
 from hookline.runtime.clock import Clock
-from hookline.runtime.event_log import LogReading, Picked, Stretch
+from hookline.runtime.event_log import Picked, Stretch
 from hookline.runtime.log import KafkaRecord
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import ContractError
@@ -35,6 +35,19 @@ class Step(NamedTuple):
 Steps = AsyncGenerator[Step, None]
 
 
+class Reading(Protocol[T]):
+    """A reading of the log (`hookline.runtime.event_log.LogReading`)."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every partition has been read to its end."""
+        ...
+
+    async def next(self) -> Sequence[Stretch[T]]:
+        """What comes next; nothing if none came within a fifth of a second."""
+        ...
+
+
 class Log(Protocol):
     """The log of events (`hookline.runtime.event_log.EventLog`)."""
 
@@ -44,7 +57,7 @@ class Log(Protocol):
 
     def reading(
         self, positions: Sequence[JobPosition], pick: Callable[[KafkaRecord], T | None]
-    ) -> AbstractAsyncContextManager[LogReading[T]]:
+    ) -> AbstractAsyncContextManager[Reading[T]]:
         """Read these stretches."""
         ...
 

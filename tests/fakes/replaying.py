@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -110,9 +111,8 @@ def publish(settings: Settings, published: Iterable[Event | bytes], *, at_ms: in
     topics = settings.topics()
     producer = Producer({"bootstrap.servers": settings.bootstrap_servers, "partitioner": "murmur2_random"})
     for number, each in enumerate(published):
-        is_event = isinstance(each, Event)
-        topic = topics.events(each.type if is_event else "order.created")
-        value = CODEC.encode_event(each) if isinstance(each, Event) else each
+        event_type, value = (each.type, CODEC.encode_event(each)) if isinstance(each, Event) else ("order", each)
+        topic = topics.events(event_type)
         producer.produce(topic, value, key or str(number).encode(), timestamp=at_ms + number)
         producer.poll(0)
     assert producer.flush(60) == 0
@@ -142,13 +142,23 @@ def commit_ends(settings: Settings, role: str, *topics: str) -> None:
     consumer = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": settings.group(role)})
     try:
         ends = [
-            TopicPartition(topic, number, consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=15)[1])
+            TopicPartition(topic, number, _end(consumer, TopicPartition(topic, number)))
             for topic in topics
             for number in consumer.list_topics(topic, timeout=15).topics[topic].partitions
         ]
         consumer.commit(offsets=ends, asynchronous=False)
     finally:
         consumer.close()
+
+
+def _end(consumer: Consumer, partition: TopicPartition) -> int:
+    deadline = time.monotonic() + 15
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(partition, timeout=15)[1])
+        except KafkaException:  # a topic that was just made may have no leader yet
+            assert time.monotonic() < deadline, f"{partition.topic} has no leader"
+            time.sleep(0.02)
 
 
 @asynccontextmanager
