@@ -1,7 +1,7 @@
 """Jobs that are long over leave `webhooks.jobs`, and so do wishes of jobs that are gone."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from hookline.core.jobs import Asked
@@ -21,7 +21,7 @@ class Listed(Protocol):
 
     def job(self, job_id: str) -> Asked | None: ...
 
-    def wishes(self) -> Sequence[JobWish]: ...
+    def wishes(self) -> Iterable[JobWish]: ...
 
 
 def outdated(view: Listed, *, now_ms: int) -> Iterator[bytes]:

@@ -115,9 +115,7 @@ async def _work(shared: _Shared, view: View, stack: AsyncExitStack) -> tuple[Job
     for each in groups:
         stack.push_async_callback(each.close)
     fanout, dispatchers, sent = groups
-    settling = Settling(
-        fanout=fanout, dispatchers=dispatchers, replays=sent, store=store, topics=topics, clock=shared.clock
-    )
+    settling = Settling(fanout=fanout, dispatchers=dispatchers, replays=sent, store=store, topics=topics)
     rendering = Rendering(
         codec=shared.codec,
         renderer=Renderer(shared.catalogue),

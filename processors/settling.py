@@ -8,7 +8,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from hookline.runtime.clock import Clock
 from hookline.runtime.log import TopicPartition
 from hookline.schemas.records import JobPosition
 from hookline.schemas.topics import Topics
@@ -54,7 +53,6 @@ class Settling:
         replays: Ends,
         store: Store,
         topics: Topics,
-        clock: Clock,
         patience_s: float = _PATIENCE_S,
     ) -> None:
         self._fanout = fanout
@@ -62,7 +60,6 @@ class Settling:
         self._replays = replays
         self._store = store
         self._topics = topics
-        self._clock = clock
         self._patience_s = patience_s
 
     async def settled(self, subscription_id: str, positions: Sequence[JobPosition]) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 
 from fakes.records import ACCOUNT, AT_MS, WEBHOOK, attempt, lives
 from fakes.stores import database
-from hookline.core.progress import State, joined, progress
+from hookline.core.progress import Progress, State, joined, progress
 from hookline.runtime.history import HistoryStore, open_history
 from hookline.runtime.history_recovery import WALKED_MAX, HistoryRecovery
 from hookline.runtime.settings import Settings
@@ -36,7 +36,7 @@ QUESTIONS: dict[str, Ask] = {
 
 def truth(records: Sequence[Attempt], webhook: str = WEBHOOK) -> dict[str, State]:
     """What became of each delivery, as the rules say."""
-    found = {}
+    found: dict[str, Progress] = {}
     for each in records:
         if each.subscription_id == webhook:
             before = found.get(each.delivery_id)

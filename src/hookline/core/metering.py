@@ -16,12 +16,13 @@ def batch_size(rate: int) -> int:
 class Meter:
     """Says when the next may go. Times are monotonic seconds."""
 
-    _free_s: float = float("-inf")
+    _free_s: float | None = None
 
     def wait_s(self, now_s: float) -> float:
         """How long to wait before the next batch; 0 if it may go."""
-        return max(0.0, self._free_s - now_s)
+        return 0.0 if self._free_s is None else max(0.0, self._free_s - now_s)
 
     def took(self, count: int, *, rate: int, now_s: float) -> None:
         """So many went just now, at this rate a second."""
-        self._free_s = max(self._free_s, now_s - _BEHIND_S) + count / rate
+        free_s = now_s if self._free_s is None else max(self._free_s, now_s - _BEHIND_S)
+        self._free_s = free_s + count / rate
