@@ -3,9 +3,10 @@
 import asyncio
 import signal
 import sys
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import aiohttp
@@ -37,6 +38,7 @@ NOW_MS = SystemClock().now_ms()
 HOUR_MS = 3_600_000
 _READY_S = 60.0
 _LOOK_S = 0.05
+_KEEP_UP_S = 0.02
 _STOP_S = 30.0
 
 
@@ -139,16 +141,26 @@ def commit_all(settings: Settings) -> None:
 
 def commit_ends(settings: Settings, role: str, *topics: str) -> None:
     """Commit the ends of these topics for a role's group."""
+    with _member(settings, role) as consumer:
+        _commit(consumer, topics)
+
+
+@contextmanager
+def _member(settings: Settings, role: str) -> Iterator[Consumer]:
     consumer = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": settings.group(role)})
     try:
-        ends = [
-            TopicPartition(topic, number, _end(consumer, TopicPartition(topic, number)))
-            for topic in topics
-            for number in consumer.list_topics(topic, timeout=15).topics[topic].partitions
-        ]
-        consumer.commit(offsets=ends, asynchronous=False)
+        yield consumer
     finally:
         consumer.close()
+
+
+def _commit(consumer: Consumer, topics: Iterable[str]) -> None:
+    ends = [
+        TopicPartition(topic, number, _end(consumer, TopicPartition(topic, number)))
+        for topic in topics
+        for number in consumer.list_topics(topic, timeout=15).topics[topic].partitions
+    ]
+    consumer.commit(offsets=ends, asynchronous=False)
 
 
 def _end(consumer: Consumer, partition: TopicPartition) -> int:
@@ -165,19 +177,20 @@ def _end(consumer: Consumer, partition: TopicPartition) -> int:
 async def dispatchers_that_keep_up(settings: Settings) -> AsyncIterator[None]:
     """In the place of dispatchers: all deliveries of jobs are committed as soon as they are there."""
 
-    async def keep_up() -> None:
-        while True:
-            with suppress(KafkaException):
-                await asyncio.to_thread(commit_ends, settings, "dispatchers.replays", settings.topics().replays)
-            await asyncio.sleep(_LOOK_S)
+    over = threading.Event()
 
-    task = asyncio.create_task(keep_up())
+    def keep_up() -> None:
+        with _member(settings, "dispatchers.replays") as consumer:
+            while not over.wait(_KEEP_UP_S):
+                with suppress(KafkaException):
+                    _commit(consumer, [settings.topics().replays])
+
+    keeping = asyncio.ensure_future(asyncio.to_thread(keep_up))
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        over.set()
+        await keeping
 
 
 def outcome(
