@@ -16,6 +16,7 @@ from fakes.kafka import make_topics
 from fakes.replaying import (
     HOUR_MS,
     NOW_MS,
+    Replayer,
     ask,
     commit_all,
     configure,
@@ -31,15 +32,17 @@ from hookline.runtime.settings import Settings
 from hookline.schemas.records import Event, Job, JobState, Subscription
 
 _UNCAPPED = 1_000_000
-_WARM = 1_000
 
 
-async def timed(settings: Settings, job: Job) -> tuple[Job, float]:
-    """The job's end, and how long it took from its first record on."""
+async def timed(running: Replayer, settings: Settings, job: Job) -> tuple[Job, float, float]:
+    """The job's end, how long it took from its first record on, and the process's CPU seconds."""
+    before_s = await running.metric("process_cpu_seconds_total")
     ask(settings, job)
     await until_job(settings, job, lambda each: each.state is not JobState.WAITING)
     began_s = time.monotonic()
-    return await until_over(settings, job, timeout_s=600), time.monotonic() - began_s
+    ended = await until_over(settings, job, timeout_s=600)
+    took_s = time.monotonic() - began_s
+    return ended, took_s, await running.metric("process_cpu_seconds_total") - before_s
 
 
 async def measure(settings: Settings, asked: argparse.Namespace) -> None:
@@ -50,13 +53,18 @@ async def measure(settings: Settings, asked: argparse.Namespace) -> None:
     fill(settings, asked.events, other)
     fill(settings, asked.deliveries, to.account_id)
     commit_all(settings)
-    async with replayer(settings), dispatchers_that_keep_up(settings):
+    async with replayer(settings) as running, dispatchers_that_keep_up(settings):
         unwanted = job_for(nobody(settings), rate=_UNCAPPED)
-        ended, took_s = await timed(settings, unwanted)
-        print(f"read {ended.looked_at:,} events, none wanted: {ended.looked_at / took_s:,.0f} a second")
+        ended, took_s, cpu_s = await timed(running, settings, unwanted)
+        print(f"read {ended.looked_at:,} events, none wanted: {_figures(ended.looked_at, took_s, cpu_s)}")
         for name, everything in (("states asked for", False), ("everything", True)):
-            ended, took_s = await timed(settings, job_for(to, rate=_UNCAPPED, everything=everything))
-            print(f"wrote {ended.sent:,} of {ended.looked_at:,} ({name}): {ended.sent / took_s:,.0f} a second")
+            job = job_for(to, rate=_UNCAPPED, everything=everything)
+            ended, took_s, cpu_s = await timed(running, settings, job)
+            print(f"wrote {ended.sent:,} of {ended.looked_at:,} ({name}): {_figures(ended.sent, took_s, cpu_s)}")
+
+
+def _figures(count: int, took_s: float, cpu_s: float) -> str:
+    return f"{count / took_s:,.0f} a second, {cpu_s / count * 1e6:.1f} us of CPU each"
 
 
 def nobody(settings: Settings) -> Subscription:

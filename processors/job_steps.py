@@ -95,7 +95,7 @@ class Replay:
         rendering: Rendering,
         subscription: Subscription,
         size: Callable[[], int],
-        on_read: Callable[[int], None],
+        on_read: Callable[[int, int], None],
     ) -> None:
         self._log = log
         self._states = states
@@ -113,7 +113,7 @@ class Replay:
             while not log.is_done:
                 stretches = await log.next()
                 needed = await self._needed(job, stretches)
-                self._on_read(sum(each.looked_at for each in stretches))
+                self._on_read(sum(each.looked_at for each in stretches), sum(each.unreadable for each in stretches))
                 for stretch in stretches:
                     async for step in self._stretch_steps(job, stretch, needed):
                         yield step
@@ -134,19 +134,18 @@ class Replay:
 
     async def _stretch_steps(self, job: Job, stretch: Stretch[Event], needed: set[str]) -> Steps:
         """Progress within a stretch is the place behind the last event that was decided on."""
-        before, writes = job, list[Outgoing]()
+        before, writes, size = job, list[Outgoing](), self._size()
         for picked in stretch.picked:
-            outgoing = self._outgoing(job, picked.value) if self._id(picked.value) in needed else None
+            is_needed = self._id(picked.value) in needed
+            outgoing = self._outgoing(job, picked.value) if is_needed else None
             if outgoing is not None:
                 writes.append(outgoing)
-            elif self._id(picked.value) in needed:
-                job = replace(job, lost=job.lost + 1)
             else:
-                job = replace(job, left_out=job.left_out + 1)
-            if len(writes) >= self._size():
+                job = replace(job, left_out=job.left_out + (not is_needed), lost=job.lost + is_needed)
+            if len(writes) >= size:
                 job = _behind(replace(job, sent=job.sent + len(writes)), before, stretch, picked)
                 yield Step(writes, job)
-                writes = []
+                writes, size = [], self._size()
         looked_at, lost = before.looked_at + stretch.looked_at, job.lost + stretch.lost
         job = replace(job, sent=job.sent + len(writes), looked_at=looked_at, lost=lost)
         yield Step(writes, _at(job, stretch, stretch.position))

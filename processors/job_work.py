@@ -52,7 +52,7 @@ class JobWork:
                     rendering=self.rendering,
                     subscription=subscription,
                     size=size,
-                    on_read=self.metrics.replay_events.inc,
+                    on_read=self._note_read,
                 )
                 return replaying.steps(job)
             case JobKind.RECOVER:
@@ -66,6 +66,10 @@ class JobWork:
                 return recovering.steps(job)
             case JobKind.CANCEL_RETRIES:
                 return CancelRetries(lists=self.history, rendering=self.rendering, subscription=subscription).steps(job)
+
+    def _note_read(self, looked_at: int, unreadable: int) -> None:
+        self.metrics.replay_events.inc(looked_at)
+        self.metrics.replay_unreadable.inc(unreadable)
 
     def room(self, job: Job) -> Room | None:
         """The bound on what is on its way; None for records that no dispatcher reads."""

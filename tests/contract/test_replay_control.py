@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fakes.configuration import short_settings, subscription
-from fakes.kafka import make_topics
+from fakes.kafka import make_topics, read_until
 from fakes.replaying import (
     HOUR_MS,
     NOW_MS,
@@ -30,7 +30,7 @@ from fakes.replaying import (
     wish,
 )
 from hookline.runtime.settings import Settings
-from hookline.schemas.records import JobState, Subscription, SubscriptionStatus, Wanted
+from hookline.schemas.records import JobState, Subscription, SubscriptionStatus, Wanted, wish_key
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 
@@ -158,3 +158,19 @@ async def test_what_a_job_is_doing_is_on_record_about_every_second(settings: Set
     said = [each.sent for each in records_of(settings, job)]
     assert said == sorted(said)
     assert 4 <= len(said) <= 12
+
+
+async def test_a_job_that_ended_a_month_ago_leaves_the_topic_with_its_wish(settings: Settings) -> None:
+    to = subscription("http://127.0.0.1:1/", "order.created")
+    month_ms = 31 * 24 * HOUR_MS
+    old = job_for(to, state=JobState.DONE, finished_at_ms=NOW_MS - month_ms)
+    new = job_for(to, state=JobState.DONE, finished_at_ms=NOW_MS)
+    ask(settings, old, new)
+    wish(settings, old, Wanted.PAUSE)
+    wish(settings, new, Wanted.PAUSE)
+    async with replayer(settings):
+        records = await asyncio.to_thread(
+            read_until, settings.bootstrap_servers, settings.topics().jobs, lambda found: len(found) >= 6
+        )
+    gone = {record.key for record in records if record.value is None}
+    assert gone == {old.job_id.encode(), wish_key(old.job_id)}

@@ -13,15 +13,15 @@ from fakes.fanout import CODEC
 from hookline.core.jobs import Asked
 from hookline.core.rendering import Renderer
 from hookline.processors.job_run import Ground, JobRun
-from hookline.processors.job_steps import Rendering
+from hookline.processors.job_steps import Rendering, States
 from hookline.processors.job_work import JobWork
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.event_log import Picked, Stretch
 from hookline.runtime.log import KafkaRecord, TopicPartition, Written
 from hookline.runtime.metrics import Metrics
-from hookline.schemas.errors import NotYet
-from hookline.schemas.records import Account, Delivery, Disabling, Event, Job, JobPosition, Subscription
+from hookline.schemas.errors import NotYet, TooLarge
+from hookline.schemas.records import Account, Delivery, Disabling, Event, Job, JobPosition, JobWish, Subscription
 from hookline.schemas.topics import Topics
 
 T = TypeVar("T")
@@ -92,6 +92,12 @@ class JobWorld:
     log: ListedLog
     random: Random
     fails: float = 0.0
+    states: States | None = None
+    wish: JobWish | None = None
+    account: Account | None = None
+    is_gone: bool = False
+    is_member: bool = True
+    too_large: frozenset[str] = frozenset()  # events whose deliveries no topic takes
     sent: list[Delivery] = field(default_factory=list)
     saved: list[Job] = field(default_factory=list)
 
@@ -114,7 +120,7 @@ class JobWorld:
         metrics = Metrics(CollectorRegistry())
         work = JobWork(
             log=self.log,
-            history=_NoHistory(),  # type: ignore[arg-type]  # a job that sends everything asks for nothing
+            history=self.states,  # type: ignore[arg-type]  # a job that sends everything asks for nothing
             kept=None,  # type: ignore[arg-type]
             settled=_at_once,
             committed=_KeepingUp(),
@@ -128,7 +134,7 @@ class JobWorld:
             writer=_Writer(self),
             view=_View(self),
             work=work,
-            is_member=lambda: True,
+            is_member=lambda: self.is_member,
             passed=_nothing,
             metrics=metrics,
             clock=_Hasty(),
@@ -150,10 +156,6 @@ class _Hasty:
         return self._now_s
 
 
-class _NoHistory:
-    pass
-
-
 class _KeepingUp:
     async def backlog(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
         return dict.fromkeys(partitions, (1000000, 1000000))
@@ -164,16 +166,16 @@ class _View:
         self._world = world
 
     def job(self, _job_id: str) -> Asked:
-        return Asked(self._world.job_now(), None)
+        return Asked(self._world.job_now(), self._world.wish)
 
-    def subscription(self, _subscription_id: str) -> Subscription:
-        return self._world.subscription
+    def subscription(self, _subscription_id: str) -> Subscription | None:
+        return None if self._world.is_gone else self._world.subscription
 
     def disabling(self, _subscription_id: str) -> Disabling | None:
         return None
 
     def account(self, _account_id: str) -> Account | None:
-        return None
+        return self._world.account
 
     async def wait_applied(self, _topic: str, _offset: int, *, timeout_s: float) -> None:
         await asyncio.sleep(0)
@@ -188,6 +190,9 @@ class _Writer:
     def write(self, topic: str, *, key: bytes | None, value: bytes | None) -> "asyncio.Future[Written]":
         future: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         world = self._world
+        if topic == TOPICS.replays and CODEC.decode(value, Delivery).event_id in world.too_large:
+            future.set_exception(TooLarge("the topic's limit was lowered"))
+            return future
         fails, is_taken = world.random.random() < world.fails, world.random.random() < 0.5
         if not fails or is_taken:
             self._take(topic, value)

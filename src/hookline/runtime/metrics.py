@@ -107,6 +107,9 @@ class Metrics:
             "hookline_replay_deliveries", "Written by jobs: deliveries, or that they are cancelled", "kind"
         )
         self.replay_events = self._counter("hookline_replay_events", "Records of the event log that replays looked at")
+        self.replay_unreadable = self._counter(
+            "hookline_replay_unreadable_events", "Of these, those that could not be read; they were passed over"
+        )
         self.replay_ahead = self._gauge(
             "hookline_replay_ahead_records",
             "Written by running jobs and not yet committed by dispatchers, the most of one job",
