@@ -146,8 +146,8 @@ class JobRun:
     async def _carried_out(self, subscription: Subscription) -> Told:
         """What ended it: GO if nothing is left to do."""
         begun = await self._insisted(lambda: self._ground.work.begun(self._job, subscription))
-        if begun is None:
-            return self._told()
+        if isinstance(begun, Told):
+            return begun
         self._job = replace(begun, state=JobState.RUNNING)
         await self._save()
         _log.info("job.started", extra=self._line())
@@ -273,20 +273,20 @@ class JobRun:
         await self._save_when_due()
         return self._told()
 
-    async def _insisted(self, ask: Callable[[], Awaitable[Job]]) -> Job | None:
-        """The answer, however long who is asked takes or is away; None if there is something else to do by then."""
+    async def _insisted(self, ask: Callable[[], Awaitable[Job]]) -> Job | Told:
+        """The answer, however long who is asked takes or is away; or what else there is to do by then."""
         while True:
             self.awaits = "what is on its way"
             asking = asyncio.ensure_future(ask())
             try:
                 while not asking.done():
                     await asyncio.wait({asking}, timeout=_LOOK_EVERY_S)
-                    if self._told() is not Told.GO:
-                        return None
+                    if (told := self._told()) is not Told.GO:
+                        return told
                 return asking.result()
             except NotYet as error:
-                if await self._waited(str(error)) is not Told.GO:
-                    return None
+                if (told := await self._waited(str(error))) is not Told.GO:
+                    return told
             finally:
                 asking.cancel()
 
