@@ -46,7 +46,7 @@ def _topics() -> str:
         "`HOOKLINE_TOPIC_PREFIX` is put before every name. `HOOKLINE_RETRY_TIERS` and `HOOKLINE_POSTPONED_TIERS` say which\n"
         "tier topics there are. Partitions: as `--size` says. Kept: for how long, or that the topic is\n"
         "compacted (the newest record of each key stays). Append time: records bear the broker's time, so that a partition\n"
-        "is in due order. `webhooks.replays` is made already, and nothing writes to it yet.\n\n"
+        "is in due order.\n\n"
     )
     return head + _table(("topic", "holds", "key", "partitions: production / embedded", "kept"), rows)
 
