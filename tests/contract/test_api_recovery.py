@@ -1,52 +1,23 @@
-"""Recovering, replaying, counting and cancelling: the jobs that are made of it, and when the answer is no."""
+"""Recovering, replaying and cancelling: the jobs that are made of it, and when the answer is no."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from fakes.api import CODEC, Api, Reply, judge, running_api
-from fakes.beside import beside
+from fakes.api import Api, judge, running_api
 from fakes.clock import SetClock
-from fakes.judgements import disabling, health
-from fakes.recovery import CountedInMemory, job_written
+from fakes.judgements import disabling
+from fakes.recovery import job_written, jobs, posted
 from hookline.api.answers import timestamp
-from hookline.core.ids import delivery_id
 from hookline.core.jobs import OPEN_MAX, RATE_MAX, RATE_USUAL
-from hookline.core.progress import State
-from hookline.schemas.errors import NotYet
-from hookline.schemas.records import Event, Job, JobKind, JobState, SubscriptionStatus
+from hookline.schemas.records import Job, JobKind, JobState
 
 SINCE, SINCE_MS = "2023-06-20T14:15:30Z", 1_687_270_530_000
 UNTIL, UNTIL_MS = "2023-06-21T16:15:30.250+02:00", 1_687_356_930_250
 PROBLEM = "urn:hookline:problem:"
 NOTHING_DONE = {"share": 0.0, "looked_at": 0, "sent": 0, "left_out": 0, "lost": 0}
-
-
-def jobs(api: Api) -> list[Job]:
-    """The jobs that were written, whoever wrote them."""
-    records = [each for each in api.log.records if each.topic == api.parts.topics.jobs]
-    found = [(each.key, CODEC.decode_any(each.value or b"")) for each in records]
-    assert all(isinstance(record, Job) and record.job_id.encode() == key for key, record in found)
-    return [record for _, record in found if isinstance(record, Job)]
-
-
-def counting(api: Api) -> CountedInMemory:
-    assert isinstance(api.parts.counting, CountedInMemory)
-    return api.parts.counting
-
-
-def event(api: Api, number: int, event_type: str = "user.created", *, account_id: str = "") -> Event:
-    at = datetime.fromtimestamp(SINCE_MS / 1_000, UTC) + timedelta(seconds=number)
-    return Event(
-        event_id=f"evt_{number}", account_id=account_id or api.account_id, type=event_type, occurred_at=at, data={}
-    )
-
-
-async def posted(api: Api, made: Any, what: str, body: object = None, **more: Any) -> Reply:
-    return await api.call("POST", f"/webhooks/{made['id']}/{what}", body, **more)
 
 
 # -- what is written --------------------------------------------------------------------------------------------------
@@ -320,171 +291,3 @@ async def test_a_change_that_kafka_does_not_confirm_is_no_bug() -> None:
         for what in ("replay", "recover", "cancel-retries"):
             reply = await posted(api, made, what, {"since": SINCE})
             assert (reply.status, reply.json["type"]) == (503, f"{PROBLEM}unavailable")
-
-
-# -- counting ---------------------------------------------------------------------------------------------------------
-
-
-async def test_a_dry_run_counts_what_is_the_accounts_own_and_makes_nothing(api: Api) -> None:
-    made = await api.call.made(events=["user.*", "order.created"])
-    types = ("user.created", "user.deleted", "order.created", "payment.failed")
-    counter = counting(api)
-    counter.events = [event(api, number, types[number % 4]) for number in range(40)]
-    counter.events += [event(api, number, account_id=api.foreign_id) for number in range(40, 50)]
-    known = [delivery_id(api.account_id, f"evt_{number}", made["id"]) for number in (0, 4, 8)]
-    counter.states = dict(zip(known, (State.SUCCEEDED, State.RETRYING, State.EXHAUSTED), strict=True))
-    written = len(api.log.records)
-    reply = await posted(api, made, "replay", {"since": SINCE, "dry_run": True, "rate": 3})
-    assert (reply.status, reply.json) == (
-        200,
-        {
-            "looked_at": 30,
-            "wanted": 28,
-            "left_out": 2,
-            "unreadable": 0,
-            "by_type": {"user.created": 8, "user.deleted": 10, "order.created": 10},
-            "is_whole": True,
-            "takes_s": 10,
-        },
-    )
-    assert "Location" not in reply.headers
-    assert len(api.log.records) == written
-
-
-async def test_a_dry_run_counts_what_the_replay_would_send(api: Api) -> None:
-    made = await api.call.made(events=["*"])
-    counter = counting(api)
-    counter.events = [event(api, number, ("user.created", "order.created")[number % 2]) for number in range(10)]
-    counter.states = {delivery_id(api.account_id, "evt_2", made["id"]): State.SUCCEEDED}
-    counter.is_whole = False
-    body = {"since": SINCE, "until": "2023-06-20T14:15:36Z", "events": ["user.*"], "dry_run": True}
-    some = (await posted(api, made, "replay", body)).json
-    assert some["looked_at"] == 3
-    assert (some["wanted"], some["left_out"], some["is_whole"], some["takes_s"]) == (2, 1, False, 1)
-    everything = (await posted(api, made, "replay", {**body, "everything": True})).json
-    assert (everything["wanted"], everything["left_out"]) == (3, 0)
-
-
-async def test_at_most_two_are_counted_at_a_time(api: Api) -> None:
-    made = await api.call.made()
-    counter = counting(api)
-    counter.held = asyncio.Event()
-    body = {"since": SINCE, "dry_run": True}
-    under_way = [asyncio.create_task(posted(api, made, "replay", body)) for _ in range(2)]
-    async with asyncio.timeout(10):
-        while counter.under_way < 2:
-            await asyncio.sleep(0.001)
-    third = await posted(api, made, "replay", body)
-    assert (third.status, third.json["type"]) == (503, f"{PROBLEM}unavailable")
-    assert int(third.headers["Retry-After"]) >= 1
-    assert (await posted(api, made, "replay", {"since": SINCE})).status == 202  # making one is another thing
-    counter.held.set()
-    assert {each.status for each in await asyncio.gather(*under_way)} == {200}
-    assert (await posted(api, made, "replay", body)).status == 200
-
-
-async def test_counting_that_gets_no_answer_is_no_bug_and_gives_its_place_back(api: Api) -> None:
-    made = await api.call.made()
-    counting(api).error = NotYet("the broker is away")
-    for _ in range(3):
-        reply = await posted(api, made, "replay", {"since": SINCE, "dry_run": True})
-        assert (reply.status, "nothing could be counted" in reply.json["detail"]) == (503, True)
-    counting(api).error = None
-    assert (await posted(api, made, "replay", {"since": SINCE, "dry_run": True})).status == 200
-
-
-async def test_a_key_that_is_revoked_while_its_body_comes_counts_nothing(api: Api) -> None:
-    made = await api.call.made()
-    path = f"/accounts/{api.account_id}/keys"
-    key = (await api.admin("POST", path, {"name": "k"})).json
-    counter = CountedInMemory()
-
-    async def slowly() -> Any:
-        yield b'{"since": "2023-06-20T14:15:30Z", '
-        assert (await api.admin("DELETE", f"{path}/{key['id']}")).status == 204
-        yield b'"dry_run": true}'
-
-    async with beside(api, counting=counter) as other:
-        reply = await other.call.with_key(key["key"])("POST", f"/webhooks/{made['id']}/replay", data=slowly())
-    assert reply.status == 401
-
-
-# -- catching up ------------------------------------------------------------------------------------------------------
-
-
-async def enabled_again(api: Api, made: Any, **judged: Any) -> Any:
-    subscription = api.view.subscription(made["id"])
-    assert subscription is not None
-    if judged:
-        await judge(api, health(subscription, **judged))
-    await judge(api, disabling(subscription, at_ms=SINCE_MS + 999))
-    return (await api.call("POST", f"/webhooks/{made['id']}/enable")).json
-
-
-async def test_enabling_says_what_was_missed_and_how_to_have_it_sent(api: Api) -> None:
-    made = await api.call.made(secret="given")
-    shown = await enabled_again(api, made)
-    assert list(shown) == [*made, "catch_up"]
-    missed = shown["catch_up"]
-    call = missed["replay"]
-    assert missed["since"] == SINCE
-    assert call["body"] == {"since": SINCE, "until": missed["until"]}
-    assert (call["method"], call["path"]) == ("POST", f"/webhooks/{made['id']}/replay")
-    reply = await api.call(call["method"], call["path"], call["body"])
-    assert (reply.status, reply.json["since"]) == (202, SINCE)
-    subscription = api.view.subscription(made["id"])
-    assert subscription is not None
-    (job,) = jobs(api)
-    assert job.until_ms >= subscription.updated_at_ms
-
-
-async def test_what_failed_before_it_was_disabled_was_missed_as_well(api: Api) -> None:
-    made = await api.call.made()
-    shown = await enabled_again(api, made, failing_since_ms=SINCE_MS - 5 * 86_400_000)
-    assert shown["catch_up"]["since"] == "2023-06-15T14:15:30Z"
-
-
-async def test_what_is_only_in_that_answer_is_nowhere_else(api: Api) -> None:
-    made = await api.call.made()
-    await enabled_again(api, made)
-    for reply in (
-        await api.call("POST", f"/webhooks/{made['id']}/enable"),
-        await api.call("GET", f"/webhooks/{made['id']}"),
-        await api.call("GET", "/webhooks"),
-    ):
-        assert "catch_up" not in reply.text
-    assert not any("catch_up" in (each.after or "") for each in api.audited)
-
-
-@pytest.mark.parametrize("change", [{"status": "active"}, {"url": "https://example.com/other"}])
-async def test_whatever_enables_it_says_what_was_missed(api: Api, change: Mapping[str, str]) -> None:
-    made = await api.call.made()
-    subscription = api.view.subscription(made["id"])
-    assert subscription is not None
-    await judge(api, disabling(subscription))
-    reply = await api.call("PATCH", f"/webhooks/{made['id']}", change)
-    assert reply.json["catch_up"]["since"] == SINCE
-    again = await api.call("PUT", f"/webhooks/{made['id']}", reply.json)
-    assert (again.status, "catch_up" in again.text) == (200, False)
-
-
-async def test_one_that_is_still_disabled_or_paused_has_nothing_to_catch_up_with_yet(api: Api) -> None:
-    made = await api.call.made()
-    await api.call("PATCH", f"/webhooks/{made['id']}", {"status": "paused"})
-    subscription = api.view.subscription(made["id"])
-    assert subscription is not None
-    await judge(api, disabling(subscription))
-    changed = await api.call("PATCH", f"/webhooks/{made['id']}", {"description": "mine"})
-    enabled = await api.call("POST", f"/webhooks/{made['id']}/enable")
-    assert [each.status for each in (changed, enabled)] == [200, 200]
-    assert "catch_up" not in changed.text + enabled.text
-    kept = api.view.subscription(made["id"])
-    assert kept is not None
-    assert kept.status is SubscriptionStatus.PAUSED
-
-
-async def test_one_that_was_paused_is_not_told_since_when(api: Api) -> None:
-    made = await api.call.made()
-    await api.call("PATCH", f"/webhooks/{made['id']}", {"status": "paused"})
-    reply = await api.call("PATCH", f"/webhooks/{made['id']}", {"status": "active"})
-    assert (reply.status, "catch_up" in reply.json) == (200, False)

@@ -15,7 +15,7 @@ from hookline.runtime.history_questions import DeliveryRow
 from hookline.schemas.records import Delivery, Event, Job, JobKind, JobPosition, JobState, Place, Subscription
 
 if TYPE_CHECKING:
-    from fakes.api import Api
+    from fakes.api import Api, Reply
 
 BODY = b'{"event":"order.completed","timestamp":"2023-06-20T15:40:30Z","data":{"id":"order_456"}}'
 HOUR_MS = 3_600_000
@@ -106,6 +106,19 @@ async def job_written(api: "Api", webhook_id: str, **changes: Any) -> Job:
     written = await api.log.write(topic, key=job.job_id.encode(), value=api.parts.codec.encode(job))
     await api.view.wait_applied(topic, written.offset, timeout_s=5)
     return job
+
+
+def jobs(api: "Api") -> list[Job]:
+    """The jobs that were written, whoever wrote them."""
+    records = [each for each in api.log.records if each.topic == api.parts.topics.jobs]
+    found = [(each.key, api.parts.codec.decode_any(each.value or b"")) for each in records]
+    assert all(isinstance(record, Job) and record.job_id.encode() == key for key, record in found)
+    return [record for _, record in found if isinstance(record, Job)]
+
+
+async def posted(api: "Api", made: Any, what: str, body: object = None, **more: Any) -> "Reply":
+    """The answer to a request to do this with the webhook."""
+    return await api.call("POST", f"/webhooks/{made['id']}/{what}", body, **more)
 
 
 def position(start: int, reached: int, end: int) -> JobPosition:
