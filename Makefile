@@ -3,7 +3,7 @@
 # skipped where Node.js or npm is missing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check format unit road chaos properties fuzz mutants bench isolation postponing tiers history faketime postgres lock jars clean
+.PHONY: help setup up test check format unit road chaos properties fuzz mutants bench isolation postponing tiers history replay catchup faketime postgres lock jars clean
 
 # Contract tests that share no broker and measure no time: two at a time.
 QUICK := $(filter-out %_on_kafka.py %_replicas.py,$(wildcard tests/contract/test_api_*.py)) tests/contract/test_resolver.py
@@ -88,6 +88,12 @@ tiers: jars ## how late the 1 s tier is at 1,000 a second
 
 history: $(VENV)/.ready postgres ## the history store full of attempts: ARGS="postgres --attempts 10000000"
 	@PYTHONPATH=tests $(BIN)/python benchmarks/history.py $(ARGS)
+
+replay: jars ## how fast a replay reads and writes: ARGS="--events 400000 --deliveries 50000"
+	@PYTHONPATH=tests $(BIN)/python benchmarks/replay.py $(ARGS)
+
+catchup: jars ## a webhook that was paused for 100,000 events catches up with all of them
+	@$(BIN)/pytest -q tests/road/test_catch_up.py --missed 100000 $(ARGS)
 
 format: $(VENV)/.ready ## let ruff write the format and the safe fixes
 	@$(BIN)/ruff format .

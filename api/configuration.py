@@ -17,7 +17,16 @@ from hookline.runtime.clock import Clock
 from hookline.runtime.log import Writer, Written
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import NotYet
-from hookline.schemas.records import Account, ApiKey, AuditEntry, Subscription, disabling_key
+from hookline.schemas.records import (
+    Account,
+    ApiKey,
+    AuditEntry,
+    Job,
+    JobWish,
+    Subscription,
+    disabling_key,
+    wish_key,
+)
 from hookline.schemas.topics import Topics
 
 KAFKA_ANSWER_S = 10.0  # a broker that elects a new leader needs a few seconds; a client waits no longer than this
@@ -90,6 +99,14 @@ class Configuration:
     def no_api_key(self, key_id: str) -> Write:
         """The tombstone of a revoked API key."""
         return self._put(self._topics.accounts, key_id, None)
+
+    def job(self, job: Job) -> Write:
+        """The record of a new job; whoever works on it writes the ones that follow."""
+        return self._put(self._topics.jobs, job.job_id, self._codec.encode(job))
+
+    def job_wish(self, wish: JobWish) -> Write:
+        """The record of what is wanted of a job now."""
+        return Write(topic=self._topics.jobs, key=wish_key(wish.job_id), value=self._codec.encode(wish))
 
     def audit(self, request: web.Request, caller: Caller, deed: Deed) -> Write:
         """The record that says who did what."""

@@ -94,6 +94,13 @@ class Codec:
         except Misfit as misfit:
             raise ContractError(f"{version.name}: {misfit}") from None
 
+    def event_type_of(self, value: bytes | None) -> str:
+        """The type of the event in these bytes, as what stands before it says; ContractError when it says that there is none."""
+        version, _ = self._opened(value)
+        if version.name not in self._events:
+            raise ContractError(f"the value is a record of the kind {version.name}; it must be an event")
+        return version.name
+
     def _opened(self, value: bytes | None) -> tuple[SchemaVersion, int]:
         if not value:
             raise ContractError(f"the value is {'null' if value is None else 'empty'}; it must be an Avro record")

@@ -30,6 +30,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--dispatchers", type=int, default=2, help="how many processes of that role")
     group.addoption("--fanouts", type=int, default=1, help="how many processes of that role")
     group.addoption("--table", type=Path, help="add the verdict to this file")
+    parser.addoption("--missed", type=int, default=3_000, help="events that a paused webhook catches up with")
+
+
+@pytest.fixture
+def missed_count(pytestconfig: pytest.Config) -> int:
+    """How many events a paused webhook misses."""
+    return int(pytestconfig.getoption("--missed"))
 
 
 @pytest.fixture

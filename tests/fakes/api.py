@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from fakes.configuration import short_settings
 from fakes.history import ScriptedHistory
+from fakes.recovery import CountedInMemory
 from hookline.api.app import build_app
 from hookline.api.asking import Asking
 from hookline.api.ports import Parts
@@ -325,6 +326,7 @@ def _parts(settings: Settings, answer_s: float, *, clock: Clock, outbound: aioht
         history=ScriptedHistory(),
         letters=LettersInMemory(log, topics.dead_letters),
         kept=KeptInMemory(log, topics.deliveries),
+        counting=CountedInMemory(),
         codec=CODEC,
         catalogue=CATALOGUE,
         renderer=RENDERER,

@@ -10,10 +10,26 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from fakes.configuration import short_settings
+from fakes.configuration import short_settings, subscription
 from fakes.endpoint import endpoint
+from fakes.kafka import make_topics
+from fakes.replaying import (
+    NOW_MS,
+    ask,
+    commit_all,
+    configure,
+    event_ids,
+    events,
+    job_for,
+    publish,
+    replayer,
+    sent,
+    until_job,
+    until_over,
+)
 from fakes.road import ROLES, Road, road, sample
 from hookline.runtime.broker_process import EmbeddedKafka
+from hookline.schemas.records import JobState
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 _NOTICED_S = 20.0  # 5 s of silence and a question of 2 s, on a machine that may be busy
@@ -54,7 +70,7 @@ async def test_no_role_is_ready_while_the_broker_hangs_or_is_gone_and_all_are_so
     own_broker: EmbeddedKafka, prefix: str, tmp_path: Path
 ) -> None:
     settings = short_settings(own_broker.bootstrap_servers, prefix)
-    async with road(settings, tmp_path, roles=ROLES) as running, endpoint() as (url, seen):
+    async with road(settings, tmp_path, roles=(*ROLES, "replay")) as running, endpoint() as (url, seen):
         await running.subscribe(url, "order.created")
         await running.publish(sample("order.created"))
         await seen.wait_for(1)
@@ -71,3 +87,25 @@ async def test_no_role_is_ready_while_the_broker_hangs_or_is_gone_and_all_are_so
         await all_say(running, 200)
         await running.publish(sample("order.created"))
         await seen.wait_for(2)
+
+
+async def test_a_job_waits_for_a_broker_that_is_gone_and_leaves_nothing_out(
+    own_broker: EmbeddedKafka, prefix: str, tmp_path: Path
+) -> None:
+    settings = short_settings(own_broker.bootstrap_servers, prefix, data_dir=tmp_path / "data")
+    make_topics(settings.bootstrap_servers, settings.topics())
+    to, happened = subscription("http://127.0.0.1:1/", "order.created"), events(400)
+    configure(settings, to)
+    publish(settings, happened, at_ms=NOW_MS)
+    commit_all(settings)
+    job = job_for(to, rate=80)
+    async with replayer(settings) as running:
+        ask(settings, job)
+        await until_job(settings, job, lambda each: each.sent >= 100)
+        own_broker.kill()
+        await asyncio.sleep(settings.session_timeout_s + 2)  # long enough to be no member any more
+        assert running.process.returncode is None
+        await asyncio.to_thread(own_broker.start)
+        ended = await until_over(settings, job, timeout_s=120)
+    assert (ended.state, ended.sent, ended.lost) == (JobState.DONE, 400, 0)
+    assert set(event_ids(sent(settings))) == set(event_ids(happened))

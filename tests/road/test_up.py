@@ -51,7 +51,7 @@ def test_up_json_has_what_a_script_needs_for_its_owner_only(up: Up) -> None:
     found = up.file
     assert stat.S_IMODE((up.folder / "up.json").stat().st_mode) == 0o600
     assert found.keys() >= {"api_url", "api_key", "bootstrap_servers", "account_id", "data_dir", "pids", "health"}
-    assert found["pids"].keys() >= {"api", "fanout", "dispatcher", "history", "receiver", "demo-source"}
+    assert found["pids"].keys() >= {"api", "fanout", "dispatcher", "history", "replay", "receiver", "demo-source"}
     assert all(Path(f"/proc/{pid}").exists() for pid in found["pids"].values())
 
 

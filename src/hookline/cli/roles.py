@@ -1,4 +1,4 @@
-"""The long-running roles, each a process of its own: `hookline api`, `fanout`, `dispatcher` (and `history`, beside this file)."""
+"""The long-running roles, each a process of its own: `hookline api`, `fanout`, `dispatcher`, `replay` (and `history`, beside this file)."""
 
 from collections.abc import Awaitable, Callable
 
@@ -14,7 +14,7 @@ Run = Callable[[Settings, Lifetime], Awaitable[None]]
 
 def register(app: typer.Typer) -> None:
     """Add this file's commands."""
-    for command in (api, fanout, dispatcher):
+    for command in (api, fanout, dispatcher, replay):
         app.command(rich_help_panel="Roles")(command)
 
 
@@ -37,6 +37,13 @@ def dispatcher() -> None:
     from hookline.dispatchers.run import run_dispatcher
 
     run("dispatcher", run_dispatcher)
+
+
+def replay() -> None:
+    """Carry out jobs of recovery: replay the log for a webhook, send what failed once more. Of several processes one does."""
+    from hookline.processors.run_replay import run_replay
+
+    run("replay", run_replay)
 
 
 def run(name: str, role: Run) -> None:

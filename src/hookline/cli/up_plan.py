@@ -15,17 +15,18 @@ class Part(StrEnum):
     FANOUT = "fanout"
     DISPATCHER = "dispatcher"
     HISTORY = "history"
+    REPLAY = "replay"
     RECEIVER = "receiver"
     SOURCE = "demo-source"
 
 
-ROLES = (Part.FANOUT, Part.API, Part.DISPATCHER, Part.HISTORY)  # who takes longest to start goes first
+ROLES = (Part.FANOUT, Part.API, Part.DISPATCHER, Part.HISTORY, Part.REPLAY)  # who takes longest to start goes first
 # What makes work first, then along the road, so that each finds what it needs to finish; the broker comes after all.
-STOP_ORDER = (Part.SOURCE, Part.API, Part.FANOUT, Part.DISPATCHER, Part.HISTORY, Part.RECEIVER)
+STOP_ORDER = (Part.SOURCE, Part.API, Part.REPLAY, Part.FANOUT, Part.DISPATCHER, Part.HISTORY, Part.RECEIVER)
 _STOP_S = 15.0
 _STOP_MARGIN_S = 5.0
 _SEALING = (Part.API, Part.DISPATCHER)
-_WITH_HISTORY = (Part.API, Part.HISTORY)
+_WITH_HISTORY = (Part.API, Part.HISTORY, Part.REPLAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,5 +94,5 @@ def reachable(host: str) -> str:
 
 def stop_deadline_s(part: Part, settings: Settings) -> float:
     """How long a process may take to stop before it is ended by force, in seconds."""
-    draining = part in {Part.FANOUT, Part.DISPATCHER}
+    draining = part in {Part.FANOUT, Part.DISPATCHER, Part.REPLAY}
     return max(_STOP_S, settings.drain_s + _STOP_MARGIN_S) if draining else _STOP_S

@@ -35,7 +35,7 @@ from hookline.runtime.tasks import Tasks
 from hookline.schemas.catalogue import Catalogue
 from hookline.schemas.errors import NotYet
 
-_READY_S = 120.0  # 5 s; a slow machine may take long to import everything six times at once
+_READY_S = 120.0  # 5 s; a slow machine may take long to import everything seven times at once
 _LOOK_S = 0.1
 _SUMMARY_S = 5.0
 _EXIT_SIGNAL = 128  # as a shell says it: 130 for Ctrl-C, 143 for SIGTERM

@@ -50,6 +50,10 @@ class EndOffsets:
         """The offset that the next record of each partition will have, in one question; NotYet."""
         return await self._ask(lambda: self._ends(partitions)) if partitions else {}
 
+    async def partition(self, topic: str, key: bytes) -> TopicPartition:
+        """The partition of the topic that our producers write this key to; NotYet."""
+        return await self._ask(lambda: self._partition(topic, key))
+
     async def close(self) -> None:
         """End the thread, after the question that is being asked."""
         closing = asyncio.get_running_loop().run_in_executor(self._thread, self._consumer.close)
@@ -87,6 +91,12 @@ class EndOffsets:
             low, high = self._watermarks(committed.topic, committed.partition)
             found[TopicPartition(committed.topic, committed.partition)] = max(low, committed.offset), high
         return found
+
+    def _partition(self, topic: str, key: bytes) -> TopicPartition:
+        known = self._consumer.list_topics(topic, timeout=self._timeout_s).topics[topic]
+        if known.error is not None or not known.partitions:
+            raise NotYet(f"the broker did not say which partitions {topic} has")
+        return TopicPartition(topic, confluent_kafka.murmur2(key, len(known.partitions)))
 
     def _ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         # A time of -1 asks for the end, and all partitions of one broker are one request.

@@ -22,6 +22,7 @@ from hookline.runtime.history_questions import (
     Stats,
     WholeDelivery,
 )
+from hookline.runtime.history_recovery import HistoryRecovery
 from hookline.runtime.history_schema import migrate, migrate_file, require_migrated
 from hookline.runtime.history_stats import stats
 from hookline.runtime.log import TopicPartition
@@ -140,6 +141,10 @@ class HistoryStore:
     ) -> Sequence[AuditEntry]:
         await self._check()
         return await audit_entries(self._database, account_id=account_id, subject=subject, before=before, limit=limit)
+
+    def recovery(self) -> HistoryRecovery:
+        """What recovery asks."""
+        return HistoryRecovery(self._database, check=self._check)
 
     async def _check(self) -> None:
         """A database that was away when we began may not be one of ours."""

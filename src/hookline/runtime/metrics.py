@@ -39,6 +39,7 @@ class Metrics:
         self._declare_fanout()
         self._declare_dispatch()
         self._declare_history()
+        self._declare_replay()
         self._declare_shared()
 
     def _declare_fanout(self) -> None:
@@ -96,6 +97,22 @@ class Metrics:
         )
         self.history_batch_seconds = self._histogram(
             "hookline_history_batch_seconds", "One transaction of the history store"
+        )
+
+    def _declare_replay(self) -> None:
+        self.replay_jobs = self._gauge(
+            "hookline_replay_jobs", "Jobs that are not over, by the process that has them", "state"
+        )
+        self.replay_deliveries = self._counter(
+            "hookline_replay_deliveries", "Written by jobs: deliveries, or that they are cancelled", "kind"
+        )
+        self.replay_events = self._counter("hookline_replay_events", "Records of the event log that replays looked at")
+        self.replay_unreadable = self._counter(
+            "hookline_replay_unreadable_events", "Of these, those that could not be read; they were passed over"
+        )
+        self.replay_ahead = self._gauge(
+            "hookline_replay_ahead_records",
+            "Written by running jobs and not yet committed by dispatchers, the most of one job",
         )
 
     def _declare_shared(self) -> None:

@@ -151,6 +151,10 @@ class View:
         """The jobs of all accounts, in order of creation."""
         return self._jobs.jobs()
 
+    def wishes(self) -> Sequence[JobWish]:
+        """The last wish about each job, also of jobs that are gone."""
+        return tuple(self._jobs.wishes())
+
     # -- Handler ------------------------------------------------------------------------------------------------------
 
     def assigned(self, _positions: Sequence[Position]) -> None:

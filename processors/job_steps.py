@@ -1,0 +1,198 @@
+"""What a job writes, step by step, and how far it is after each step. Whoever carries it out decides when the next may go.
+
+A step's `after` counts only once the broker has all that the step writes: then a job that is begun again from it leaves no gap.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol, TypeVar
+
+from hookline.core.ids import delivery_id
+from hookline.core.progress import State
+from hookline.core.rendering import Renderer
+from hookline.core.resending import needs_sending, replayed
+from hookline.core.sieve import Sieve
+from hookline.processors.composer import Outgoing
+from hookline.runtime.clock import Clock
+from hookline.runtime.event_log import Picked, Stretch
+from hookline.runtime.log import KafkaRecord
+from hookline.schemas.codec import Codec
+from hookline.schemas.errors import ContractError
+from hookline.schemas.records import Event, Job, JobPosition, Subscription
+from hookline.schemas.topics import Topics
+
+T = TypeVar("T")
+
+
+class Step(NamedTuple):
+    """What to write next, all to one subscription, and how far the job is then."""
+
+    writes: Sequence[Outgoing]
+    after: Job
+
+
+Steps = AsyncGenerator[Step, None]
+
+
+class Reading(Protocol[T]):
+    """A reading of the log (`hookline.runtime.event_log.LogReading`)."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every partition has been read to its end."""
+        ...
+
+    async def next(self) -> Sequence[Stretch[T]]:
+        """What comes next; nothing if none came within a fifth of a second."""
+        ...
+
+
+class Log(Protocol):
+    """The log of events (`hookline.runtime.event_log.EventLog`)."""
+
+    async def bounds(self, topics: Sequence[str], *, since_ms: int, until_ms: int) -> Sequence[JobPosition]:
+        """The stretch of each partition where records of this time lie; NotYet."""
+        ...
+
+    def reading(
+        self, positions: Sequence[JobPosition], pick: Callable[[KafkaRecord], T | None]
+    ) -> AbstractAsyncContextManager[Reading[T]]:
+        """Read these stretches."""
+        ...
+
+
+class States(Protocol):
+    """What history knows of deliveries (`hookline.runtime.history_recovery.HistoryRecovery`)."""
+
+    async def states(
+        self, *, account_id: str, subscription_id: str, delivery_ids: Sequence[str]
+    ) -> Mapping[str, State]:
+        """How far these deliveries are, without those that nothing is on record of; NotYet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """What deliveries are made with. `config_offset` says what the live view has applied now."""
+
+    codec: Codec
+    renderer: Renderer
+    topics: Topics
+    clock: Clock
+    config_offset: Callable[[], int]
+    body_bytes_max: int
+
+
+class Replay:
+    """The events of the log that a subscription wants and never got. `size` says how many deliveries go together now."""
+
+    def __init__(
+        self,
+        *,
+        log: Log,
+        states: States,
+        rendering: Rendering,
+        subscription: Subscription,
+        size: Callable[[], int],
+        on_read: Callable[[int, int], None],
+    ) -> None:
+        self._log = log
+        self._states = states
+        self._rendering = rendering
+        self._subscription = subscription
+        self._size = size
+        self._on_read = on_read
+
+    async def steps(self, job: Job) -> Steps:
+        """From where the job is. A step without writes may come at any time, so that whoever waits can look about."""
+        sieve = sieve_of(self._rendering.codec, self._subscription, job)
+        async with self._log.reading(
+            job.positions, lambda record: sieve.picked(record.timestamp_ms, record.value)
+        ) as log:
+            while not log.is_done:
+                stretches = await log.next()
+                needed = await self._needed(job, stretches)
+                self._on_read(sum(each.looked_at for each in stretches), sum(each.unreadable for each in stretches))
+                for stretch in stretches:
+                    async for step in self._stretch_steps(job, stretch, needed):
+                        yield step
+                        job = step.after
+                if not stretches:
+                    yield Step((), job)
+
+    async def _needed(self, job: Job, stretches: Sequence[Stretch[Event]]) -> set[str]:
+        """The ids of deliveries that are to be sent."""
+        ids = [self._id(each.value) for stretch in stretches for each in stretch.picked]
+        if not ids or job.everything:
+            return set(ids)
+        of = self._subscription
+        known = await self._states.states(
+            account_id=of.account_id, subscription_id=of.subscription_id, delivery_ids=ids
+        )
+        return {each for each in ids if needs_sending(known.get(each), everything=False)}
+
+    async def _stretch_steps(self, job: Job, stretch: Stretch[Event], needed: set[str]) -> Steps:
+        """Progress within a stretch is the place behind the last event that was decided on."""
+        before, writes, size = job, list[Outgoing](), self._size()
+        for picked in stretch.picked:
+            is_needed = self._id(picked.value) in needed
+            outgoing = self._outgoing(job, picked.value) if is_needed else None
+            if outgoing is not None:
+                writes.append(outgoing)
+            else:
+                job = replace(job, left_out=job.left_out + (not is_needed), lost=job.lost + is_needed)
+            if len(writes) >= size:
+                job = _behind(replace(job, sent=job.sent + len(writes)), before, stretch, picked)
+                yield Step(writes, job)
+                writes, size = [], self._size()
+        looked_at, lost = before.looked_at + stretch.looked_at, job.lost + stretch.lost
+        job = replace(job, sent=job.sent + len(writes), looked_at=looked_at, lost=lost)
+        yield Step(writes, _at(job, stretch, stretch.position))
+
+    def _outgoing(self, job: Job, event: Event) -> Outgoing | None:
+        """None if its body can't be made, or is over the limit."""
+        made = self._rendering
+        try:
+            body = made.renderer.render(event)
+        except ContractError:
+            return None
+        if len(body) > made.body_bytes_max:
+            return None
+        delivery = replayed(
+            event,
+            self._subscription,
+            body=body,
+            run=job.run,
+            config_offset=made.config_offset(),
+            now_ms=made.clock.now_ms(),
+            job_id=job.job_id,
+        )
+        return Outgoing(made.topics.replays, delivery.subscription_id.encode(), made.codec.encode(delivery))
+
+    def _id(self, event: Event) -> str:
+        return delivery_id(event.account_id, event.event_id, self._subscription.subscription_id)
+
+
+def sieve_of(codec: Codec, subscription: Subscription, job: Job) -> Sieve:
+    """What picks the events that the job is about."""
+    return Sieve(
+        codec,
+        account_id=subscription.account_id,
+        subscribed=subscription.events,
+        events=job.events,
+        since_ms=job.since_ms,
+        until_ms=job.until_ms,
+    )
+
+
+def _behind(job: Job, before: Job, stretch: Stretch[Event], picked: Picked[Event]) -> Job:
+    return _at(replace(job, looked_at=before.looked_at + picked.number), stretch, picked.offset + 1)
+
+
+def _at(job: Job, stretch: Stretch[Event], position: int) -> Job:
+    places = [
+        replace(each, position=position) if (each.topic, each.partition) == stretch.partition else each
+        for each in job.positions
+    ]
+    return replace(job, positions=tuple(places))

@@ -1,0 +1,86 @@
+"""The kinds of jobs, each with what it needs to begin and its steps."""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from hookline.core.matching import wants
+from hookline.processors.job_list_steps import CancelRetries, Kept, Lists, Recover
+from hookline.processors.job_steps import Log, Rendering, Replay, States, Steps
+from hookline.processors.replay_room import Committed, Room
+from hookline.runtime.metrics import Metrics
+from hookline.schemas.records import Job, JobKind, JobPosition, Subscription
+
+
+class History(States, Lists, Protocol):
+    """What jobs ask the history store."""
+
+
+Settled = Callable[[str, Sequence[JobPosition]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobWork:
+    """Begins jobs and makes their steps. `settled` waits until what is on its way to a subscription is on record."""
+
+    log: Log
+    history: History
+    kept: Kept
+    settled: Settled
+    committed: Committed
+    rendering: Rendering
+    event_types: Collection[str]
+    metrics: Metrics
+
+    async def begun(self, job: Job, subscription: Subscription) -> Job:
+        """The job with the stretches of the log that it is about, fixed once. NotYet."""
+        if job.kind is not JobKind.REPLAY or job.positions:
+            return job
+        topics = topics_of(job, subscription, self.event_types, self.rendering)
+        positions = await self.log.bounds(topics, since_ms=job.since_ms, until_ms=job.until_ms)
+        if not job.everything:
+            await self.settled(job.subscription_id, positions)
+        return replace(job, positions=tuple(positions))
+
+    def steps(self, job: Job, subscription: Subscription, *, size: Callable[[], int]) -> Steps:
+        """Its steps from where it is."""
+        match job.kind:
+            case JobKind.REPLAY:
+                replaying = Replay(
+                    log=self.log,
+                    states=self.history,
+                    rendering=self.rendering,
+                    subscription=subscription,
+                    size=size,
+                    on_read=self._note_read,
+                )
+                return replaying.steps(job)
+            case JobKind.RECOVER:
+                recovering = Recover(
+                    lists=self.history,
+                    kept=self.kept,
+                    rendering=self.rendering,
+                    subscription=subscription,
+                    size=size,
+                )
+                return recovering.steps(job)
+            case JobKind.CANCEL_RETRIES:
+                return CancelRetries(lists=self.history, rendering=self.rendering, subscription=subscription).steps(job)
+
+    def _note_read(self, looked_at: int, unreadable: int) -> None:
+        self.metrics.replay_events.inc(looked_at)
+        self.metrics.replay_unreadable.inc(unreadable)
+
+    def room(self, job: Job) -> Room | None:
+        """The bound on what is on its way; None for records that no dispatcher reads."""
+        return None if job.kind is JobKind.CANCEL_RETRIES else Room(self.committed, clock=self.rendering.clock)
+
+
+def topics_of(
+    job: Job, subscription: Subscription, event_types: Collection[str], rendering: Rendering
+) -> Sequence[str]:
+    """The topics where events may lie that the job is about."""
+    wanted = [
+        each for each in event_types if wants(subscription.events, each) and (not job.events or wants(job.events, each))
+    ]
+    return sorted({rendering.topics.events(each) for each in wanted})

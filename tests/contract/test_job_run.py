@@ -1,0 +1,124 @@
+"""What one job does when something is in its way: away, too large, gone, or a bug of ours."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+import pytest
+
+from fakes.configuration import account, subscription
+from fakes.fanout import event, until
+from fakes.job_world import JobWorld, ListedLog
+from fakes.replaying import event_ids, job_for
+from hookline.core.ids import delivery_id
+from hookline.core.progress import State
+from hookline.schemas.errors import NotYet
+from hookline.schemas.records import JobState, JobWish, SubscriptionStatus, Wanted
+
+EVENTS = [event(number) for number in range(20)]
+
+
+@dataclass(slots=True)
+class Known:
+    """A history store that knows these states, and is away for the first so many questions."""
+
+    states_of: Mapping[str, State]
+    away: int = 0
+    error: Exception | None = None
+
+    async def states(
+        self, *, account_id: str, subscription_id: str, delivery_ids: Sequence[str]
+    ) -> Mapping[str, State]:
+        if self.error is not None:
+            raise self.error
+        if self.away:
+            self.away -= 1
+            raise NotYet("the history store does not answer")
+        ids = {delivery_id(account_id, event_id, subscription_id): state for event_id, state in self.states_of.items()}
+        return {each: ids[each] for each in delivery_ids if each in ids}
+
+
+def world(*, everything: bool = True, rate: int = 1_000_000) -> JobWorld:
+    to = subscription("https://example.com/", "order.created")
+    random = Random(1)  # noqa: S311 - the same every time
+    return JobWorld(job_for(to, everything=everything, rate=rate), to, ListedLog([EVENTS], random), random)
+
+
+async def test_a_store_that_is_away_is_waited_for_and_nothing_is_sent_twice() -> None:
+    of = world(everything=False)
+    of.states = Known({"evt_3": State.SUCCEEDED, "evt_4": State.EXHAUSTED, "evt_5": State.RETRYING}, away=2)
+    await of.run().run()
+    assert event_ids(of.sent) == [each.event_id for each in EVENTS if each.event_id not in {"evt_3", "evt_5"}]
+    assert (of.job_now().state, of.job_now().sent, of.job_now().left_out) == (JobState.DONE, 18, 2)
+
+
+async def test_a_bug_ends_the_job_as_failed_with_a_sentence_and_no_other() -> None:
+    of = world(everything=False)
+    of.states = Known({}, error=KeyError("secret"))
+    await of.run().run()
+    ended = of.job_now()
+    assert (ended.state, ended.detail) == (JobState.FAILED, "It met an error of ours (KeyError).")
+    assert ended.finished_at_ms is not None
+
+
+async def test_what_no_topic_takes_for_its_size_is_lost_and_the_rest_is_sent() -> None:
+    of = world()
+    of.too_large = frozenset({"evt_0", "evt_7"})
+    await of.run().run()
+    assert (of.job_now().sent, of.job_now().lost, len(of.sent)) == (18, 2, 18)
+
+
+@pytest.mark.parametrize("why", ["deleted", "erased", "another's", "cancelled"])
+async def test_a_job_without_anybody_to_send_to_ends_as_cancelled(why: str) -> None:
+    of = world()
+    erased = replace(account(of.job.account_id), erased_at_ms=1)
+    cancelled = JobWish(job_id=of.job.job_id, account_id="", wanted=Wanted.CANCEL, rate=None, at_ms=0)
+    of.is_gone = why == "deleted"
+    of.account = erased if why == "erased" else None
+    of.subscription = replace(of.subscription, account_id="acct_x" if why == "another's" else "acct_test")
+    of.wish = cancelled if why == "cancelled" else None
+    await of.run().run()
+    assert (of.job_now().state, of.sent) == (JobState.CANCELLED, [])
+
+
+async def test_a_job_of_a_paused_subscription_is_put_back() -> None:
+    of = world()
+    of.subscription = replace(of.subscription, status=SubscriptionStatus.PAUSED)
+    await of.run().run()
+    assert (of.job_now().state, of.job_now().finished_at_ms, of.sent) == (JobState.WAITING, None, [])
+
+
+async def test_nothing_is_written_while_it_is_in_doubt_whose_the_job_is() -> None:
+    of = world()
+    of.is_member = False
+    task = asyncio.ensure_future(of.run().run())
+    done, _ = await asyncio.wait({task}, timeout=0.3)
+    assert (done, of.sent, of.saved) == (set(), [], [])
+    of.is_member = True
+    await asyncio.wait_for(task, 10)
+    assert len(of.sent) == len(EVENTS)
+
+
+async def test_a_job_that_is_told_to_stop_leaves_what_it_did_on_record() -> None:
+    of = world(rate=100)
+    run = of.run()
+    task = asyncio.ensure_future(run.run())
+    await until(lambda: len(of.sent) > 5)
+    run.stop()
+    await asyncio.wait_for(task, 10)
+    left = of.job_now()
+    assert (left.state, left.sent, left.finished_at_ms) == (JobState.RUNNING, len(of.sent), None)
+    assert sum(each.position for each in left.positions) == len(of.sent) < len(EVENTS)
+
+
+async def test_a_subscription_that_wants_other_events_by_now_is_heeded() -> None:
+    of = world(rate=100)
+    task = asyncio.ensure_future(of.run().run())
+    await until(lambda: len(of.sent) > 5)
+    of.subscription = replace(of.subscription, events=("user.created",))
+    await asyncio.wait_for(task, 10)
+    assert of.job_now().state is JobState.RUNNING
+    before = len(of.sent)
+    await of.run().run()
+    assert (of.job_now().state, len(of.sent)) == (JobState.DONE, before)

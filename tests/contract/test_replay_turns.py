@@ -1,0 +1,241 @@
+"""Which jobs run, and which wait: as many as there is room for, one at a time for a subscription, accounts in turn."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from fakes.configuration import subscription
+from fakes.fanout import CODEC, TOPICS, until
+from fakes.replaying import job_for
+from hookline.core.jobs import Asked, Jobs
+from hookline.processors.job_run import Ground
+from hookline.processors.job_steps import Step, Steps
+from hookline.processors.replay import Replays
+from hookline.runtime.clock import SystemClock
+from hookline.runtime.log import Commit, Position, TopicPartition, Written
+from hookline.runtime.metrics import Metrics
+from hookline.schemas.records import (
+    Account,
+    Disabling,
+    Job,
+    JobState,
+    JobWish,
+    Subscription,
+    SubscriptionStatus,
+    Wanted,
+)
+
+PARTITION = TopicPartition(TOPICS.jobs, 0)
+
+
+@dataclass(slots=True)
+class World:
+    """The live view, the topic behind it, and work that lasts until the test ends it."""
+
+    jobs_known: Jobs = field(default_factory=Jobs)
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    began: list[str] = field(default_factory=list)
+    over: dict[str, asyncio.Event] = field(default_factory=dict)
+    written: int = 0
+    member: bool = True
+
+    def ask(self, *jobs: Job) -> None:
+        for each in jobs:
+            self.over[each.job_id] = asyncio.Event()
+            self.jobs_known.put(each)
+
+    # -- the live view
+
+    def jobs(self) -> Sequence[Asked]:
+        return self.jobs_known.jobs()
+
+    def job(self, job_id: str) -> Asked | None:
+        return self.jobs_known.job(job_id)
+
+    def subscription(self, subscription_id: str) -> Subscription | None:
+        return self.subscriptions.get(subscription_id)
+
+    def disabling(self, _subscription_id: str) -> Disabling | None:
+        return None
+
+    def account(self, _account_id: str) -> Account | None:
+        return None
+
+    async def wait_applied(self, _topic: str, _offset: int, *, timeout_s: float) -> None:
+        await asyncio.sleep(0)
+
+    # -- the writer
+
+    def write(self, topic: str, *, key: bytes | None, value: bytes | None) -> "asyncio.Future[Written]":
+        self.written += 1
+        self.jobs_known.put(CODEC.decode(value, Job))
+        future: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
+        future.set_result(Written(topic, 0, self.written, 0))
+        return future
+
+    # -- the work
+
+    async def begun(self, job: Job, _subscription: Subscription) -> Job:
+        self.began.append(job.job_id)
+        return job
+
+    async def steps(self, job: Job, _subscription: Subscription, *, size: Callable[[], int]) -> Steps:
+        while not self.over[job.job_id].is_set():
+            await asyncio.sleep(0.01)
+            yield Step((), job)
+
+    def room(self, _job: Job) -> None:
+        return None
+
+    # -- the reader
+
+    def pause(self, partition: TopicPartition, *, resume_at: int) -> None: ...
+
+    def resume(self, partition: TopicPartition) -> None: ...
+
+    def commit(self, commits: Mapping[TopicPartition, Commit]) -> None: ...
+
+    def is_member(self) -> bool:
+        return self.member
+
+    def ground(self, is_member: Callable[[], bool]) -> Ground:
+        async def passed() -> None:
+            await asyncio.sleep(0)
+
+        return Ground(
+            topics=TOPICS,
+            codec=CODEC,
+            writer=self,
+            view=self,
+            work=self,
+            is_member=is_member,
+            passed=passed,
+            metrics=Metrics(CollectorRegistry()),
+            clock=SystemClock(),
+        )
+
+
+@asynccontextmanager
+async def owning(world: World, *, running_max: int = 8) -> AsyncIterator[Replays]:
+    """The role, which has the partition."""
+    replays = Replays(view=world, ground=world.ground, drain_s=5, running_max=running_max)
+    replays.read_by(world)
+    task = asyncio.ensure_future(replays.run())
+    replays.assigned([Position(PARTITION, 0, None, "")])
+    try:
+        yield replays
+    finally:
+        replays.lost([PARTITION])
+        task.cancel()
+
+
+def jobs(world: World, count: int, *, account_id: str = "acct_test", first: int = 0) -> list[Job]:
+    """Jobs of a subscription each, in order of creation."""
+    made = []
+    for number in range(count):
+        to = subscription("https://example.com/", account_id=account_id)
+        world.subscriptions[to.subscription_id] = to
+        made.append(job_for(to, created_at_ms=first + number))
+    return made
+
+
+def ids(of: Sequence[Job]) -> list[str]:
+    return [each.job_id for each in of]
+
+
+async def test_as_many_run_as_there_is_room_for_and_the_rest_in_order_of_creation() -> None:
+    world = World()
+    asked = jobs(world, 4)
+    world.ask(*reversed(asked))
+    async with owning(world, running_max=2):
+        await until(lambda: len(world.began) == 2)
+        world.over[asked[1].job_id].set()
+        await until(lambda: len(world.began) == 3)
+        assert world.began == ids(asked[:3])
+
+
+async def test_an_account_with_many_jobs_does_not_hold_up_another() -> None:
+    world = World()
+    many, one = jobs(world, 5), jobs(world, 1, account_id="acct_other", first=100)
+    world.ask(*many, *one)
+    async with owning(world, running_max=2):
+        await until(lambda: len(world.began) == 2)
+    assert world.began == [many[0].job_id, one[0].job_id]
+
+
+async def test_jobs_of_a_subscription_run_one_at_a_time_and_one_that_waits_holds_up_no_other() -> None:
+    world = World()
+    first, second = jobs(world, 1)[0], job_for(subscription("https://example.com/"), created_at_ms=1)
+    second = replace(second, subscription_id=first.subscription_id)
+    world.ask(first, second)
+    async with owning(world):
+        await until(lambda: world.began == [first.job_id])
+        paused = JobWish(job_id=first.job_id, account_id="acct_test", wanted=Wanted.PAUSE, rate=None, at_ms=0)
+        world.jobs_known.put(paused)
+        await until(lambda: world.began == ids([first, second]))
+        world.jobs_known.put(replace(paused, wanted=Wanted.RUN))
+        world.over[second.job_id].set()
+        await until(lambda: world.began == ids([first, second, first]))
+
+
+async def test_what_waits_for_its_subscription_takes_no_room() -> None:
+    world = World()
+    held, ready = jobs(world, 2)
+    to = world.subscriptions[held.subscription_id]
+    world.subscriptions[held.subscription_id] = replace(to, status=SubscriptionStatus.PAUSED)
+    world.ask(held, ready)
+    async with owning(world, running_max=1):
+        await until(lambda: world.began == [ready.job_id])
+        world.over[ready.job_id].set()
+        world.subscriptions[held.subscription_id] = to
+        await until(lambda: world.began == ids([ready, held]))
+
+
+async def test_a_cancelled_job_ends_even_when_there_is_no_room() -> None:
+    world = World()
+    busy, waiting = jobs(world, 2)
+    world.ask(busy, waiting)
+    async with owning(world, running_max=1):
+        await until(lambda: world.began == [busy.job_id])
+        world.jobs_known.put(
+            JobWish(job_id=waiting.job_id, account_id="acct_test", wanted=Wanted.CANCEL, rate=None, at_ms=0)
+        )
+        await until(lambda: state_of(world, waiting) is JobState.CANCELLED)
+    assert world.began == [busy.job_id]
+
+
+async def test_whoever_gives_the_jobs_up_saves_them_and_whoever_lost_them_writes_nothing() -> None:
+    world = World()
+    (job,) = jobs(world, 1)
+    world.ask(job)
+    async with owning(world) as replays:
+        await until(lambda: len(world.began) == 1)
+        await until(lambda: state_of(world, job) is JobState.RUNNING)
+        before = world.written
+        assert await replays.revoking([PARTITION]) == {}
+        assert (world.written, replays.running()) == (before + 1, [])
+        replays.assigned([Position(PARTITION, 0, None, "")])
+        await until(lambda: len(world.began) == 2)
+        await until(lambda: world.written == before + 2)
+        replays.lost([PARTITION])
+        await until(lambda: not replays.running())
+        assert world.written == before + 2
+
+
+async def test_nothing_begins_while_membership_is_in_doubt() -> None:
+    world = World(member=False)
+    world.ask(*jobs(world, 1))
+    async with owning(world):
+        with pytest.raises(TimeoutError):
+            await until(lambda: bool(world.began), within_s=0.5)
+        world.member = True
+        await until(lambda: len(world.began) == 1)
+
+
+def state_of(world: World, job: Job) -> JobState | None:
+    asked = world.job(job.job_id)
+    return None if asked is None else asked.job.state

@@ -1,0 +1,102 @@
+"""A replay begins only when what lay before fan-out, dispatchers and history is on record."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from hookline.processors.settling import Settling
+from hookline.runtime.log import TopicPartition
+from hookline.schemas.records import JobPosition
+from hookline.schemas.topics import Topics
+
+TOPICS = Topics("s.")
+ORDERS = TOPICS.events("order.created")
+POSITIONS = [
+    JobPosition(topic=ORDERS, partition=number, start=0, position=0, end=end) for number, end in enumerate((10, 0, 7))
+]
+
+
+@dataclass(slots=True)
+class Group:
+    """A group on a broker: what it has committed, and where topics end."""
+
+    committed: dict[tuple[str, int], int] = field(default_factory=dict)
+    end: dict[str, int] = field(default_factory=dict)
+
+    async def backlog(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, tuple[int, int]]:
+        await asyncio.sleep(0)
+        return {each: (self.committed.get((each.topic, each.partition), 0), 0) for each in partitions}
+
+    async def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        return {each: self.end.get(each.topic, 0) for each in partitions}
+
+    async def partition(self, topic: str, key: bytes) -> TopicPartition:
+        assert key == b"wh_1"
+        return TopicPartition(topic, 3)
+
+
+@dataclass(slots=True)
+class Road:
+    """Everything before a replay."""
+
+    fanout: Group = field(default_factory=Group)
+    dispatchers: Group = field(default_factory=Group)
+    replays: Group = field(default_factory=Group)
+    stored: dict[int, int] = field(default_factory=dict)
+
+    async def offsets(self, topic: str) -> Mapping[int, int]:
+        assert topic == TOPICS.attempts
+        return self.stored
+
+    def settling(self, *, patience_s: float = 30.0) -> Settling:
+        return Settling(
+            fanout=self.fanout,
+            dispatchers=self.dispatchers,
+            replays=self.replays,
+            store=self,
+            topics=TOPICS,
+            patience_s=patience_s,
+        )
+
+
+def at_rest() -> Road:
+    road = Road()
+    road.fanout.committed = {(ORDERS, 0): 10, (ORDERS, 2): 7}
+    road.dispatchers.end = {TOPICS.deliveries: 5, TOPICS.attempts: 9}
+    road.dispatchers.committed = {(TOPICS.deliveries, 3): 5}
+    road.replays.end = {TOPICS.replays: 4}
+    road.replays.committed = {(TOPICS.replays, 3): 4}
+    road.stored = {3: 9}
+    return road
+
+
+async def test_what_is_at_rest_is_not_waited_for() -> None:
+    async with asyncio.timeout(5):
+        await at_rest().settling().settled("wh_1", POSITIONS)
+
+
+@pytest.mark.parametrize("behind", ["fan-out", "dispatchers", "replays", "history"])
+async def test_whoever_is_behind_is_waited_for(behind: str) -> None:
+    road = at_rest()
+    places: dict[str, tuple[dict[tuple[str, int], int] | dict[int, int], object]] = {
+        "fan-out": (road.fanout.committed, (ORDERS, 2)),
+        "dispatchers": (road.dispatchers.committed, (TOPICS.deliveries, 3)),
+        "replays": (road.replays.committed, (TOPICS.replays, 3)),
+        "history": (road.stored, 3),
+    }
+    committed, place = places[behind]
+    committed[place] -= 1  # type: ignore[index]
+    waiting = asyncio.ensure_future(road.settling().settled("wh_1", POSITIONS))
+    done, _ = await asyncio.wait({waiting}, timeout=0.3)
+    assert done == set()
+    committed[place] += 1  # type: ignore[index]
+    await asyncio.wait_for(waiting, 5)
+
+
+async def test_nobody_is_waited_for_without_end() -> None:
+    road = at_rest()
+    road.stored = {}
+    async with asyncio.timeout(5):
+        await road.settling(patience_s=0.05).settled("wh_1", POSITIONS)
