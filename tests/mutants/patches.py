@@ -2,8 +2,9 @@
 
 from mutants.mutant import Mutant
 from mutants.of_isolation import ENDPOINTS, ISOLATION
+from mutants.of_jobs import JOBS
 from mutants.of_records import BITMAPS, COMMITS, REPEATS
 from mutants.of_sending import SENDING
 from mutants.of_writes import STALE, WRITES
 
-MUTANTS: tuple[Mutant, ...] = (*COMMITS, *BITMAPS, *REPEATS, *WRITES, *STALE, *ISOLATION, *ENDPOINTS, *SENDING)
+MUTANTS: tuple[Mutant, ...] = (*COMMITS, *BITMAPS, *REPEATS, *WRITES, *STALE, *ISOLATION, *ENDPOINTS, *SENDING, *JOBS)
