@@ -13,6 +13,7 @@ from fakes.job_world import JobWorld, ListedLog
 from fakes.replaying import event_ids, job_for
 from hookline.core.ids import delivery_id
 from hookline.core.progress import State
+from hookline.runtime.clock import SystemClock
 from hookline.schemas.errors import NotYet
 from hookline.schemas.records import JobState, JobWish, SubscriptionStatus, Wanted
 
@@ -91,6 +92,7 @@ async def test_a_job_of_a_paused_subscription_is_put_back() -> None:
 
 async def test_nothing_is_written_while_it_is_in_doubt_whose_the_job_is() -> None:
     of = world(rate=100)
+    of.clock = SystemClock()
     of.is_member = False
     task = asyncio.ensure_future(of.run().run())
     done, _ = await asyncio.wait({task}, timeout=0.3)
