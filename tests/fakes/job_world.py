@@ -126,7 +126,6 @@ class JobWorld:
             settled=_at_once,
             committed=_KeepingUp(),
             rendering=rendering,
-            event_types=_CATALOGUE.event_types,
             metrics=metrics,
         )
         ground = Ground(
