@@ -19,7 +19,7 @@ from hookline.schemas.records import Attempt, Job, Outcome, Place, Subscription
 _AT_ONCE = 20
 _PENDING_AT_ONCE = 500
 CANCELLED_WORD = "retries_cancelled"
-CANCELLED_DETAIL = "Its retries were cancelled."
+CANCELLED_DETAIL = "The webhook's pending retries were cancelled."
 
 
 class Lists(Protocol):

@@ -1,6 +1,6 @@
 """The kinds of jobs, each with what it needs to begin and its steps."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -29,14 +29,13 @@ class JobWork:
     settled: Settled
     committed: Committed
     rendering: Rendering
-    event_types: Collection[str]
     metrics: Metrics
 
     async def begun(self, job: Job, subscription: Subscription) -> Job:
         """The job with the stretches of the log that it is about, fixed once. NotYet."""
         if job.kind is not JobKind.REPLAY or job.positions:
             return job
-        topics = topics_of(job, subscription, self.event_types, self.rendering)
+        topics = topics_of(job, subscription, self.rendering)
         positions = await self.log.bounds(topics, since_ms=job.since_ms, until_ms=job.until_ms)
         if not job.everything:
             await self.settled(job.subscription_id, positions)
@@ -76,11 +75,11 @@ class JobWork:
         return None if job.kind is JobKind.CANCEL_RETRIES else Room(self.committed, clock=self.rendering.clock)
 
 
-def topics_of(
-    job: Job, subscription: Subscription, event_types: Collection[str], rendering: Rendering
-) -> Sequence[str]:
+def topics_of(job: Job, subscription: Subscription, rendering: Rendering) -> Sequence[str]:
     """The topics where events may lie that the job is about."""
     wanted = [
-        each for each in event_types if wants(subscription.events, each) and (not job.events or wants(job.events, each))
+        each
+        for each in rendering.codec.event_types
+        if wants(subscription.events, each) and (not job.events or wants(job.events, each))
     ]
     return sorted({rendering.topics.events(each) for each in wanted})

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from hookline.core.jobs import Asked, ShownState
@@ -46,6 +47,7 @@ class Replays:
         self._running_max = running_max
         self._reader: Reader | None = None
         self._holds = False
+        self._tenure = 0  # how often it was given the partition
         self._takes = asyncio.Event()  # also not while it is about to give the partition up
         self._running: dict[str, tuple[JobRun, asyncio.Task[None]]] = {}
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -76,6 +78,7 @@ class Replays:
     def assigned(self, _positions: Sequence[Position]) -> None:
         _log.info("replay.taken_over")
         self._holds = True
+        self._tenure += 1
         self._takes.set()
 
     def received(self, records: Sequence[KafkaRecord]) -> None:
@@ -109,8 +112,9 @@ class Replays:
     async def _look_forever(self) -> None:
         while True:
             await self._takes.wait()
+            tenure = self._tenure
             await self._ground.passed()  # what the process before us has put on record
-            while self._takes.is_set():
+            while self._takes.is_set() and tenure == self._tenure:
                 self._look()
                 await asyncio.sleep(_LOOK_EVERY_S)
 
@@ -121,7 +125,7 @@ class Replays:
             run = JobRun(job, self._ground)
             task = asyncio.create_task(run.run())
             self._running[job.job_id] = (run, task)
-            task.add_done_callback(lambda ended, job_id=job.job_id: self._ended(job_id, ended))  # type: ignore[misc]
+            task.add_done_callback(partial(self._ended, job.job_id))
 
     def _next(self) -> Iterator[Job]:
         """Those to begin now: what only has to be ended at once, the rest as there is room."""

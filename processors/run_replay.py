@@ -131,7 +131,6 @@ async def _work(shared: _Shared, view: View, stack: AsyncExitStack) -> tuple[Job
         settled=settling.settled,
         committed=sent,
         rendering=rendering,
-        event_types=shared.catalogue.event_types,
         metrics=shared.metrics,
     )
     return work, sent

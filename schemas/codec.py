@@ -4,7 +4,7 @@ Whatever bytes come in, the answer is a value or a ContractError; whatever event
 names the field. Reading resolves the writer's version to the newest, so old records read like new ones.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import partial
 from io import BytesIO
@@ -93,6 +93,11 @@ class Codec:
             return form.lifted(raw)
         except Misfit as misfit:
             raise ContractError(f"{version.name}: {misfit}") from None
+
+    @property
+    def event_types(self) -> Collection[str]:
+        """The types of events that there are."""
+        return self._events.keys()
 
     def event_type_of(self, value: bytes | None) -> str:
         """The type of the event in these bytes, as what stands before it says; ContractError when it says that there is none."""

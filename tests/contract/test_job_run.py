@@ -13,6 +13,7 @@ from fakes.job_world import JobWorld, ListedLog
 from fakes.replaying import event_ids, job_for
 from hookline.core.ids import delivery_id
 from hookline.core.progress import State
+from hookline.runtime.clock import SystemClock
 from hookline.schemas.errors import NotYet
 from hookline.schemas.records import JobState, JobWish, SubscriptionStatus, Wanted
 
@@ -90,11 +91,19 @@ async def test_a_job_of_a_paused_subscription_is_put_back() -> None:
 
 
 async def test_nothing_is_written_while_it_is_in_doubt_whose_the_job_is() -> None:
-    of = world()
+    of = world(rate=100)
+    of.clock = SystemClock()
     of.is_member = False
     task = asyncio.ensure_future(of.run().run())
     done, _ = await asyncio.wait({task}, timeout=0.3)
     assert (done, of.sent, of.saved) == (set(), [], [])
+    of.is_member = True
+    await until(lambda: len(of.sent) > 5)
+    of.is_member = False
+    await asyncio.sleep(0)  # the batch that is being written
+    before = len(of.sent), len(of.saved)
+    done, _ = await asyncio.wait({task}, timeout=0.3)
+    assert (done, (len(of.sent), len(of.saved))) == (set(), before)
     of.is_member = True
     await asyncio.wait_for(task, 10)
     assert len(of.sent) == len(EVENTS)

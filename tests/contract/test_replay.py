@@ -42,13 +42,20 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 
 
 @pytest.fixture
+def on_store(settings: Settings, store_settings: Settings) -> Settings:
+    """The same with each kind of history store."""
+    return replace(settings, history_url=store_settings.history_url)
+
+
+@pytest.fixture
 def settings(bootstrap: str, prefix: str, tmp_path: Path) -> Settings:
     made = short_settings(bootstrap, prefix, data_dir=tmp_path)
     make_topics(bootstrap, made.topics())
     return made
 
 
-async def test_a_replay_sends_what_a_subscription_never_got_and_nothing_else(settings: Settings) -> None:
+async def test_a_replay_sends_what_a_subscription_never_got_and_nothing_else(on_store: Settings) -> None:
+    settings = on_store
     to, other = subscription("http://127.0.0.1:1/", "order.*"), events(5, account_id="acct_other")
     got, failed, waits, missed = events(5), events(5), events(5), events(5)
     unwanted = events(5, "user.created")
@@ -138,7 +145,8 @@ async def test_what_can_not_be_read_or_is_too_large_stops_nothing(settings: Sett
     assert (ended.state, ended.looked_at, ended.sent, ended.lost) == (JobState.DONE, 5, 2, 1)
 
 
-async def test_recover_sends_what_failed_for_good_if_kafka_still_has_it(settings: Settings) -> None:
+async def test_recover_sends_what_failed_for_good_if_kafka_still_has_it(on_store: Settings) -> None:
+    settings = on_store
     to = subscription("http://127.0.0.1:1/", "order.created")
     failed, expired, gone, got, outside = (events(2) for _ in range(5))
     configure(settings, to)
@@ -170,7 +178,8 @@ async def test_recover_sends_what_failed_for_good_if_kafka_still_has_it(settings
     assert (ended.state, ended.sent, ended.lost, ended.looked_at) == (JobState.DONE, 4, 2, 8)
 
 
-async def test_cancelled_retries_are_put_on_record_and_newer_runs_are_not(settings: Settings) -> None:
+async def test_cancelled_retries_are_put_on_record_and_newer_runs_are_not(on_store: Settings) -> None:
+    settings = on_store
     cut_ms = NOW_MS - HOUR_MS
     to = replace(subscription("http://127.0.0.1:1/", "order.created"), cancelled_before_ms=cut_ms)
     configure(settings, replace(to, status=SubscriptionStatus.PAUSED))  # what is cancelled waits for nobody

@@ -21,7 +21,7 @@ from fakes.replaying import (
     sent,
     until_over,
 )
-from fakes.road import CATALOGUE, CODEC
+from fakes.road import CODEC
 from hookline.runtime.event_log import EventLog
 from hookline.runtime.history import open_history
 from hookline.runtime.replay_counting import ReplayCounting, open_counting
@@ -54,16 +54,7 @@ async def happened(settings: Settings) -> Subscription:
 
 async def test_a_replay_sends_what_was_counted(settings: Settings) -> None:
     to = await happened(settings)
-    async with (
-        open_history(settings) as store,
-        open_counting(
-            settings,
-            topics=settings.topics(),
-            codec=CODEC,
-            event_types=CATALOGUE.event_types,
-            states=store.recovery(),
-        ) as counting,
-    ):
+    async with open_counting(settings, topics=settings.topics(), codec=CODEC) as counting:
         counted = await counting.count(to, **WINDOW, events=(), everything=False)
         all_of_them = await counting.count(to, **WINDOW, events=(), everything=True)
         orders = await counting.count(to, **WINDOW, events=("order.created",), everything=False)
@@ -103,6 +94,5 @@ def counting_of(settings: Settings, *, records_max: int = 1_000_000) -> ReplayCo
         states=None,  # type: ignore[arg-type]
         topics=settings.topics(),
         codec=CODEC,
-        event_types=CATALOGUE.event_types,
         records_max=records_max,
     )

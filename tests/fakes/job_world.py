@@ -16,7 +16,7 @@ from hookline.processors.job_run import Ground, JobRun
 from hookline.processors.job_steps import Rendering, States
 from hookline.processors.job_work import JobWork
 from hookline.runtime.catalogue import load_catalogue
-from hookline.runtime.clock import SystemClock
+from hookline.runtime.clock import Clock, SystemClock
 from hookline.runtime.event_log import Picked, Stretch
 from hookline.runtime.log import KafkaRecord, TopicPartition, Written
 from hookline.runtime.metrics import Metrics
@@ -97,6 +97,7 @@ class JobWorld:
     account: Account | None = None
     is_gone: bool = False
     is_member: bool = True
+    clock: Clock | None = None  # else one by which progress is saved after every step
     too_large: frozenset[str] = frozenset()  # events whose deliveries no topic takes
     sent: list[Delivery] = field(default_factory=list)
     saved: list[Job] = field(default_factory=list)
@@ -125,7 +126,6 @@ class JobWorld:
             settled=_at_once,
             committed=_KeepingUp(),
             rendering=rendering,
-            event_types=_CATALOGUE.event_types,
             metrics=metrics,
         )
         ground = Ground(
@@ -137,7 +137,7 @@ class JobWorld:
             is_member=lambda: self.is_member,
             passed=_nothing,
             metrics=metrics,
-            clock=_Hasty(),
+            clock=self.clock or _Hasty(),
         )
         return JobRun(self.job_now(), ground)
 

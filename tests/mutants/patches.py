@@ -3,6 +3,7 @@
 from mutants.mutant import Mutant
 from mutants.of_headers import HEADERS
 from mutants.of_isolation import ENDPOINTS, ISOLATION
+from mutants.of_jobs import JOBS
 from mutants.of_records import BITMAPS, COMMITS, REPEATS
 from mutants.of_replays import REPLAYS
 from mutants.of_sending import SENDING
@@ -19,4 +20,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *ENDPOINTS,
     *SENDING,
     *HEADERS,
+    *JOBS,
 )

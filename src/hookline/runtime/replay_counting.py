@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,6 +12,7 @@ from hookline.core.progress import State
 from hookline.core.resending import Counted, needs_sending
 from hookline.core.sieve import Sieve
 from hookline.runtime.event_log import EventLog, Stretch
+from hookline.runtime.history import open_history
 from hookline.runtime.settings import Settings
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import NotYet
@@ -61,7 +62,6 @@ class ReplayCounting:
         states: States,
         topics: Topics,
         codec: Codec,
-        event_types: Collection[str],
         answer_s: float = _ANSWER_S,
         records_max: int = _RECORDS_MAX,
     ) -> None:
@@ -69,7 +69,6 @@ class ReplayCounting:
         self._states = states
         self._topics = topics
         self._codec = codec
-        self._event_types = event_types
         self._answer_s = answer_s
         self._records_max = records_max
         self._counting = 0
@@ -107,7 +106,7 @@ class ReplayCounting:
         self, subscription: Subscription, sieve: Sieve, since_ms: int, until_ms: int, *, everything: bool
     ) -> Counted:
         found = _Sum()
-        topics = sorted({self._topics.events(each) for each in self._event_types if sieve.wants_type(each)})
+        topics = sorted({self._topics.events(each) for each in self._codec.event_types if sieve.wants_type(each)})
         positions = await self._log.bounds(topics, since_ms=since_ms, until_ms=until_ms)
         until_s = asyncio.get_running_loop().time() + self._answer_s
         async with self._log.reading(positions, lambda each: sieve.picked(each.timestamp_ms, each.value)) as reading:
@@ -142,13 +141,12 @@ class ReplayCounting:
 
 @asynccontextmanager
 async def open_counting(
-    settings: Settings, *, topics: Topics, codec: Codec, event_types: Collection[str], states: States
+    settings: Settings, *, topics: Topics, codec: Codec, states: States | None = None
 ) -> AsyncIterator[ReplayCounting]:
-    """Counting for the block. `states` is the history store's `recovery()`, `event_types` the catalogue's."""
-    yield ReplayCounting(
-        log=EventLog(settings.bootstrap_servers),
-        states=states,
-        topics=topics,
-        codec=codec,
-        event_types=event_types,
-    )
+    """Counting for the block. `states`: the history store's `recovery()`, if it is open already."""
+    log = EventLog(settings.bootstrap_servers)
+    if states is not None:
+        yield ReplayCounting(log=log, states=states, topics=topics, codec=codec)
+        return
+    async with open_history(settings) as store:
+        yield ReplayCounting(log=log, states=store.recovery(), topics=topics, codec=codec)

@@ -1,0 +1,129 @@
+"""Wrong lines in what jobs write, when their progress is put on record, and which of them run."""
+
+from mutants.mutant import CONTRACT, PROPERTY, Mutant, rule
+
+PROGRESS = f"{PROPERTY}/test_job_progress.py"
+RUN = f"{CONTRACT}/test_job_run.py"
+TURNS = f"{CONTRACT}/test_replay_turns.py"
+SETTLING = f"{CONTRACT}/test_settling.py"
+ROOM = "tests/unit/test_replay_room.py"
+
+
+def job(name: str, file: str, old: str, new: str, *tests: str) -> Mutant:
+    return Mutant(name, f"processors/{file}", old, new, tests)
+
+
+JOBS = (
+    job(
+        "a job's progress is saved before what it counts is written",
+        "job_run.py",
+        "            await self._written(step)\n            self._job = step.after\n            await self._save_when_due()\n",
+        "            self._job = step.after\n            await self._save_when_due()\n            await self._written(step)\n",
+        PROGRESS,
+    ),
+    job(
+        "a job's failed write counts as written",
+        "job_run.py",
+        "                    await self._written_again(outgoing)\n",
+        "                    pass\n",
+        PROGRESS,
+    ),
+    job(
+        "a job's position is behind the next event",
+        "job_steps.py",
+        "stretch, picked.offset + 1)",
+        "stretch, picked.offset + 3)",
+        PROGRESS,
+    ),
+    job(
+        "a job's stretch is done before its last deliveries",
+        "job_steps.py",
+        "        yield Step(writes, _at(job, stretch, stretch.position))\n",
+        "        yield Step((), _at(job, stretch, stretch.position))\n",
+        PROGRESS,
+    ),
+    job(
+        "a job looks not at the history store",
+        "job_steps.py",
+        "        if not ids or job.everything:\n",
+        "        if ids or job.everything:\n",
+        RUN,
+    ),
+    job(
+        "a job writes while it is in doubt whose it is",
+        "job_run.py",
+        "        if not self._ground.is_member():\n            self.awaits",
+        "        if False:\n            self.awaits",
+        RUN,
+    ),
+    job(
+        "a job of an erased account goes on",
+        "job_run.py",
+        "    return is_gone or (account is not None and account.erased_at_ms is not None)\n",
+        "    return is_gone\n",
+        RUN,
+    ),
+    job(
+        "a job heeds no pause of its subscription",
+        "job_run.py",
+        "    return is_paused or view.disabling(job.subscription_id) is not None\n",
+        "    return False\n",
+        RUN,
+    ),
+    job(
+        "whoever lost the jobs goes on",
+        "replay.py",
+        "            task.cancel()\n",
+        "            pass\n",
+        TURNS,
+    ),
+    job(
+        "two jobs of a subscription run at once",
+        "replay.py",
+        "        return not is_busy and asked is not None",
+        "        return asked is not None",
+        TURNS,
+    ),
+    job(
+        "jobs do not go by their accounts",
+        "replay.py",
+        "        return of_accounts[job.account_id], job.created_at_ms, job.job_id\n",
+        "        return 0, job.created_at_ms, job.job_id\n",
+        TURNS,
+    ),
+    job(
+        "jobs begin again while they are given up",
+        "replay.py",
+        "        self._takes.clear()\n        for run in self.running():\n",
+        "        for run in self.running():\n",
+        TURNS,
+    ),
+    job(
+        "a replay does not wait for the dispatchers",
+        "settling.py",
+        "        for group, topic in ((self._dispatchers, self._topics.deliveries), (self._replays, self._topics.replays)):\n",
+        "        for group, topic in ((self._replays, self._topics.replays),):\n",
+        SETTLING,
+    ),
+    job(
+        "a job runs ahead of the dispatchers without a bound",
+        "replay_room.py",
+        "        return self.ahead + count <= self._ahead_max\n",
+        "        return True\n",
+        ROOM,
+    ),
+    rule(
+        "a replay picks what is another account's",
+        "sieve.py",
+        "        return event if event.account_id == self._account_id else None\n",
+        "        return event\n",
+        "tests/unit/test_sieve.py",
+    ),
+    rule(
+        "a job is faster than its rate",
+        "metering.py",
+        "        self._free_s = free_s + count / rate\n",
+        "        self._free_s = free_s + count / (2 * rate)\n",
+        "tests/unit/test_metering.py",
+    ),
+)
