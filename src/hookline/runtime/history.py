@@ -1,6 +1,7 @@
 """The history store: what became of every delivery, and who changed what, in SQL.
 
-It can be emptied at any time: everything in it comes from `webhooks.attempts` and `webhooks.audit`.
+It can be emptied at any time: everything in it comes from `webhooks.attempts` and `webhooks.audit`, and which accounts are
+erased from `webhooks.accounts`.
 """
 
 import logging
@@ -8,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from hookline.runtime.history_database import Database, open_database
+from hookline.runtime.history_erasing import Erasure, erasure, mark, remove_some
 from hookline.runtime.history_finding import event_deliveries, whole_delivery
 from hookline.runtime.history_intake import HistoryMoved, Intake
 from hookline.runtime.history_listing import audit_entries, deliveries, logs
@@ -71,8 +73,23 @@ class HistoryStore:
         await self._check()
         return await self._intake.forget(now_ms=now_ms, days=days)
 
+    async def mark_erased(self, accounts: Mapping[str, int]) -> None:
+        """Take in nothing of these accounts any more; by account, when it was erased. Holds for all processes, and for ever."""
+        await self._check()
+        await mark(self._database, accounts)
+
+    async def erase_some(self, account_id: str) -> int:
+        """Remove a part of what is there of a marked account; how much it was. 0: nothing is left, which is on record then."""
+        await self._check()
+        return await remove_some(self._database, account_id)
+
+    async def erasure(self, account_id: str) -> Erasure | None:
+        """How far an account's erasure is; None if the store has not heard of it."""
+        await self._check()
+        return await erasure(self._database, account_id)
+
     async def empty(self) -> None:
-        """Remove everything. No other process may be reading into the store: it would meet HistoryMoved."""
+        """Remove everything but which accounts are erased. No other process may be reading into the store: it would meet HistoryMoved."""
         await self._check()
         await self._intake.empty()
 
