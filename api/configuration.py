@@ -12,12 +12,12 @@ from hookline.api.edge import FACTS
 from hookline.api.ports import Draw
 from hookline.api.problems import unavailable
 from hookline.core.audit import shown
-from hookline.runtime.changes import Changes, Decision, Unapplied, Unchanged, Unknown, Write
+from hookline.runtime.changes import Changes, Decision, Unapplied, Unchanged, Unknown, Write, without_subscription
 from hookline.runtime.clock import Clock
 from hookline.runtime.log import Writer, Written
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import NotYet
-from hookline.schemas.records import Account, ApiKey, AuditEntry, Subscription, disabling_key
+from hookline.schemas.records import Account, ApiKey, AuditEntry, Subscription
 from hookline.schemas.topics import Topics
 
 KAFKA_ANSWER_S = 10.0  # a broker that elects a new leader needs a few seconds; a client waits no longer than this
@@ -73,11 +73,7 @@ class Configuration:
 
     def no_subscription(self, subscription_id: str) -> tuple[Write, ...]:
         """The tombstones of a deleted subscription, and of all that was judged of it."""
-        judged = (subscription_id.encode(), disabling_key(subscription_id))
-        return (
-            self._put(self._topics.subscriptions, subscription_id, None),
-            *(Write(topic=self._topics.endpoint_state, key=key, value=None) for key in judged),
-        )
+        return without_subscription(self._topics, subscription_id)
 
     def account(self, account: Account) -> Write:
         """The record of a new or changed account."""

@@ -5,7 +5,7 @@ those that may not have seen it. So what is removed after that has an end, and n
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -58,16 +58,18 @@ class Marks:
             self.accounts |= {row.account_id}
 
 
-async def mark(database: Database, accounts: Mapping[str, int]) -> None:
-    """From now on nothing of these accounts is taken in; by account, when it was erased."""
+async def mark(database: Database, accounts: Mapping[str, int]) -> Collection[str]:
+    """From now on nothing of these accounts is taken in; by account, when it was erased. Returns those of which rows may be there."""
     async with database.writing() as connection:
         if database.is_postgres:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MARKS})
-        there = {row.account_id for row in await connection.execute(select(ERASURES.c.account_id))}
+        known = select(ERASURES.c.account_id, ERASURES.c.is_done)
+        there = {row.account_id: row.is_done for row in await connection.execute(known)}
         last = (await connection.execute(select(func.coalesce(func.max(ERASURES.c.number), 0)))).scalar_one()
         new = sorted((at_ms, each) for each, at_ms in accounts.items() if each not in there)
         rows = [(each, number, at_ms, False) for number, (at_ms, each) in enumerate(new, start=last + 1)]
         await bulk(postgres=database.is_postgres).add(connection, ERASURES, rows)
+        return {each for each in accounts if not there.get(each, False)}
 
 
 async def remove_some(database: Database, account_id: str) -> int:
