@@ -238,6 +238,7 @@ def _history_reader(settings: Settings, topic: str, group: str) -> ReaderConfig:
         session_timeout_s=settings.session_timeout_s,
         drain_s=settings.drain_s,
         gather_ms=_GATHER_MS,
+        hears_ends=True,  # audit entries are written in transactions
     )
 
 
