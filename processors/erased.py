@@ -22,8 +22,8 @@ class Erased:
         self._came = asyncio.Event()
 
     def accounts(self) -> Mapping[str, int]:
-        """By account, when it was erased."""
-        return self._accounts
+        """By account, when it was erased, as far as it is known now."""
+        return dict(self._accounts)
 
     async def wait_ready(self) -> None:
         """Return once everything has been read that was there at the start."""
