@@ -12,7 +12,7 @@ from hookline.api.edge import FACTS
 from hookline.api.ports import Draw
 from hookline.api.problems import unavailable
 from hookline.core.audit import shown
-from hookline.runtime.changes import Changes, Decision, Unapplied, Unchanged, Unknown, Write
+from hookline.runtime.changes import Changes, Decision, Unapplied, Unchanged, Unknown, Write, without_subscription
 from hookline.runtime.clock import Clock
 from hookline.runtime.log import Writer, Written
 from hookline.schemas.codec import Codec
@@ -24,7 +24,6 @@ from hookline.schemas.records import (
     Job,
     JobWish,
     Subscription,
-    disabling_key,
     wish_key,
 )
 from hookline.schemas.topics import Topics
@@ -82,11 +81,7 @@ class Configuration:
 
     def no_subscription(self, subscription_id: str) -> tuple[Write, ...]:
         """The tombstones of a deleted subscription, and of all that was judged of it."""
-        judged = (subscription_id.encode(), disabling_key(subscription_id))
-        return (
-            self._put(self._topics.subscriptions, subscription_id, None),
-            *(Write(topic=self._topics.endpoint_state, key=key, value=None) for key in judged),
-        )
+        return without_subscription(self._topics, subscription_id)
 
     def account(self, account: Account) -> Write:
         """The record of a new or changed account."""

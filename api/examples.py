@@ -70,6 +70,8 @@ _DELIVERY = {
             "response_time": 150,
             "response_code": 200,
             "response_body": "OK",
+            "request_headers": [{"name": "webhook-id", "value": "delivery_123"}],
+            "response_headers": [{"name": "Content-Type", "value": "text/plain"}],
         }
     ],
 }

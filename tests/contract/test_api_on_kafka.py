@@ -208,8 +208,14 @@ async def test_one_delivery_again_is_read_where_it_lies_and_written_where_dispat
         written = await asyncio.to_thread(read, settings.bootstrap_servers, topics.deliveries)
         (again,) = [CODEC.decode(each.value, Delivery) for each in written if each.offset > record.offset]
         assert (again.run, again.created_at_ms, again.source_at_ms) == (accepted.json["run"],) * 3
-        as_before = {"run": 0, "created_at_ms": first.created_at_ms, "source_at_ms": first.source_at_ms}
-        assert replace(again, **as_before, config_offset=first.config_offset) == first
+        as_before = replace(
+            again,
+            run=0,
+            created_at_ms=first.created_at_ms,
+            source_at_ms=first.source_at_ms,
+            config_offset=first.config_offset,
+        )
+        assert as_before == first
         assert again.config_offset >= first.config_offset
         assert [(each.key, each.partition) for each in written] == [(record.key, record.partition)] * 2
         await asyncio.to_thread(remove_topic, settings.bootstrap_servers, topics.deliveries)
