@@ -77,7 +77,7 @@ mutants: $(VENV)/.ready ## wrong lines, one at a time; fails if the tests let on
 bench: jars ## deliveries a second and latency, beside a bare client
 	@PYTHONPATH=tests $(BIN)/python benchmarks/road.py $(ARGS)
 
-isolation: jars ## latency at healthy endpoints, with and without bad ones: ARGS="--bad partition|forty|dns"
+isolation: jars ## latency at healthy endpoints, with and without bad ones: ARGS="--bad partition|forty|dns|replay"
 	@PYTHONPATH=tests $(BIN)/python benchmarks/isolation.py $(ARGS)
 
 postponing: jars ## an endpoint with a rate limit, a slow one with a backlog: ARGS="limited" or "slow"

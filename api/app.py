@@ -10,6 +10,7 @@ from hookline.api.auth import Gate
 from hookline.api.configuration import KAFKA_ANSWER_S, Configuration
 from hookline.api.deliveries import Deliveries
 from hookline.api.edge import build_edge
+from hookline.api.jobs import Jobs
 from hookline.api.keys import Keys
 from hookline.api.letters import Letters
 from hookline.api.openapi import document
@@ -18,6 +19,7 @@ from hookline.api.ports import Parts
 from hookline.api.public import Public
 from hookline.api.questions import Questions
 from hookline.api.rates import Rates
+from hookline.api.recovery import Recovery
 from hookline.api.secrets import Secrets
 from hookline.api.table import Handlers, operations
 from hookline.api.vault import Vault
@@ -48,6 +50,8 @@ def _handlers(parts: Parts, answer_s: float) -> Handlers:
         secrets=Secrets(parts, webhooks, vault),
         deliveries=Deliveries(parts, answer_s=answer_s),
         questions=Questions(parts),
+        recovery=Recovery(parts, configuration, webhooks, answer_s=answer_s),
+        jobs=Jobs(parts, configuration),
         accounts=Accounts(parts, configuration),
         keys=Keys(parts, configuration),
         audit=Audit(parts),

@@ -81,8 +81,8 @@ class Gate:
 
     def _of_link(self, text: str) -> Caller | None:
         link = links.read(text, keys=self._master_keys, now_ms=self._clock.now_ms())
-        if link is None or self._key(link.made_by) is None:  # a link ends with the key that made it
-            return None
+        if link is None or self._key(link.made_by) is None or self._view.account(link.account_id) is None:
+            return None  # a link ends with the key that made it, and with its account
         actor = f"link:{link.made_by}"
         # One key makes the links of many accounts, and none of them is to hold up another.
         counted_as = f"{actor}:{link.account_id}"

@@ -12,12 +12,20 @@ from hookline.api.edge import FACTS
 from hookline.api.ports import Draw
 from hookline.api.problems import unavailable
 from hookline.core.audit import shown
-from hookline.runtime.changes import Changes, Decision, Unapplied, Unchanged, Unknown, Write
+from hookline.runtime.changes import Changes, Decision, Unapplied, Unchanged, Unknown, Write, without_subscription
 from hookline.runtime.clock import Clock
 from hookline.runtime.log import Writer, Written
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import NotYet
-from hookline.schemas.records import Account, ApiKey, AuditEntry, Subscription, disabling_key
+from hookline.schemas.records import (
+    Account,
+    ApiKey,
+    AuditEntry,
+    Job,
+    JobWish,
+    Subscription,
+    wish_key,
+)
 from hookline.schemas.topics import Topics
 
 KAFKA_ANSWER_S = 10.0  # a broker that elects a new leader needs a few seconds; a client waits no longer than this
@@ -73,11 +81,7 @@ class Configuration:
 
     def no_subscription(self, subscription_id: str) -> tuple[Write, ...]:
         """The tombstones of a deleted subscription, and of all that was judged of it."""
-        judged = (subscription_id.encode(), disabling_key(subscription_id))
-        return (
-            self._put(self._topics.subscriptions, subscription_id, None),
-            *(Write(topic=self._topics.endpoint_state, key=key, value=None) for key in judged),
-        )
+        return without_subscription(self._topics, subscription_id)
 
     def account(self, account: Account) -> Write:
         """The record of a new or changed account."""
@@ -90,6 +94,14 @@ class Configuration:
     def no_api_key(self, key_id: str) -> Write:
         """The tombstone of a revoked API key."""
         return self._put(self._topics.accounts, key_id, None)
+
+    def job(self, job: Job) -> Write:
+        """The record of a new job; whoever works on it writes the ones that follow."""
+        return self._put(self._topics.jobs, job.job_id, self._codec.encode(job))
+
+    def job_wish(self, wish: JobWish) -> Write:
+        """The record of what is wanted of a job now."""
+        return Write(topic=self._topics.jobs, key=wish_key(wish.job_id), value=self._codec.encode(wish))
 
     def audit(self, request: web.Request, caller: Caller, deed: Deed) -> Write:
         """The record that says who did what."""

@@ -85,6 +85,12 @@ def enabled_subscription(current: Subscription, *, now_ms: int) -> Subscription:
     return advanced(replace(current, judged_from=current.version + 1), now_ms=now_ms)
 
 
+def retries_cancelled(current: Subscription, *, now_ms: int) -> Subscription:
+    """The subscription, of whose deliveries none that was made before now is tried again."""
+    before_ms = max(now_ms, current.cancelled_before_ms)  # a clock that was set back brings none back
+    return advanced(replace(current, cancelled_before_ms=before_ms), now_ms=now_ms)
+
+
 def advanced(changed: Subscription, *, now_ms: int) -> Subscription:
     """A changed subscription as its next version."""
     return replace(changed, version=changed.version + 1, updated_at_ms=now_ms)

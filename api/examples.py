@@ -70,6 +70,8 @@ _DELIVERY = {
             "response_time": 150,
             "response_code": 200,
             "response_body": "OK",
+            "request_headers": [{"name": "webhook-id", "value": "delivery_123"}],
+            "response_headers": [{"name": "Content-Type", "value": "text/plain"}],
         }
     ],
 }
@@ -105,6 +107,20 @@ _LETTER = {
     "attempts": 7,
 }
 
+_JOB = {
+    "id": "job_123",
+    "webhook_id": "wh_1234567890",
+    "kind": "replay",
+    "state": "running",
+    "until": _LATER,
+    "rate": 100,
+    "created_at": _LATER,
+    "progress": {"share": 0.25, "looked_at": 1_000, "sent": 900, "left_out": 100, "lost": 0},
+    "since": _AT,
+    "everything": False,
+    "events": ["user.created"],
+}
+
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "NewWebhook": {"url": _URL, "events": _EVENTS, "description": "Production webhook for user events"},
     "WebhookChange": {"events": ["user.created", "user.updated", "order.completed"], "status": "active"},
@@ -129,6 +145,21 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     },
     "StatsShown": _STATS,
     "TestAccepted": {"delivery_id": "delivery_125"},
+    "RecoverRequest": {"since": _AT},
+    "ReplayRequest": {"since": _AT, "events": ["user.created"], "rate": 50},
+    "JobChange": {"rate": 20},
+    "RetryAccepted": {"delivery_id": "delivery_124", "run": 1_687_278_000_000},
+    "ReplayCounted": {
+        "looked_at": 4_000,
+        "wanted": 3_600,
+        "left_out": 400,
+        "unreadable": 0,
+        "by_type": {"user.created": 3_600},
+        "is_whole": True,
+        "takes_s": 36,
+    },
+    "JobShown": _JOB,
+    "JobList": {"jobs": [_JOB]},
     "Account": _ACCOUNT,
     "AccountList": {"accounts": [_ACCOUNT], "total": 1},
     "Key": _KEY,

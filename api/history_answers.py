@@ -12,6 +12,7 @@ from hookline.api.history_responses import (
     EventShown,
     FailedDelivery,
     FailedLog,
+    Header,
     LogList,
     ResponseTimes,
     StatsShown,
@@ -76,6 +77,7 @@ def whole_delivery(found: WholeDelivery, body: Body, *, now_ms: int) -> Delivery
         body=body.text,
         body_state=body.state,
         steps=tuple(map(_step, found.steps)),
+        **without_nulls({"job_id": row.job_id}),
         **{name: timestamp(at_ms) for name, at_ms in without_nulls(times).items()},
     )
 
@@ -100,7 +102,7 @@ def stats_shown(stats: Stats) -> StatsShown:
 
 def delivery(row: DeliveryRow, now_ms: int, *, is_of_many: bool = False) -> SucceededDelivery | FailedDelivery:
     """One delivery in a list; of many webhooks: with the one that it is for."""
-    more = {"webhook_id": row.subscription_id} if is_of_many else {}
+    more = without_nulls({"webhook_id": row.subscription_id if is_of_many else None, "job_id": row.job_id})
     if row.status == "succeeded" and row.delivered_at_ms is not None:
         return SucceededDelivery(
             id=row.delivery_id,
@@ -145,6 +147,7 @@ def _log(row: LogRow) -> DeliveredLog | FailedLog:
             response_code=row.response_code,
             response_time=row.response_time_ms,
             delivered_at=timestamp(row.at_ms),
+            **without_nulls({"job_id": row.job_id}),
         )
     return FailedLog(
         id=row.attempt_id,
@@ -153,7 +156,7 @@ def _log(row: LogRow) -> DeliveredLog | FailedLog:
         response_code=row.response_code,
         response_time=row.response_time_ms,
         attempted_at=timestamp(row.at_ms),
-        **without_nulls({"error": row.error, "detail": row.detail}),
+        **without_nulls({"error": row.error, "detail": row.detail, "job_id": row.job_id}),
     )
 
 
@@ -164,6 +167,9 @@ def _step(row: StepRow) -> Step:
         "error": row.error,
         "detail": row.detail,
         "next_attempt_at": None if next_ms is None else timestamp(next_ms),
+        "job_id": row.job_id,
+        "request_headers": _headers(row.request_headers),
+        "response_headers": _headers(row.response_headers),
     }
     return Step(
         id=row.attempt_id,
@@ -175,3 +181,12 @@ def _step(row: StepRow) -> Step:
         response_code=row.response_code,
         **without_nulls(optional),
     )
+
+
+def _headers(texts: Sequence[str]) -> tuple[Header, ...] | None:
+    return tuple(map(_header, texts)) or None
+
+
+def _header(text: str) -> Header:
+    name, _, value = text.partition(":")
+    return Header(name=name, value=value.strip())

@@ -49,7 +49,8 @@ Code = Annotated[
 ]
 
 
-def _checked_until(until: str | None, info: ValidationInfo) -> str | None:
+def checked_until(until: str | None, info: ValidationInfo) -> str | None:
+    """The end of a time, which must be after its beginning."""
     since = info.data.get("since")
     is_empty = since is not None and until is not None and milliseconds(until) <= milliseconds(since)
     check("must be after `since`" if is_empty else None)
@@ -64,7 +65,7 @@ class _TimeQuery(PageQuery):
     since: Moment | None = Field(None, description="Only those that began at this time or later.")
     until: Moment | None = Field(None, description="Only those that began before this time.")
 
-    _until = field_validator("until")(_checked_until)
+    _until = field_validator("until")(checked_until)
 
     @field_validator("event")
     @classmethod
@@ -92,7 +93,7 @@ class StatsQuery(Query):
     until: Moment | None = Field(None, description="Until this time; now if left out. At most 30 days after `since`.")
     step: Literal["hour", "day"] = Field("hour", description="How long the stretches of `volume` are.")
 
-    _until = field_validator("until")(_checked_until)
+    _until = field_validator("until")(checked_until)
 
 
 STEPS_MS = {"hour": _HOUR_S * 1_000, "day": _DAY_S * 1_000}

@@ -17,6 +17,7 @@ _ATTEMPTS_TEXT = "How many requests were made."
 _TIME_TEXT = "How long it took, in milliseconds."
 _STATE_TEXT = "`status` told finer: whether an attempt is to come, and why none is."
 _WEBHOOK_TEXT = "The webhook that it is for."
+_JOB_TEXT = "The job of recovery that asked for it."
 
 
 class SucceededDelivery(Answer):
@@ -30,6 +31,7 @@ class SucceededDelivery(Answer):
     attempts: int = Field(description=_ATTEMPTS_TEXT)
     state: State = Field(description=_STATE_TEXT)
     webhook_id: str | None = Field(None, description=_WEBHOOK_TEXT)
+    job_id: str | None = Field(None, description=_JOB_TEXT)
 
 
 class FailedDelivery(Answer):
@@ -46,6 +48,7 @@ class FailedDelivery(Answer):
     )
     state: State = Field(description=_STATE_TEXT)
     webhook_id: str | None = Field(None, description=_WEBHOOK_TEXT)
+    job_id: str | None = Field(None, description=_JOB_TEXT)
 
 
 AnyDelivery = Annotated[SucceededDelivery | FailedDelivery, Field(discriminator="status")]
@@ -67,6 +70,7 @@ class DeliveredLog(Answer):
     response_code: int | None = Field(description=_CODE_TEXT)
     response_time: int = Field(description=_TIME_TEXT)
     delivered_at: Moment = Field(description="When it was made.")
+    job_id: str | None = Field(None, description=_JOB_TEXT)
 
 
 class FailedLog(Answer):
@@ -80,6 +84,7 @@ class FailedLog(Answer):
     attempted_at: Moment = Field(description="When it was made.")
     error: str | None = Field(None, description="Why it failed, in one word.")
     detail: str | None = Field(None, description="What that means, as a sentence for the endpoint's owner.")
+    job_id: str | None = Field(None, description=_JOB_TEXT)
 
 
 AnyLog = Annotated[DeliveredLog | FailedLog, Field(discriminator="status")]
@@ -111,6 +116,13 @@ class BodyState(StrEnum):
     UNREADABLE_NOW = "unreadable_now"
 
 
+class Header(Answer):
+    """A header of a request or of an answer."""
+
+    name: str = Field(description="Its name.")
+    value: str = Field(description="Its value, without what is secret.")
+
+
 class Step(Answer):
     """One record of a delivery: a request, or why none was made."""
 
@@ -129,6 +141,13 @@ class Step(Answer):
     error: str | None = Field(None, description="Why it failed, in one word.")
     detail: str | None = Field(None, description="What that means, as a sentence for the endpoint's owner.")
     next_attempt_at: Moment | None = Field(None, description="The next attempt did not come before that time.")
+    job_id: str | None = Field(None, description=_JOB_TEXT)
+    request_headers: tuple[Header, ...] | None = Field(
+        None, description="What was sent: signatures are shortened, and `***` stands for values of your own."
+    )
+    response_headers: tuple[Header, ...] | None = Field(
+        None, description="What the answer bore, at most 2 KiB; `***` stands for secrets in it."
+    )
 
 
 class Delivery(Answer):
@@ -154,6 +173,7 @@ class Delivery(Answer):
         None, description="Until then at least the body can be read, and sent again."
     )
     steps: tuple[Step, ...] = Field(description="Every request, and why some were not made; the oldest first.")
+    job_id: str | None = Field(None, description="The job of recovery that asked for its newest run.")
 
 
 class EventShown(Answer):

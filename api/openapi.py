@@ -31,6 +31,7 @@ _PATH_PARAMETERS = {
     "letter_id": "The dead letter's id: its partition and offset.",
     "delivery_id": "The delivery's id, which the endpoint gets as `webhook-id`.",
     "event_id": "The event's id.",
+    "job_id": "The job's id.",
     "key_id": "The key's id: the part between the underscores.",
 }
 
@@ -115,10 +116,9 @@ def _parameters(operation: Operation) -> Iterator[_Schema]:
 
 
 def _answer(operation: Operation, status: int, model: type[BaseModel] | None) -> _Schema:
-    made: _Schema = {
-        "description": HTTPStatus(status).phrase,
-        "headers": answer_headers(operation.answer_headers),
-    }
+    is_made = status in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED}
+    headers = [name for name in operation.answer_headers if is_made or name != "Location"]
+    made: _Schema = {"description": HTTPStatus(status).phrase, "headers": answer_headers(headers)}
     if model is not None:
         made["content"] = {operation.media_type: {"schema": reference(model)}}
     elif operation.media_type != "application/json":

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from hookline.core.jobs import Asked
 from hookline.core.letters import Letter, Page
 from hookline.core.rendering import Renderer
+from hookline.core.resending import Counted
 from hookline.runtime.changes import Changes
 from hookline.runtime.clock import Clock
 from hookline.runtime.history_questions import History
@@ -48,6 +50,10 @@ class Directory(Protocol):
 
     def subscription_by_uid(self, account_id: str, uid: str) -> Subscription | None: ...
 
+    def job(self, job_id: str) -> Asked | None: ...
+
+    def jobs_of(self, subscription_id: str) -> Sequence[Asked]: ...
+
 
 class Draw(Protocol):
     """Draws ids and secrets of new things; `hookline.runtime.draw` is one."""
@@ -65,6 +71,8 @@ class Draw(Protocol):
     def audit_id(self) -> str: ...
 
     def account_id(self) -> str: ...
+
+    def job_id(self) -> str: ...
 
 
 class Endpoints(Protocol):
@@ -94,6 +102,16 @@ class Kept(Protocol):
         ...
 
 
+class Rehearsal(Protocol):
+    """Counts what a replay would send (`hookline.runtime.replay_counting`), for a bounded time. NotYet when Kafka or the store is away."""
+
+    async def count(
+        self, subscription: Subscription, *, since_ms: int, until_ms: int, events: tuple[str, ...], everything: bool
+    ) -> Counted:
+        """Of events from `since_ms` to before `until_ms`; `events` empty: all that the subscription wants."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """Everything that the API's handlers work with."""
@@ -105,6 +123,7 @@ class Parts:
     history: History
     letters: LetterBox
     kept: Kept
+    counting: Rehearsal
     codec: Codec
     catalogue: Catalogue
     renderer: Renderer

@@ -104,6 +104,12 @@ def no_event() -> Refused:
     return _refused(HTTPStatus.NOT_FOUND, "unknown-event", "There is no such event", detail)
 
 
+def no_job() -> Refused:
+    """404: there is no such job, or it is another account's; nobody can tell which."""
+    detail = "The account of this API key has no job with this id."
+    return _refused(HTTPStatus.NOT_FOUND, "unknown-job", "There is no such job", detail)
+
+
 def no_account() -> Refused:
     """404: there is no such account, or the key is not of it; nobody can tell which."""
     detail = "There is no account with this id, or this API key is not of it."
@@ -120,6 +126,32 @@ def not_redrivable() -> Refused:
     """409: too little of a dead letter was kept."""
     detail = "Its bytes were too large to keep, or are none that can be sent: there is nothing to send again."
     return _refused(HTTPStatus.CONFLICT, "not-redrivable", "The dead letter can't be sent again", detail)
+
+
+def not_active(what: str, remedy: str) -> Refused:
+    """409: a webhook that gets nothing now is asked to get something."""
+    detail = f"The webhook is {what}, so nothing was sent. {remedy}"
+    return _refused(HTTPStatus.CONFLICT, "webhook-not-active", "The webhook is not active", detail)
+
+
+def too_many_jobs(most: int) -> Refused:
+    """409: a webhook has as many jobs that are not over as it may."""
+    detail = (
+        f"A webhook may have {most} jobs that are not over, and this one has them. Cancel one, or wait for its end."
+    )
+    return _refused(HTTPStatus.CONFLICT, "too-many-jobs", "The webhook has too many jobs", detail)
+
+
+def job_is_over(how: str) -> Refused:
+    """409: a job has ended, so it can't be held up, go on or be changed."""
+    detail = f"The job is {how}: nothing can be changed of it any more. Ask for a new one."
+    return _refused(HTTPStatus.CONFLICT, "job-is-over", "The job is over", detail)
+
+
+def body_no_longer_kept() -> Refused:
+    """410: what is to be sent is no longer in Kafka."""
+    detail = "The delivery's body is no longer kept, so it can't be sent again. Nothing was sent."
+    return _refused(HTTPStatus.GONE, "body-no-longer-kept", "The body is no longer kept", detail)
 
 
 def no_key() -> Refused:
@@ -177,6 +209,13 @@ def invalid(errors: Sequence[FieldError], *, what: str = "body") -> Refused:
     fields = ", ".join(dict.fromkeys(error.field for error in errors))
     detail = f"The {what} has fields that are not valid: {fields}."
     return _refused(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", "A field is not valid", detail, errors=errors)
+
+
+def unwanted_events(complaint: str) -> Refused:
+    """422: a replay asks for events that its webhook does not want."""
+    detail = "The body has a field that is not valid for this webhook: events."
+    title, errors = "The webhook does not want these events", [FieldError("events", complaint)]
+    return _refused(HTTPStatus.UNPROCESSABLE_ENTITY, "events-not-wanted", title, detail, errors=errors)
 
 
 def other_request() -> Refused:

@@ -41,7 +41,7 @@ _DIGITS_MAX = 18
 EVENT_TYPE, EVENT_PATTERN = "event-type", "event-pattern"
 
 
-def _whole(number: object) -> object:
+def whole(number: object) -> object:
     """JSON knows one kind of number: 5.0 is 5."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
@@ -49,12 +49,12 @@ def _whole(number: object) -> object:
 Description = Annotated[str, StringConstraints(max_length=_DESCRIPTION_CHARACTERS_MAX)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=_NAME_CHARACTERS_MAX, pattern=r"\S")]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=_SECRET_CHARACTERS_MAX)]
-RateLimit = Annotated[int, Field(ge=1, le=_RATE_LIMIT_MAX), BeforeValidator(_whole)]
-OverlapS = Annotated[int, Field(ge=0, le=_OVERLAP_MAX_S), BeforeValidator(_whole)]
-TimeoutS = Annotated[int, Field(ge=1, le=_TIMEOUT_MAX_S), BeforeValidator(_whole)]
-ExpiresInS = Annotated[int, Field(ge=1, le=_KEY_MAX_S), BeforeValidator(_whole)]
-WebhooksMax = Annotated[int, Field(ge=0, le=_WEBHOOKS_MAX), BeforeValidator(_whole)]
-ValidS = Annotated[int, Field(ge=1, le=_LINK_MAX_S), BeforeValidator(_whole)]
+RateLimit = Annotated[int, Field(ge=1, le=_RATE_LIMIT_MAX), BeforeValidator(whole)]
+OverlapS = Annotated[int, Field(ge=0, le=_OVERLAP_MAX_S), BeforeValidator(whole)]
+TimeoutS = Annotated[int, Field(ge=1, le=_TIMEOUT_MAX_S), BeforeValidator(whole)]
+ExpiresInS = Annotated[int, Field(ge=1, le=_KEY_MAX_S), BeforeValidator(whole)]
+WebhooksMax = Annotated[int, Field(ge=0, le=_WEBHOOKS_MAX), BeforeValidator(whole)]
+ValidS = Annotated[int, Field(ge=1, le=_LINK_MAX_S), BeforeValidator(whole)]
 Status = Literal["active", "paused", "disabled"]
 
 # What is in `json_schema_extra` is checked by rules of ours, whose sentences say more.
@@ -140,7 +140,7 @@ def _checked_url(url: str, info: ValidationInfo) -> str:
     return url
 
 
-def _checked_events(events: list[str], info: ValidationInfo) -> list[str]:
+def checked_events(events: list[str], info: ValidationInfo) -> list[str]:
     check(complaint_about_events(events, _rules(info).event_types))
     return events
 
@@ -192,7 +192,7 @@ class NewWebhook(Request):
     )
 
     _url = field_validator("url")(_checked_url)
-    _events = field_validator("events")(_checked_events)
+    _events = field_validator("events")(checked_events)
     _uid = field_validator("uid")(_checked_uid)
     _metadata = field_validator("metadata")(_checked_metadata)
     _headers = field_validator("headers")(_checked_headers)
@@ -230,10 +230,11 @@ class WebhookChange(Request):
     disabled_at: object = _JUDGED
     failing_since: object = _JUDGED
     disables_at: object = _JUDGED
+    catch_up: object = _JUDGED
     secret: SkipJsonSchema[object] = None  # is there only to say that it may not be sent
 
     _url = field_validator("url")(_checked_url)
-    _events = field_validator("events")(_checked_events)
+    _events = field_validator("events")(checked_events)
     _uid = field_validator("uid")(_checked_uid)
     _metadata = field_validator("metadata")(_checked_metadata)
     _headers = field_validator("headers")(_checked_headers)

@@ -27,6 +27,29 @@ class Answer(BaseModel):
 # -- webhooks ---------------------------------------------------------------------------------------------------------
 
 
+class ReplayBody(Answer):
+    """The body of a request for a replay."""
+
+    since: Moment = Field(description="As of the catch-up.")
+    until: Moment = Field(description="As of the catch-up.")
+
+
+class ReplayCall(Answer):
+    """A request for a replay, to be sent as it stands here."""
+
+    method: Literal["POST"] = Field(description="Its method.")
+    path: str = Field(description="Its path.")
+    body: ReplayBody = Field(description="Its body.")
+
+
+class CatchUp(Answer):
+    """What a webhook has missed, and how to have it sent."""
+
+    since: Moment = Field(description="Nothing has reached the endpoint since then.")
+    until: Moment = Field(description="From then on it gets what happens.")
+    replay: ReplayCall = Field(description="Sends what it never got of that time, as far as it is still kept.")
+
+
 class Webhook(Answer):
     """One webhook. What was not set is left out."""
 
@@ -51,6 +74,9 @@ class Webhook(Answer):
     disables_at: Moment | None = Field(None, description="An attempt that fails at that time or later disables it.")
     secret: str | None = Field(
         None, description="The signing secret that was made for it; only in the answer that made the webhook."
+    )
+    catch_up: CatchUp | None = Field(
+        None, description="What it has missed; only in the answer that enables a webhook that was disabled."
     )
 
 

@@ -27,6 +27,7 @@ from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.outbound_session import session_of
 from hookline.runtime.pulse import Pulse, Watch
+from hookline.runtime.replay_counting import open_counting
 from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import open_view
@@ -72,6 +73,8 @@ async def _opened(stack: AsyncExitStack, settings: Settings, lifetime: Lifetime)
     changing = open_changes(bootstrap, topics=topics, view=view, metrics=metrics, answer_s=KAFKA_ANSWER_S)
     writing = open_writer(bootstrap, on_fatal=lifetime.fail, answer_s=_WRITE_S)
     outbound = await stack.enter_async_context(session_of(settings, metrics))
+    counted = open_counting(settings, topics=topics, codec=codec, states=history.recovery())
+    counting = await stack.enter_async_context(counted)
     return Parts(
         view=view,
         changes=await stack.enter_async_context(changing),
@@ -80,6 +83,7 @@ async def _opened(stack: AsyncExitStack, settings: Settings, lifetime: Lifetime)
         history=history,
         letters=await stack.enter_async_context(open_dead_letters(bootstrap, topics=topics, codec=codec)),
         kept=await stack.enter_async_context(open_kept(bootstrap, topics=topics, codec=codec)),
+        counting=counting,
         codec=codec,
         catalogue=catalogue,
         renderer=Renderer(catalogue),

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hookline.api import history_requests, history_responses, letter_bodies, requests, responses
+from hookline.api import history_requests, history_responses, letter_bodies, recovery_bodies, requests, responses
 from hookline.api.accounts import Accounts
 from hookline.api.audit import Audit
 from hookline.api.deliveries import Deliveries
+from hookline.api.jobs import Jobs
 from hookline.api.keys import Keys
 from hookline.api.letters import Letters
 from hookline.api.operations import Operation
 from hookline.api.public import Public
 from hookline.api.questions import Questions
+from hookline.api.recovery import Recovery
 from hookline.api.secrets import Secrets
 from hookline.api.webhooks import IDEMPOTENCY_HEADER, Webhooks
 from hookline.core.scopes import Scope
@@ -32,6 +34,8 @@ class Handlers:
     secrets: Secrets
     deliveries: Deliveries
     questions: Questions
+    recovery: Recovery
+    jobs: Jobs
     accounts: Accounts
     keys: Keys
     audit: Audit
@@ -46,6 +50,8 @@ def operations(handlers: Handlers) -> Sequence[Operation]:
         *_secrets(handlers.secrets),
         *_deliveries(handlers.questions, handlers.deliveries),
         *_stats(handlers.questions),
+        *_recovery(handlers.recovery),
+        *_jobs(handlers.jobs),
         *_own(handlers.accounts, handlers.audit),
         *_accounts(handlers.accounts),
         *_keys(handlers.keys),
@@ -150,6 +156,56 @@ def _stats(ask: Questions) -> Iterator[Operation]:
     )
     yield numbers("readWebhookStats", "GET", f"{_WEBHOOK}/stats", ask.webhook_stats, "See a webhook's numbers")
     yield numbers("readStats", "GET", "/stats", ask.account_stats, "See the numbers of all webhooks together")
+
+
+def _recovery(do: Recovery) -> Iterator[Operation]:
+    writes = partial(Operation, tag="Recovery", scope=Scope.WRITE)
+    orders = partial(writes, answer_headers=("Location",), problems=(409,))
+    one = f"{_WEBHOOK}/deliveries/{{delivery_id}}/retry"
+    yield writes(
+        *("retryDelivery", "POST", one, do.retry, "Send one delivery again, now"),
+        answers={202: recovery_bodies.RetryAccepted},
+        problems=(409, 410),
+    )
+    yield orders(
+        *("recoverWebhook", "POST", f"{_WEBHOOK}/recover", do.recover, "Send again all that failed in some time"),
+        body=recovery_bodies.RecoverRequest,
+        answers={202: recovery_bodies.JobShown},
+    )
+    yield orders(
+        *("replayWebhook", "POST", f"{_WEBHOOK}/replay", do.replay, "Send what happened in some time, or count it"),
+        body=recovery_bodies.ReplayRequest,
+        answers={200: recovery_bodies.ReplayCounted, 202: recovery_bodies.JobShown},
+    )
+    yield writes(
+        *("cancelRetries", "POST", f"{_WEBHOOK}/cancel-retries", do.cancel_retries, "Try nothing again that waits now"),
+        headers=_IF_MATCH,
+        answers={202: recovery_bodies.JobShown},
+        answer_headers=("Location", "ETag"),
+        problems=(409,),
+    )
+
+
+def _jobs(do: Jobs) -> Iterator[Operation]:
+    reads, writes = (partial(Operation, tag="Recovery", scope=scope) for scope in (Scope.READ, Scope.WRITE))
+    job = "/jobs/{job_id}"
+    shown: dict[str, Any] = {"answers": {200: recovery_bodies.JobShown}}
+    yield reads(
+        *("listJobs", "GET", f"{_WEBHOOK}/jobs", do.listing, "List a webhook's jobs"),
+        query=recovery_bodies.JobQuery,
+        answers={200: recovery_bodies.JobList},
+    )
+    yield reads("readJob", "GET", job, do.read, "See how far a job is", **shown)
+    yield writes(
+        *("changeJob", "PATCH", job, do.change, "Change a job's rate"),
+        body=recovery_bodies.JobChange,
+        **shown,
+        problems=(409,),
+    )
+    wishes = partial(writes, **shown, problems=(409,))
+    yield wishes("pauseJob", "POST", f"{job}/pause", do.pause, "Hold a job up")
+    yield wishes("resumeJob", "POST", f"{job}/resume", do.resume, "Let a job go on")
+    yield wishes("cancelJob", "POST", f"{job}/cancel", do.cancel, "End a job; what of it still waits is not sent")
 
 
 def _own(accounts: Accounts, audit: Audit) -> Iterator[Operation]:

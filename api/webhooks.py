@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from aiohttp import web
 
@@ -28,9 +28,11 @@ from hookline.api.problems import (
     too_many_questions,
     too_many_webhooks,
 )
+from hookline.api.recovery_answers import catch_up
 from hookline.api.requests import NewWebhook, Rules, WebhookChange, WebhookQuery
 from hookline.api.responses import Webhook
 from hookline.api.vault import Vault, digest_of
+from hookline.core.catch_up import missed_since_ms
 from hookline.core.ids import idempotent_subscription_id
 from hookline.core.judgements import counts
 from hookline.core.rotation import secrets_at
@@ -54,6 +56,13 @@ class _UnaskedError(Exception):
     def __init__(self, url: str) -> None:
         super().__init__("an endpoint was not asked yet")
         self.url = url
+
+
+class _Changed(NamedTuple):
+    """A webhook after its change, and what dispatchers judged of it before."""
+
+    after: Subscription
+    judged: Standing
 
 
 class Webhooks:
@@ -104,7 +113,7 @@ class Webhooks:
                 return Decision(self._made_before(there, order))
             self._check_room(order.account_id, made)
             self._check_ownership(order.account_id, wanted.url, agreed)
-            deed = self._deed("webhook.create", None, made)
+            deed = self.deed("webhook.create", None, made)
             return Decision(
                 made, (self._configuration.subscription(made), self._configuration.audit(request, caller, deed))
             )
@@ -138,8 +147,8 @@ class Webhooks:
                 current, wanted, self._vault, is_disabled=self._is_disabled(current), now_ms=self._clock.now_ms()
             )
 
-        changing = self._asking(before.account_id, agreed, lambda: self.changed(request, "webhook.change", change))
-        return self._answer(await changing)
+        changing = self._asking(before.account_id, agreed, lambda: self._change(request, "webhook.change", change))
+        return self._answer_changed(await changing)
 
     async def enable(self, request: web.Request) -> web.Response:
         """`POST /webhooks/{id}/enable`."""
@@ -148,15 +157,15 @@ class Webhooks:
             is_on = not self._is_disabled(current)
             return current if is_on else enabled_subscription(current, now_ms=self._clock.now_ms())
 
-        return self._answer(await self.changed(request, "webhook.enable", change))
+        return self._answer_changed(await self._change(request, "webhook.enable", change))
 
     async def delete(self, request: web.Request) -> web.Response:
         """`DELETE /webhooks/{id}`."""
         subscription_of(request, self._view)
 
         def decide(caller: Caller) -> Decision[None]:
-            gone = self._current(request, caller)
-            deed = self._deed("webhook.delete", gone, None)
+            gone = self.current(request, caller)
+            deed = self.deed("webhook.delete", gone, None)
             audit = self._configuration.audit(request, caller, deed)
             return Decision(None, (*self._configuration.no_subscription(gone.subscription_id), audit))
 
@@ -167,16 +176,20 @@ class Webhooks:
         self, request: web.Request, operation: str, change: Callable[[Subscription], Subscription]
     ) -> Subscription:
         """The webhook that the path names, changed and confirmed, with its audit entry; nothing is written if it stays the same."""
+        return (await self._change(request, operation, change)).after
+
+    async def _change(
+        self, request: web.Request, operation: str, change: Callable[[Subscription], Subscription]
+    ) -> _Changed:
         subscription_of(request, self._view)  # who may not change it does not wait for those who may
 
-        def decide(caller: Caller) -> Decision[Subscription]:
-            current = self._current(request, caller)
-            changed = change(current)
-            if changed is current:
-                return Decision(current)
-            deed = self._deed(operation, current, changed)
-            audit = self._configuration.audit(request, caller, deed)
-            return Decision(changed, (self._configuration.subscription(changed), audit))
+        def decide(caller: Caller) -> Decision[_Changed]:
+            current = self.current(request, caller)
+            changed = _Changed(change(current), self._standing(current))
+            if changed.after is current:
+                return Decision(changed)
+            audit = self._configuration.audit(request, caller, self.deed(operation, current, changed.after))
+            return Decision(changed, (self._configuration.subscription(changed.after), audit))
 
         return await self._configuration.change(request, decide)
 
@@ -184,12 +197,26 @@ class Webhooks:
         """Its ETag."""
         return edition(subscription, self._view.disabling(subscription.subscription_id))
 
-    def _current(self, request: web.Request, caller: Caller) -> Subscription:
+    def current(self, request: web.Request, caller: Caller) -> Subscription:
+        """The webhook that the path names, to be changed; Refused if it is not the edition that the request names."""
         current = own_subscription(request, self._view, caller)
         if self._view.cannot_read(current.subscription_id):
             raise newer_record()
         check_edition(request.headers.getall("If-Match", []), self.edition(current))
         return current
+
+    def deed(self, operation: str, before: Subscription | None, after: Subscription | None) -> Deed:
+        """What the audit says of a change of it."""
+        of = before or after
+        if of is None:
+            raise AssertionError("a deed of nothing")
+        return Deed(
+            operation=operation,
+            subject=of.subscription_id,
+            account_id=of.account_id,
+            before=None if before is None else self._shown(before).model_dump(exclude_unset=True),
+            after=None if after is None else self._shown(after).model_dump(exclude_unset=True),
+        )
 
     def _made_before(self, there: Subscription, order: Order) -> Subscription:
         """What the same request made before; Refused if it was another request."""
@@ -254,20 +281,18 @@ class Webhooks:
     def _answer(self, subscription: Subscription) -> web.Response:
         return answer(self._shown(subscription), headers={"ETag": self.edition(subscription)})
 
+    def _answer_changed(self, changed: _Changed) -> web.Response:
+        """The webhook; one that is enabled with what it has missed, and how to have it sent."""
+        after = changed.after
+        since_ms = missed_since_ms(changed.judged.disabling, changed.judged.health, after)
+        if since_ms is None:
+            return self._answer(after)
+        missed = catch_up(after.subscription_id, since_ms=since_ms, now_ms=self._clock.now_ms())
+        shown = {**self._shown(after).model_dump(exclude_unset=True), "catch_up": missed}
+        return answer(Webhook(**shown), headers={"ETag": self.edition(after)})
+
     def _shown(self, subscription: Subscription) -> Webhook:
         return webhook(subscription, self._standing(subscription))
-
-    def _deed(self, operation: str, before: Subscription | None, after: Subscription | None) -> Deed:
-        of = before or after
-        if of is None:
-            raise AssertionError("a deed of nothing")
-        return Deed(
-            operation=operation,
-            subject=of.subscription_id,
-            account_id=of.account_id,
-            before=None if before is None else self._shown(before).model_dump(exclude_unset=True),
-            after=None if after is None else self._shown(after).model_dump(exclude_unset=True),
-        )
 
     def _standing(self, subscription: Subscription) -> Standing:
         """Of this version of it, which may be one that is not written yet."""

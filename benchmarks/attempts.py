@@ -38,6 +38,14 @@ _FAILURES = (
     ("refused", None),
 )
 _ANSWER = b'{"received": true, "id": "0123456789abcdef"}'
+_ANSWERED = (
+    "Date: Tue, 20 Jun 2023 14:15:35 GMT",
+    "Content-Type: application/json; charset=utf-8",
+    "Content-Length: 44",
+    "Connection: keep-alive",
+    "Server: nginx/1.24.0",
+    "X-Request-Id: 7f1d3c52-6f0a-4c0e-9d0b-0123456789ab",
+)
 
 
 class Traffic:
@@ -68,13 +76,14 @@ class Traffic:
         self._number += 1
         webhook = bisect(self._shares, self._random.random() * self._shares[-1])
         account, subscription, event = account_of(webhook), name_of(webhook), f"evt_{self._number:026}"
+        delivery, event_type = delivery_id(account, event, subscription), self._random.choice(EVENT_TYPES)
         return Attempt(
             attempt_id="",
-            delivery_id=delivery_id(account, event, subscription),
+            delivery_id=delivery,
             account_id=account,
             subscription_id=subscription,
             event_id=event,
-            event_type=self._random.choice(EVENT_TYPES),
+            event_type=event_type,
             run=0,
             attempt=1,
             is_test=False,
@@ -87,6 +96,8 @@ class Traffic:
             detail=None,
             next_attempt_at_ms=None,
             origin=Place(partition=webhook % 64, offset=self._number),
+            request_headers=_sent(delivery, event_type, int(self._now_ms)),
+            response_headers=_ANSWERED,
         )
 
     def _ended(self, begun: Attempt) -> Attempt:
@@ -105,7 +116,13 @@ class Traffic:
         due_ms = self._again(begun)
         detail = f"The endpoint answered {code}; only 2xx counts as success." if code else "It did not answer."
         return replace(
-            made, outcome=Outcome.FAILED, response_code=code, error=error, detail=detail, next_attempt_at_ms=due_ms
+            made,
+            outcome=Outcome.FAILED,
+            response_code=code,
+            error=error,
+            detail=detail,
+            next_attempt_at_ms=due_ms,
+            response_headers=made.response_headers if code else (),
         )
 
     def _again(self, begun: Attempt) -> int | None:
@@ -115,6 +132,21 @@ class Traffic:
         again = replace(begun, attempt=begun.attempt + 1, started_at_ms=due_ms)
         heapq.heappush(self._due, (due_ms, begun.delivery_id, again))
         return due_ms
+
+
+def _sent(delivery: str, event_type: str, at_ms: int) -> tuple[str, ...]:
+    """A request's headers as they are kept: the signatures are shortened."""
+    at_s = at_ms // 1_000
+    return (
+        "User-Agent: Hookline/1.0",
+        "Content-Type: application/json",
+        f"X-Webhook-Event: {event_type}",
+        f"X-Webhook-Signature: sha256={at_s % 2**32:08x}...",
+        f"webhook-id: {delivery}",
+        f"webhook-timestamp: {at_s}",
+        f"webhook-signature: v1,{at_s % 2**32:08x}...",
+        "Authorization: ***",
+    )
 
 
 def name_of(webhook: int) -> str:

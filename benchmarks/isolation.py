@@ -2,6 +2,8 @@
 
 1,000 deliveries a second over 100 endpoints: 200 events a second, each for 5 subscriptions. Compared are the healthy endpoints of
 the `with` blocks, in both kinds of block. `make isolation ARGS="--bad partition"` (also `forty`, `dns`).
+
+`--bad replay`: nobody is bad, but in the `with` blocks one of the endpoints has a backlog of replays, which is worked off.
 """
 
 import argparse
@@ -34,12 +36,13 @@ from load import (
     publishing,
     receiving,
 )
+from replaying import Replayed, backlog, outcome, write_backlog
 
 from fakes.configuration import short_settings, subscription
 from fakes.kafka import read
 from fakes.road import Road, road
 from hookline.runtime.settings import Settings
-from hookline.schemas.records import Subscription
+from hookline.schemas.records import Delivery, Subscription
 from hookline.schemas.tiers import tier_ms
 
 ENDPOINTS, FAN_OUT, PARTITIONS = 100, 5, 8
@@ -48,9 +51,9 @@ RATIO_MAX = 1.2
 # Shorter than the contract's, so that what the bad ones missed is delivered before the next block; more load, not less.
 RETRY_TIERS = ("1s", "10s", "30s", "1m", "1m", "1m")
 POSTPONED_TIERS = ("1s", "10s", "30s")
-_BAD = {"partition": PARTITIONS, "forty": 40, "dns": 50}
+_BAD = {"partition": PARTITIONS, "forty": 40, "dns": 50, "replay": 0}
 _FULL = 0.97  # a machine without idle time
-_LATE_S, _SETTLE_S, _WARM_S = 30.0, 5.0, 10
+_LATE_S, _SETTLE_S, _WARM_S, _WRITTEN_S = 30.0, 5.0, 10, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Plan:
     block_s: int
     blocks: int
     drain_max_s: int
+    replays: int  # in all blocks together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,7 @@ class Block:
     bad_sent: int
     bad_received: int
     drain_s: float = 0.0
+    replayed: Replayed | None = None
 
 
 @dataclass(slots=True)
@@ -92,8 +97,14 @@ class Endpoints:
     all: Sequence[Subscription]
     bad: frozenset[str]
     turns: Iterator[int] = field(default_factory=itertools.count)
+    replays: Sequence[Delivery] = ()
 
     async def turn_bad(self) -> None:
+        if self.plan.bad == "replay":
+            self.replays = backlog(self.all[0], self.plan.replays // (self.plan.blocks // 2))
+            await asyncio.to_thread(write_backlog, self.running.settings, self.replays)
+            await asyncio.sleep(_WRITTEN_S)  # the writing itself is no part of what is measured
+            return
         if self.plan.bad != "dns":
             await self.receiver.behave(hang=self.bad)
             return
@@ -178,9 +189,9 @@ async def measure_block(endpoints: Endpoints, source: Source, number: int) -> Bl
     wanted = load.deliveries(endpoints.all)
     await asyncio.sleep(_SETTLE_S)
     await receiver.stats("?reset")
-    busy_s, had_s = machine_s()
     if with_bad:
         await endpoints.turn_bad()
+    busy_s, had_s = machine_s()
     with cpu_of(endpoints.running, endpoints.running.settings) as cpu:
         held = await source.publish(load)
     busy = [now - before for now, before in zip(machine_s(), (busy_s, had_s), strict=True)]
@@ -230,10 +241,15 @@ async def drained(block: Block, endpoints: Endpoints, wanted: Mapping[str, str])
     started_s = loop.time()
     if block.with_bad:
         await endpoints.turn_well()
-    rows = await endpoints.receiver.received(wanted, within_s=endpoints.plan.drain_max_s)
+    replays = endpoints.replays if block.with_bad else ()
+    all_ids = wanted.keys() | {each.delivery_id for each in replays}
+    rows = await endpoints.receiver.received(all_ids, within_s=endpoints.plan.drain_max_s)
     ids = {row.delivery_id for row in rows}
     bad = {each for each, to in wanted.items() if to in endpoints.bad}
-    return replace(block, bad_sent=len(bad), bad_received=len(bad & ids), drain_s=loop.time() - started_s)
+    block = replace(block, bad_sent=len(bad), bad_received=len(bad & ids), drain_s=loop.time() - started_s)
+    if not replays:
+        return block
+    return replace(block, replayed=await asyncio.to_thread(outcome, endpoints.running.settings, replays, rows))
 
 
 def _load(plan: Plan, seconds: int) -> Load:
@@ -275,6 +291,10 @@ def judged(blocks: Sequence[Block]) -> Verdicts:
         sum(each.bad_sent - each.bad_received for each in blocks),
         at_most=0,
     )
+    for each in [block.replayed for block in blocks if block.replayed is not None]:
+        verdicts.claim(f"of {each.written:,} replays that did not come", each.missing, at_most=0)
+        verdicts.claim("replays that came twice", each.twice, at_most=0)
+        verdicts.claim("replays that started before one that lies before them", each.disordered, at_most=0)
     verdicts.claim("least share of the rate held", min(each.rate_held for each in blocks), at_least=0.95)
     if ratios:
         verdicts.claim("median of the paired p99 ratios", statistics.median(ratios), at_most=RATIO_MAX)
@@ -292,9 +312,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60, help="of a block")
     parser.add_argument("--blocks", type=int, default=6, help="without and with, in turn")
     parser.add_argument("--drain-max", type=int, default=900, help="seconds that bad endpoints have to catch up")
+    parser.add_argument("--replays", type=int, default=100_000, help="with --bad replay: in all blocks together")
     parser.add_argument("--json", type=Path, help="also write the blocks to this file")
     asked = parser.parse_args()
-    plan = Plan(asked.bad, asked.rate, asked.seconds, asked.blocks, asked.drain_max)
+    plan = Plan(asked.bad, asked.rate, asked.seconds, asked.blocks, asked.drain_max, asked.replays)
     with tempfile.TemporaryDirectory() as folder, broker(Path(folder)) as bootstrap:
         settings = short_settings(
             bootstrap,

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 from hookline.core.breaker import Breaker
-from hookline.core.limits import Held
+from hookline.core.cancelling import CalledOff, called_off, ended_at_ms
+from hookline.core.limits import REPLAYS, Held
 from hookline.core.verdict import Delivered, NoAnswer, Trouble, judge
 from hookline.core.window import Hold, Slot
 from hookline.dispatchers.entries import Source
@@ -55,11 +56,10 @@ class Deliverer:
         subscription = self._view.subscription(delivery.subscription_id)
         if self._view.cannot_read(delivery.subscription_id):
             return await self.postpone(slot, Held.UNKNOWN, 0.0)  # written by a newer release: this one must not judge
-        if subscription is None or self._is_of_another(subscription, delivery):
-            return await self._cancel(slot)
+        why = self._called_off(delivery, subscription)
+        if why is not None or subscription is None:
+            return await self._cancel(slot, why or CalledOff.SUBSCRIPTION)
         if not delivery.is_test:
-            if self._view.disabling(delivery.subscription_id) is not None:
-                return await self._cancel(slot)
             if subscription.status is SubscriptionStatus.PAUSED:
                 return await self.postpone(slot, Held.PAUSED, 0.0)
             if self._health.limits(delivery.subscription_id).breaker is Breaker.OPEN:
@@ -68,8 +68,10 @@ class Deliverer:
         return Closing.FINISHED
 
     async def postpone(self, slot: Slot, held: Held, wait_ms: float) -> Closing:
-        """It may not start for so long; or it expires, if it was held back for too long already."""
+        """It may not start for so long; or it ends, if it was called off or held back for too long already."""
         delivery, source = slot.delivery, source_of(slot)
+        if (why := self.called_off(delivery)) is not None:
+            return await self._cancel(slot, why)
         if self._clock.now_ms() - delivery.created_at_ms > self._age_max_ms:
             await self._recorder.expired(delivery, source)
             return Closing.FINISHED
@@ -78,13 +80,30 @@ class Deliverer:
         await self._recorder.postponed(delivery, source, held, wait_ms)
         return Closing.POSTPONED
 
+    def called_off(self, delivery: Delivery) -> CalledOff | None:
+        """Why it is not tried any more, as far as this release can judge."""
+        if self._view.cannot_read(delivery.subscription_id):
+            return None
+        return self._called_off(delivery, self._view.subscription(delivery.subscription_id))
+
+    def _called_off(self, delivery: Delivery, subscription: Subscription | None) -> CalledOff | None:
+        if subscription is None or self._is_of_another(subscription, delivery):
+            return CalledOff.SUBSCRIPTION
+        job = None if delivery.job_id is None else self._view.job(delivery.job_id)
+        if (why := called_off(delivery, subscription, job)) is not None:
+            return why
+        is_disabled = not delivery.is_test and self._view.disabling(delivery.subscription_id) is not None
+        return CalledOff.SUBSCRIPTION if is_disabled else None
+
     def _is_of_another(self, subscription: Subscription, delivery: Delivery) -> bool:
         """Of another account's, or of one that was deleted and made anew with the same Idempotency-Key, and so the same id."""
         is_foreign = subscription.account_id != delivery.account_id
         return is_foreign or self._view.was_deleted_since(delivery.subscription_id, delivery.config_offset)
 
-    async def _cancel(self, slot: Slot) -> Closing:
-        await self._recorder.cancelled(slot.delivery, source_of(slot))
+    async def _cancel(self, slot: Slot, why: CalledOff) -> Closing:
+        subscription = self._view.subscription(slot.delivery.subscription_id)
+        at_ms = ended_at_ms(why, subscription, now_ms=self._clock.now_ms())
+        await self._recorder.cancelled(slot.delivery, source_of(slot), why, at_ms=at_ms)
         return Closing.FINISHED
 
     async def _attempt(self, slot: Slot, subscription: Subscription, answered: Callable[[bool], None]) -> None:
@@ -101,4 +120,5 @@ class Deliverer:
 
 def source_of(slot: Slot) -> Source:
     """Where the slot's record was read."""
-    return Source(slot.window.topic, slot.window.partition, slot.offset)
+    window = slot.window
+    return Source(window.topic, window.partition, slot.offset, in_replays=window.lane == REPLAYS)

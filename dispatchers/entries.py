@@ -24,11 +24,13 @@ class Source:
     topic: str
     partition: int
     offset: int
+    in_replays: bool = False
 
 
 def origin(delivery: Delivery, source: Source) -> Place:
     """Where the delivery's first record lies: it says so itself, unless it is that record."""
-    return delivery.origin or Place(partition=source.partition, offset=source.offset)
+    here = Place(partition=source.partition, offset=source.offset, in_replays=source.in_replays)
+    return delivery.origin or here
 
 
 def unsent(
@@ -90,6 +92,8 @@ def entry(
     started_at_ms: int,
     duration_ms: int,
     next_attempt_at_ms: int | None,
+    request_headers: tuple[str, ...] = (),
+    response_headers: tuple[str, ...] = (),
 ) -> Attempt:
     """One outcome of one attempt."""
     answer = reply if isinstance(reply, Answer) else None
@@ -113,4 +117,7 @@ def entry(
         detail=detail,
         next_attempt_at_ms=next_attempt_at_ms,
         origin=origin(delivery, source),
+        job_id=delivery.job_id,
+        request_headers=request_headers,
+        response_headers=response_headers,
     )

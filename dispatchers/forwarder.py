@@ -1,4 +1,4 @@
-"""The forwarder: holds what waits on the tiers' topics until it is due, then writes it to the second lane.
+"""The forwarder: holds what waits on the tiers' topics until it is due, then writes it to the second lane, or the replays'.
 
 Every record of a topic waits equally long from the broker's append time on, so each partition is in due order and only
 its head matters. Pausing is flow control, never the timer: a resumed partition may take long to deliver.
@@ -221,11 +221,15 @@ class Forwarder:
         except ContractError as error:
             self._spawn(waiting, record, self._buried(record, str(error)))
             return
-        key = delivery.subscription_id.encode()
+        key, topic = delivery.subscription_id.encode(), self._lane(delivery)
         # A task for each record would cost as much as the rest of it: there is one only when the first write fails.
-        future = self._writer.write(self._topics.redeliveries, key=key, value=record.value)
+        future = self._writer.write(topic, key=key, value=record.value)
         waiting.forwarding.add(future)
         future.add_done_callback(partial(self._written, waiting, record, delivery))
+
+    def _lane(self, delivery: Delivery) -> str:
+        """What is due again of a job stays out of live traffic's way."""
+        return self._topics.redeliveries if delivery.job_id is None else self._topics.replays
 
     def _written(
         self, waiting: _Waiting, record: KafkaRecord, delivery: Delivery, future: "asyncio.Future[Written]"
@@ -238,13 +242,13 @@ class Forwarder:
                 self._count(waiting, record)
                 self._close(waiting, record)
             case NotYet():
-                self._count_retry(self._topics.redeliveries)
+                self._count_retry(self._lane(delivery))
                 self._spawn(waiting, record, self._written_again(waiting, record, delivery))
             case error:
                 self._spawn(waiting, record, self._refused(record, delivery, error))
 
     async def _written_again(self, waiting: _Waiting, record: KafkaRecord, delivery: Delivery) -> None:
-        key, topic = delivery.subscription_id.encode(), self._topics.redeliveries
+        key, topic = delivery.subscription_id.encode(), self._lane(delivery)
         try:
             await persisted(self._writer, topic, key=key, value=record.value, on_retry=self._count_retry)
         except TooLarge as error:

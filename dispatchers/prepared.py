@@ -1,6 +1,6 @@
 """What is worked out of a subscription before it is sent to: its secrets opened, its URL read. It lasts until it changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -9,9 +9,11 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from hookline.core.asymmetric import sign, signing_key
+from hookline.core.masking import MASK
 from hookline.core.redaction import spellings
 from hookline.core.request_secrets import request_secrets
 from hookline.core.sealing import Purpose, unseal
+from hookline.core.shown_headers import shown_ours
 from hookline.core.signing import Signer, headers_of_two, signed_content
 from hookline.core.static_headers import read_headers, sendable
 from hookline.runtime.handshake import ORIGIN
@@ -30,6 +32,7 @@ class Prepared:
     account: Account | None  # this very one, too
     url: URL
     same_headers: CIMultiDict[str]  # of every request
+    same_shown: tuple[str, ...]  # of every request, as they are put on record
     signer: Signer
     coming: Signer | None
     account_key: Ed25519PrivateKey | None
@@ -52,6 +55,10 @@ class Prepared:
         headers["X-Webhook-Attempt"] = str(delivery.attempt)
         return headers
 
+    def shown(self, headers: Mapping[str, str], delivery: Delivery) -> tuple[str, ...]:
+        """A request's headers as they are put on record, all that are sent: see `hookline.core.shown_headers`."""
+        return (*self.same_shown, *shown_ours(headers), f"Content-Length: {len(delivery.body)}")
+
     def _signers(self, started_at_ms: int) -> tuple[Signer, Signer | None]:
         """Who signs; two while the secret is being changed."""
         from_ms = self.subscription.next_secret_from_ms
@@ -70,15 +77,18 @@ class Preparer:
         asymmetric_keys: Sequence[MasterKey],
         origin: str,
         limits: aiohttp.ClientTimeout,
+        session_headers: Mapping[str, str],
     ) -> None:
         """Of `asymmetric_keys` the first signs; `limits`: of a subscription that has none of its own.
 
         `origin`: the name under which endpoints of accounts that check ownership have agreed to be called.
+        `session_headers`: what the session adds to every request.
         """
         self._keys = tuple(master_keys)
         self._asymmetric_key = asymmetric_keys[0] if asymmetric_keys else None
         self._origin = origin
         self._limits = limits
+        self._session_headers = session_headers
         self._prepared: dict[str, Prepared] = {}
 
     def prepared(self, subscription: Subscription, account: Account | None) -> Prepared:
@@ -103,11 +113,13 @@ class Preparer:
             signing_secrets=(secret, coming or ""),
             known=subscription.events,
         )
+        same_headers = self._same_headers(static_headers, account)
         return Prepared(
             subscription=subscription,
             account=account,
             url=_without_second_authorization(url, static_headers),
-            same_headers=self._same_headers(static_headers, account),
+            same_headers=same_headers,
+            same_shown=self._same_shown(url, same_headers, masked=static_headers),
             signer=Signer(secret),
             coming=None if coming is None else Signer(coming),
             account_key=self._account_key(account),
@@ -121,6 +133,16 @@ class Preparer:
         if account is not None and account.checks_ownership:
             headers[ORIGIN] = self._origin
         return headers
+
+    def _same_shown(self, url: URL, same: Mapping[str, str], *, masked: Collection[str]) -> tuple[str, ...]:
+        """The client's own headers, which are the same each time, then `same`; the values of the customer's own masked."""
+        clients = {"Host": url.host_port_subcomponent or "", "Accept": "*/*", **self._session_headers}
+        if url.user is not None or url.password is not None:
+            masked = {*masked, "Authorization"}
+        shown = CIMultiDict(clients)
+        shown.update(same)
+        shown.update(dict.fromkeys(masked, MASK))
+        return tuple(f"{name}: {value}" for name, value in shown.items())
 
     def _account_key(self, account: Account | None) -> Ed25519PrivateKey | None:
         if account is None or not account.signs_ed25519 or self._asymmetric_key is None:

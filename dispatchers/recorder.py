@@ -8,6 +8,7 @@ import logging
 from dataclasses import replace
 
 from hookline.core import fanout
+from hookline.core.cancelling import CalledOff
 from hookline.core.limits import Held, postponement_ms
 from hookline.core.verdict import Answer, Delivered, Ending, GiveUp, RetryAfter, Verdict, error_of
 from hookline.dispatchers.entries import Source, buried, entry, held_back, origin, unsent
@@ -70,9 +71,10 @@ class Recorder:
         self._metrics.not_attempted.labels("postponed").inc()
         self._metrics.postponed.labels(held.value, tier_name(tier)).inc()
 
-    async def cancelled(self, delivery: Delivery, source: Source) -> None:
-        """No request: the subscription is gone, or disabled."""
-        await self._record(unsent(delivery, source, Outcome.CANCELLED, now_ms=self._clock.now_ms()))
+    async def cancelled(self, delivery: Delivery, source: Source, why: CalledOff, *, at_ms: int) -> None:
+        """No request: it was called off."""
+        ended = unsent(delivery, source, Outcome.CANCELLED, now_ms=at_ms)
+        await self._record(replace(ended, error=why.word, detail=why.sentence))
         self._metrics.not_attempted.labels("cancelled").inc()
 
     async def expired(self, delivery: Delivery, source: Source) -> None:
@@ -137,13 +139,16 @@ class Recorder:
             started_at_ms=sent.started_at_ms,
             duration_ms=sent.duration_ms,
             next_attempt_at_ms=next_attempt_at_ms,
+            request_headers=sent.request_headers,
+            response_headers=sent.response_headers,
         )
 
     async def _record(self, attempt: Attempt) -> None:
         try:
             await self._write_attempt(attempt)
         except TooLarge:
-            await self._write_attempt(replace(attempt, response_body=b""))  # a few hundred bytes: no topic refuses them
+            short = replace(attempt, response_body=b"", request_headers=(), response_headers=())
+            await self._write_attempt(short)  # a few hundred bytes: no topic refuses them
 
     async def _write_attempt(self, attempt: Attempt) -> None:
         await persisted(
@@ -179,7 +184,7 @@ class Recorder:
         waited = "none" if delivery.attempt == 1 else tier_name(tiers_ms[min(delivery.attempt - 2, len(tiers_ms) - 1)])
         self._metrics.attempts.labels("succeeded" if succeeded else "failed", waited).inc()
         self._metrics.response_seconds.observe(sent.duration_ms / 1_000)
-        if succeeded and delivery.attempt == 1:
+        if succeeded and delivery.attempt == 1 and delivery.job_id is None:  # of a job the log's backlog is no latency
             age_ms = sent.started_at_ms + sent.duration_ms - delivery.source_at_ms
             self._metrics.end_to_end_seconds.observe(max(0, age_ms) / 1_000)
         self._log_attempt(delivery, sent, verdict)
@@ -198,6 +203,7 @@ class Recorder:
                 "account_id": delivery.account_id,
                 "event_type": delivery.event_type,
                 "attempt": delivery.attempt,
+                "job_id": delivery.job_id or "-",
                 "status": sent.reply.status if isinstance(sent.reply, Answer) else "-",
                 "error": error or "-",
                 "duration_ms": sent.duration_ms,

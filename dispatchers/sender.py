@@ -8,6 +8,7 @@ import aiohttp
 
 from hookline.core.redaction import BEGINNING_BYTES_MAX, redacted
 from hookline.core.retry_after import retry_after_ms
+from hookline.core.shown_headers import shown_answers
 from hookline.core.verdict import Answer, NoAnswer, Reply, Trouble
 from hookline.dispatchers.prepared import Prepared, Preparer
 from hookline.runtime.clock import Clock
@@ -22,11 +23,16 @@ _MAY_ASK_FOR_TIME = frozenset({429, 503})
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One request and its end. `started_at_ms` is the wall clock's; `duration_ms` goes to the end of the answer."""
+    """One request and its end. `started_at_ms` is the wall clock's; `duration_ms` goes to the end of the answer.
+
+    Headers are as they are put on record; none where nothing could be prepared, or no answer came to its end.
+    """
 
     reply: Reply
     started_at_ms: int
     duration_ms: int
+    request_headers: tuple[str, ...] = ()
+    response_headers: tuple[str, ...] = ()
 
 
 class Sender:
@@ -43,7 +49,11 @@ class Sender:
     ) -> None:
         self._session = session
         self._preparer = Preparer(
-            master_keys=master_keys, asymmetric_keys=asymmetric_keys, origin=origin, limits=session.timeout
+            master_keys=master_keys,
+            asymmetric_keys=asymmetric_keys,
+            origin=origin,
+            limits=session.timeout,
+            session_headers=session.headers,
         )
         self._clock = clock
 
@@ -53,15 +63,24 @@ class Sender:
         `account`: the subscription's, if it is known; it says what its requests bear beside the usual.
         """
         started_at_ms, started_s = self._clock.now_ms(), self._clock.monotonic_s()
-        reply = await self._reply(delivery, subscription, account, started_at_ms=started_at_ms)
-        duration_ms = round((self._clock.monotonic_s() - started_s) * 1_000)
-        return Sent(reply, started_at_ms, duration_ms)
-
-    async def _reply(
-        self, delivery: Delivery, subscription: Subscription, account: Account | None, *, started_at_ms: int
-    ) -> Reply:
+        prepared = self._prepared(subscription, account)
+        if isinstance(prepared, NoAnswer):
+            return Sent(prepared, started_at_ms, self._since_ms(started_s))
+        shown = answered = tuple[str, ...]()
         try:
-            prepared = self._preparer.prepared(subscription, account)
+            headers = prepared.headers(delivery, started_at_ms)
+            shown = prepared.shown(headers, delivery)
+            reply, answered = await self._post(prepared, delivery.body, headers)
+        except Exception as error:  # noqa: BLE001 - neither an endpoint nor its URL must be able to end the dispatcher
+            reply = NoAnswer(trouble_of(error, is_tls=prepared.url.scheme == "https"))
+        return Sent(reply, started_at_ms, self._since_ms(started_s), shown, answered)
+
+    def _since_ms(self, started_s: float) -> int:
+        return round((self._clock.monotonic_s() - started_s) * 1_000)
+
+    def _prepared(self, subscription: Subscription, account: Account | None) -> Prepared | NoAnswer:
+        try:
+            return self._preparer.prepared(subscription, account)
         except (ConfigError, ContractError) as error:
             _log.error(
                 "secret.unreadable", extra={"subscription_id": subscription.subscription_id, "error": str(error)}
@@ -69,12 +88,9 @@ class Sender:
             return NoAnswer(Trouble.SECRET)
         except ValueError:
             return NoAnswer(Trouble.ADDRESS)
-        try:
-            return await self._post(prepared, delivery.body, prepared.headers(delivery, started_at_ms))
-        except Exception as error:  # noqa: BLE001 - neither an endpoint nor its URL must be able to end the dispatcher
-            return NoAnswer(trouble_of(error, is_tls=prepared.url.scheme == "https"))
 
-    async def _post(self, prepared: Prepared, body: bytes, headers: Mapping[str, str]) -> Reply:
+    async def _post(self, prepared: Prepared, body: bytes, headers: Mapping[str, str]) -> tuple[Reply, tuple[str, ...]]:
+        """The answer, and its headers as they are put on record."""
         async with self._session.post(
             prepared.url, data=body, headers=headers, allow_redirects=False, timeout=prepared.limits
         ) as response:
@@ -82,9 +98,10 @@ class Sender:
             try:
                 beginning = await _beginning(response)
             except TimeoutError:
-                return NoAnswer(Trouble.TIMEOUT_BODY)
+                return NoAnswer(Trouble.TIMEOUT_BODY), ()
             wait_ms = None if asked is None else retry_after_ms(asked, now_ms=self._clock.now_ms())
-            return Answer(response.status, redacted(beginning, prepared.secrets), wait_ms)
+            answer = Answer(response.status, redacted(beginning, prepared.secrets), wait_ms)
+            return answer, shown_answers(response.raw_headers, prepared.secrets)
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> bytes:

@@ -9,11 +9,12 @@ from math import inf
 from typing import Any
 
 from hookline.core.isolation import Isolation
-from hookline.core.limits import FRESH, SECOND
+from hookline.core.limits import EIGHTHS, FRESH, REPLAYS, SECOND
 from hookline.core.share import Postponed
 from hookline.core.window import Arrival, Hold, Slot, Window
 from hookline.dispatchers.deliverer import Closing, Deliverer
 from hookline.dispatchers.health import HealthBook
+from hookline.dispatchers.held_bytes import HeldBytes
 from hookline.dispatchers.recorder import Recorder
 from hookline.dispatchers.steady import SteadyClock
 from hookline.runtime.clock import Clock
@@ -28,8 +29,8 @@ from hookline.schemas.records import Delivery
 from hookline.schemas.topics import Topics
 
 _log = logging.getLogger("hookline.dispatcher")
-# Keys remembered, all partitions together: two session timeouts (20 s) at 10,000 deliveries a second; 200 bytes each (measured).
-_KEYS_MAX = 200_000
+# Keys remembered, all partitions together: two session timeouts (20 s) at 15,000 deliveries a second; 200 bytes each (measured).
+_KEYS_MAX = 300_000
 _KEYS_MIN = 2_000  # and for each partition, however many there are
 _MEMBER_CHECK_S = 0.05
 _VIEW_WAIT_S = 5.0
@@ -38,8 +39,6 @@ _TICK_S = 0.1  # how soon an endpoint that hangs is noticed, at most, beyond its
 # Postponements being written at a time: thousands come at once when a slow endpoint has a backlog, and all of them in one
 # turn of the loop would hold everybody's requests for seconds (docs/performance.md).
 _POSTPONING_MAX = 64
-# Three quarters of what is in flight and in memory are for first attempts, so retries never delay them.
-_QUARTERS = {FRESH: 3, SECOND: 1}
 
 
 class Worker:
@@ -71,15 +70,18 @@ class Worker:
         self._reader: Reader | None = None
         self._windows: dict[TopicPartition, Window] = {}
         self._running: dict[Window, set[asyncio.Task[None]]] = {}
+        self._lane_of = {topics.deliveries: FRESH, topics.redeliveries: SECOND, topics.replays: REPLAYS}
         self._isolation = Isolation(
-            budgets={lane: max(1, settings.in_flight_max * part // 4) for lane, part in _QUARTERS.items()},
+            budgets={lane: max(1, settings.in_flight_max * part // 8) for lane, part in EIGHTHS.items()},
             endpoint_in_flight_max=settings.endpoint_in_flight_max,
             held_max=settings.window_records_max * 3 // 4,
             doubt_held_ms=settings.doubt_held_s * 1_000,
             limits_of=health.limits,
+            is_over=lambda delivery: deliverer.called_off(delivery) is not None,
         )
-        self._bytes = _Bytes({lane: settings.window_bytes_max * part // 4 for lane, part in _QUARTERS.items()})
+        self._bytes = HeldBytes({lane: settings.window_bytes_max * part // 8 for lane, part in EIGHTHS.items()})
         self._full: set[TopicPartition] = set()
+        self._unseen: dict[tuple[Window, str], deque[Slot]] = {}  # by subscription, each in order
         self._to_postpone: deque[Postponed] = deque()  # open records all of them, so no more than the windows hold
         self._postponing = 0
         self._finished = 0
@@ -100,7 +102,9 @@ class Worker:
     async def tick_forever(self) -> None:
         """Look at every endpoint anew, ten times a second: what hangs by now, and what waits too long."""
         while True:
+            asked_s = self._clock.monotonic_s()
             await asyncio.sleep(_TICK_S)
+            self._isolation.pace.felt((self._clock.monotonic_s() - asked_s - _TICK_S) * 1_000)
             now_ms = self._steady.now_ms()
             self._postpone_all(self._isolation.tick(now_ms))
             for window in [window for window in self._windows.values() if window.is_tight()]:
@@ -114,9 +118,8 @@ class Worker:
         if again:  # a loop that was stuck for longer than the drain may get them back before it has given them up
             self._forget(again)
         for position in positions:
-            lane = FRESH if position.partition.topic == self._topics.deliveries else SECOND
             window = Window(
-                lane=lane,
+                lane=self._lane_of[position.partition.topic],
                 topic=position.partition.topic,
                 partition=position.partition.partition,
                 position=position.start,
@@ -199,24 +202,33 @@ class Worker:
         return True
 
     def _offer(self, slot: Slot) -> None:
-        if slot.delivery.config_offset > self._view.applied:
-            self._tasks.spawn(self._offer_when_seen(slot))
-            return
+        key = (slot.window, slot.delivery.subscription_id)
+        if key in self._unseen:
+            self._unseen[key].append(slot)  # what comes later may not overtake it
+        elif slot.delivery.config_offset > self._view.applied:
+            self._unseen[key] = deque([slot])
+            self._tasks.spawn(self._offer_when_seen(*key))
+        else:
+            self._offer_seen(slot)
+
+    def _offer_seen(self, slot: Slot) -> None:
         postponed = self._isolation.offer(slot, self._steady.now_ms())
         if postponed is not None:
             self._postpone_all([postponed])
 
-    async def _offer_when_seen(self, slot: Slot) -> None:
+    async def _offer_when_seen(self, window: Window, subscription_id: str) -> None:
         """Our view is behind the one that fanned this out: only when it has caught up may "no subscription" mean cancelled."""
-        while slot.window.hold is Hold.OURS:
+        unseen = self._unseen[window, subscription_id]
+        while unseen and window.hold is Hold.OURS:
             try:
-                wanted = slot.delivery.config_offset - 1
+                wanted = unseen[0].delivery.config_offset - 1
                 await self._view.wait_applied(self._topics.subscriptions, wanted, timeout_s=_VIEW_WAIT_S)
             except NotYet:
                 continue
-            self._offer(slot)
+            self._offer_seen(unseen.popleft())
             self._start_ready()
-            return
+            await asyncio.sleep(0)
+        del self._unseen[window, subscription_id]
 
     def _take_unreadable(self, window: Window, record: KafkaRecord, reason: str) -> bool:
         if record.offset < window.committed:
@@ -368,23 +380,3 @@ def readable(delivery: Delivery) -> Delivery:
 
 def _commit_of(window: Window) -> Commit:
     return Commit(window.position, window.metadata)
-
-
-class _Bytes:
-    """How many bytes the lanes hold in memory. At its bound a lane reads no more; from half of it on it holds little."""
-
-    def __init__(self, most: Mapping[str, int]) -> None:
-        self.open = dict.fromkeys(most, 0)
-        self._most = most
-
-    def take(self, lane: str, size_bytes: int) -> None:
-        self.open[lane] += size_bytes
-
-    def give_back(self, lane: str, size_bytes: int) -> None:
-        self.open[lane] -= size_bytes
-
-    def are_full(self, lane: str) -> bool:
-        return self.open[lane] >= self._most[lane]
-
-    def are_cramped(self, lane: str) -> bool:
-        return self.open[lane] > self._most[lane] // 2

@@ -1,8 +1,8 @@
 """The processors' roles, put together: this is the only place that knows every concrete part."""
 
 import logging
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Protocol
 
@@ -12,6 +12,8 @@ from hookline.core.rendering import Renderer
 from hookline.processors.barrier import Barrier
 from hookline.processors.calm import calm
 from hookline.processors.composer import Composer
+from hookline.processors.erased import Erased
+from hookline.processors.erasing import erase, mark_all
 from hookline.processors.history import Ingest, Store
 from hookline.processors.keeping import keep
 from hookline.processors.pipeline import Pipeline
@@ -23,7 +25,7 @@ from hookline.runtime.clock import SystemClock
 from hookline.runtime.end_offsets import EndOffsets
 from hookline.runtime.health import Check, build_health_app, serving
 from hookline.runtime.kafka_client import ReaderConfig
-from hookline.runtime.kafka_reader import KafkaReader
+from hookline.runtime.kafka_reader import KafkaReader, reading
 from hookline.runtime.kafka_writer import open_writer
 from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.log import TopicPartition, Writer
@@ -146,14 +148,18 @@ async def run_history(settings: Settings, lifetime: Lifetime) -> None:
         stack.push_async_callback(ends.close)
         stack.push_async_callback(tasks.cancel)
         ingest, readers = _reading_into(store, writer, settings, metrics, on_fatal=lifetime.fail)
+        erased = await stack.enter_async_context(_erased(settings, metrics, on_fatal=lifetime.fail))
         pulse = Pulse(ends, topic=settings.topics().subscriptions, clock=clock)
         signs = [partial(unread, each, ends) for each in readers]
         watch = Watch(pulse, *signs, partial(_unstored, readers), clock=clock)
-        ready = [*(each.complaint for each in readers), pulse.complaint, watch.complaint]
+        ready = [erased.complaint, *(each.complaint for each in readers), pulse.complaint, watch.complaint]
         health = build_health_app(metrics, alive=[each.is_deaf for each in readers], ready=ready)
         await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
+        if not await lifetime.lasts_until(mark_all(store, erased)):
+            return
         kept = keep(store, days=settings.history_retention_days, clock=clock)
-        for work in (ingest.run(), kept, pulse.beat_forever(), watch.look_forever()):
+        erasing = erase(store, erased, clock=clock)
+        for work in (ingest.run(), kept, erasing, pulse.beat_forever(), watch.look_forever()):
             tasks.spawn(work)
         await stack.enter_async_context(reading_all(readers))
         await lifetime.wait()
@@ -167,12 +173,15 @@ async def run_rebuild(settings: Settings, lifetime: Lifetime, *, say: Callable[[
     async with AsyncExitStack() as stack:
         tasks = Tasks(on_fatal=lifetime.fail)
         store = await stack.enter_async_context(open_history(settings))
-        await store.empty()
         writer = await stack.enter_async_context(open_writer(settings.bootstrap_servers, on_fatal=lifetime.fail))
         ends = EndOffsets(settings.bootstrap_servers)
         stack.push_async_callback(ends.close)
         stack.push_async_callback(tasks.cancel)
         ingest, readers = _reading_into(store, writer, settings, metrics, on_fatal=lifetime.fail)
+        erased = await stack.enter_async_context(_erased(settings, metrics, on_fatal=lifetime.fail))
+        if not await lifetime.lasts_until(mark_all(store, erased)):
+            return
+        await store.empty()
         tasks.spawn(ingest.run())
         await stack.enter_async_context(reading_all(readers))
         rebuilt = partial(metric_value, metrics.registry, "hookline_history_rows_total")
@@ -203,6 +212,23 @@ def _reading_into(
     return ingest, tuple(readers.values())
 
 
+@asynccontextmanager
+async def _erased(
+    settings: Settings, metrics: Metrics, *, on_fatal: Callable[[BaseException], None]
+) -> AsyncIterator[Erased]:
+    """Which accounts are erased, followed while the block runs."""
+    erased = Erased(Codec(load_catalogue()))
+    config = ReaderConfig(
+        bootstrap_servers=settings.bootstrap_servers,
+        group=None,
+        topics=[settings.topics().accounts],
+        gather_ms=_GATHER_MS,
+    )
+    reader = KafkaReader(config, erased, metrics=metrics, on_fatal=on_fatal, ended=erased.ended)
+    async with reading(reader):
+        yield erased
+
+
 def _history_reader(settings: Settings, topic: str, group: str) -> ReaderConfig:
     return ReaderConfig(
         bootstrap_servers=settings.bootstrap_servers,
@@ -212,6 +238,7 @@ def _history_reader(settings: Settings, topic: str, group: str) -> ReaderConfig:
         session_timeout_s=settings.session_timeout_s,
         drain_s=settings.drain_s,
         gather_ms=_GATHER_MS,
+        hears_ends=True,  # audit entries are written in transactions
     )
 
 

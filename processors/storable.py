@@ -43,8 +43,26 @@ def _without_nul(record: _T) -> _T:
     )
 
 
+def _in_lines(headers: tuple[str, ...]) -> tuple[str, ...]:
+    """Headers that can be kept a line for each, whatever another program wrote as one."""
+    text = "\n".join(headers)
+    if "\0" not in text and text.count("\n") == len(headers) - 1:
+        return headers
+    return tuple(each.replace("\0", "\ufffd").replace("\n", " ") for each in headers)
+
+
+def _with_headers_in_lines(attempt: Attempt) -> Attempt:
+    asked, answered = attempt.request_headers, attempt.response_headers
+    if not asked and not answered:
+        return attempt
+    kept = _in_lines(asked), _in_lines(answered)
+    if kept == (asked, answered):
+        return attempt
+    return replace(attempt, request_headers=kept[0], response_headers=kept[1])
+
+
 def _attempt(codec: Codec, value: bytes | None) -> Attempt:
-    attempt = _without_nul(codec.decode(value, Attempt))
+    attempt = _with_headers_in_lines(_without_nul(codec.decode(value, Attempt)))
     if not 0 <= attempt.started_at_ms <= _TIME_MAX_MS or not 0 <= attempt.duration_ms <= _TIME_MAX_MS:
         raise ContractError("started_at_ms or duration_ms is no time between 1970 and 9999")
     if attempt.next_attempt_at_ms is not None and not 0 <= attempt.next_attempt_at_ms <= _TIME_MAX_MS:

@@ -194,7 +194,7 @@ class Outcome(StrEnum):
     SUCCEEDED = "succeeded"  # a request was made, and the endpoint answered 2xx
     FAILED = "failed"  # a request was made or tried, and did not end in 2xx
     POSTPONED = "postponed"  # no request yet: the subscription is paused or its turn has not come
-    CANCELLED = "cancelled"  # no request: the subscription is gone
+    CANCELLED = "cancelled"  # no request: the subscription is gone, or whoever asked for it has called it off
     EXPIRED = "expired"  # no request: it waited longer than `delivery_age_max`
 
 

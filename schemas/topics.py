@@ -147,7 +147,7 @@ class Topics:
         rows = (
             (self.deliveries, by_subscription, "first attempts", 64, 8, 7),
             (self.redeliveries, by_subscription, "deliveries that are due again", 64, 8, 7),
-            (self.replays, by_subscription, "deliveries of replay jobs", 64, 8, 7),
+            (self.replays, by_subscription, "deliveries of jobs, and what of them is due again", 64, 8, 7),
             (self.attempts, by_subscription, "every outcome", 16, 4, 30),
             (
                 self.dead_letters,

@@ -133,6 +133,7 @@ class Killed:
         return (
             self._lag_of("dispatchers", topics.deliveries)
             + self._lag_of("dispatchers.second", topics.redeliveries)
+            + self._lag_of("dispatchers.replays", topics.replays)
             + self._lag_of("forwarders", topics.retry(TIER_MS))
         )
 

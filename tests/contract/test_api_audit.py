@@ -164,7 +164,7 @@ async def test_what_enables_a_webhook_is_told_as_it_is_afterwards(api: Api) -> N
         reply = await api.call(method, f"/webhooks/{webhook['id']}{suffix}", body)
         entry = api.audited[-1]
         assert (shown(entry.before)["status"], shown(entry.before)["disabled_reason"]) == ("disabled", "gone")
-        assert shown(entry.after) == reply.json
+        assert shown(entry.after) == {name: value for name, value in reply.json.items() if name != "catch_up"}
         assert reply.json["status"] == "active"
 
 

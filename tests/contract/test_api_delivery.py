@@ -46,7 +46,7 @@ def kept(api: Api) -> KeptInMemory:
     return api.parts.kept
 
 
-async def keep(api: Api, delivery: str, **changes: str) -> Place:
+async def keep(api: Api, delivery: str, *, in_replays: bool = False, **changes: Any) -> Place:
     """Let this delivery's first record lie in Kafka; where."""
     record = Delivery(
         delivery_id=delivery,
@@ -59,9 +59,10 @@ async def keep(api: Api, delivery: str, **changes: str) -> Place:
         created_at_ms=AT_MS,
         source_at_ms=AT_MS,
     )
-    record = replace(record, **changes)  # type: ignore[arg-type]  # the tests name real fields
-    written = await api.log.write(api.parts.topics.deliveries, key=None, value=CODEC.encode(record))
-    return Place(partition=written.partition, offset=written.offset)
+    record = replace(record, **changes)
+    topic = api.parts.topics.replays if in_replays else api.parts.topics.deliveries
+    written = await api.log.write(topic, key=None, value=CODEC.encode(record))
+    return Place(partition=written.partition, offset=written.offset, in_replays=in_replays)
 
 
 def steps_of(found: Mapping[str, Any], *names: str) -> list[tuple[Any, ...]]:
@@ -157,6 +158,32 @@ async def test_whatever_an_endpoint_answered_is_shown_as_text(
     assert step.get("response_body") == told
 
 
+async def test_headers_and_the_job_of_an_attempt_are_shown_behind_the_rest(asked: AskedHistory) -> None:
+    again = replace(
+        attempt(1, run=5, at_ms=AT_MS + DAY_MS),
+        job_id="job_1",
+        request_headers=("webhook-id: delivery_1", "X-Tenant: ***", "empty:", "odd"),
+        response_headers=("Date: Mon, 20 Jun 2023 14:15:35 GMT", "Set-Cookie: a=1", "Set-Cookie: b=2: c"),
+    )
+    delivery = await taken_in(asked, attempt(1, Outcome.FAILED), again)
+    found = await shown(asked, delivery)
+    first, second = found["steps"]
+    assert {"job_id", "request_headers", "response_headers"}.isdisjoint(first)
+    assert list(second)[-3:] == ["job_id", "request_headers", "response_headers"]
+    assert second["request_headers"] == [
+        {"name": "webhook-id", "value": "delivery_1"},
+        {"name": "X-Tenant", "value": "***"},
+        {"name": "empty", "value": ""},
+        {"name": "odd", "value": ""},
+    ]
+    assert [each["value"] for each in second["response_headers"]][1:] == ["a=1", "b=2: c"]
+    assert (second["job_id"], found["job_id"], list(found)[-1]) == ("job_1", "job_1", "job_id")
+    webhook = f"/webhooks/{found['webhook_id']}"
+    assert [each.get("job_id") for each in await asked.listed(f"{webhook}/logs")] == ["job_1", None]
+    (listed,) = await asked.listed(f"{webhook}/deliveries")
+    assert (listed["job_id"], list(listed)[-1]) == ("job_1", "job_id")
+
+
 async def test_a_test_is_marked(asked: AskedHistory) -> None:
     delivery = await taken_in(asked, replace(attempt(), is_test=True))
     assert (await shown(asked, delivery))["is_test"] is True
@@ -188,9 +215,23 @@ async def test_the_body_is_shown_byte_for_byte_while_it_is_kept(asked: AskedHist
     assert {**away, "body_state": ""} == {**gone, "body_state": ""}
 
 
+async def test_the_body_is_that_of_the_newest_run_also_where_the_first_is_gone(asked: AskedHistory) -> None:
+    delivery, first = await with_place(asked)
+    await keep(asked.api, delivery)
+    kept(asked.api).forgotten.add(first.offset)
+    await keep(asked.api, "delivery_of_another", in_replays=True)  # so that the places differ
+    place = await keep(asked.api, delivery, in_replays=True, body=b'{"again":true}')
+    assert (await shown(asked, delivery))["body_state"] == "no_longer_kept"
+    webhook = (await shown(asked, delivery))["webhook_id"]
+    again = replace(attempt(1, run=5, at_ms=AT_MS + DAY_MS), origin=place)
+    await asked.take_in(owned([again], asked.api.account_id, {"wh_1": webhook}))
+    found = await shown(asked, delivery)
+    assert (found["body"], found["body_state"]) == ('{"again":true}', "kept")
+
+
 @pytest.mark.parametrize("changes", [{"account_id": "acct_of_another"}, {"delivery_id": "delivery_of_another"}])
 async def test_what_lies_at_a_deliverys_place_and_is_anothers_is_never_shown(
-    asked: AskedHistory, changes: Mapping[str, str]
+    asked: AskedHistory, changes: Mapping[str, Any]
 ) -> None:
     delivery, _ = await with_place(asked)
     await keep(asked.api, delivery, **changes)

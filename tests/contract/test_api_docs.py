@@ -1,4 +1,7 @@
-"""Every example of docs/reference/api.md, sent in order to a real API, and its tables beside what the code knows."""
+"""Every example of docs/reference/api.md, sent in order to a real API, and its tables beside what the code knows.
+
+The requests of docs/guides/recovery.md are sent as well.
+"""
 
 import json
 import re
@@ -15,13 +18,14 @@ from hookline.api import problems
 from hookline.runtime.settings import MasterKey
 from hookline.schemas.records import Delivery, Place
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "api.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE, GUIDE = DOCS / "reference" / "api.md", DOCS / "guides" / "recovery.md"
 OF_ADMINISTRATORS = ("/accounts", "/keys")  # `/account` is everybody's
 _MADE_UP = re.compile(
-    r"(?:wh|delivery|log|req|acct|audit)_\w+|whsec_\S+|hll_\S+|hl_\w+|\b[0-9a-f]{16}\b|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+    r"(?:wh|delivery|log|req|acct|audit|job)_\w+|whsec_\S+|hll_\S+|hl_\w+|\b[0-9a-f]{16}\b|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 )
-_DRAWN_FIELDS = {"x", "kid", "next_cursor"}
-_KINDS: Sequence[str] = ("wh_", "delivery_", "log_", "req_", "acct_", "audit_", "whsec_", "hll_", "hl_")
+_DRAWN_FIELDS = {"x", "kid", "next_cursor", "run"}
+_KINDS: Sequence[str] = ("wh_", "delivery_", "log_", "req_", "acct_", "audit_", "job_", "whsec_", "hll_", "hl_")
 
 TIMED_OUT = replace(
     DELIVERED,
@@ -52,7 +56,7 @@ def page() -> str:
 
 async def test_every_example_of_the_reference_is_true() -> None:
     blocks = re.findall(r"```http\n(.*?)```", page(), re.DOTALL)
-    assert len(blocks) == 2 * 33
+    assert len(blocks) == 2 * 42
     async with running_api(asymmetric_keys=(MasterKey("a1", bytes(range(32))),)) as api:
         await _fill(api)
         names = {"acct_1234567890": api.account_id}
@@ -68,6 +72,17 @@ async def _fill(api: Api) -> None:
     kept = replace(FAILED, origin=Place(partition=written.partition, offset=written.offset))
     history.delivery_rows, history.log_rows = [SUCCEEDED, kept], [DELIVERED, TIMED_OUT]
     history.step_rows, history.numbers = {kept.delivery_id: FAILED_STEPS}, MANY_REQUESTS
+
+
+async def test_every_request_of_the_guide_to_recovery_is_taken(api: Api) -> None:
+    asked = re.findall(r"```http\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    names = {"wh_1234567890": (await api.call.made())["id"]}
+    replies = []
+    for block in asked:
+        parsed = _parsed(block, names)
+        method, path = parsed.line.split()
+        replies.append(await api.call(method, path, parsed.body))
+    assert [each.status for each in replies] == [202, 200, 202]
 
 
 def test_every_problem_there_is_is_in_the_table() -> None:
@@ -111,10 +126,11 @@ async def _check(api: Api, asked_block: str, answered_block: str, names: dict[st
     if method == "GET" and isinstance(answered.body, dict) and answered.body.get("status") == "disabled":
         await _disable(api, path.rpartition("/")[2])
     _take_in(api, path)
+    _give(api, path)
     reply = await _caller(api, path, asked.headers)(method, path, asked.body, headers=asked.headers)
     assert answered.line == f"{reply.status} {HTTPStatus(reply.status).phrase}", f"{asked.line}: {reply.text}"
     assert _outline(json.loads(reply.text or "null")) == _outline(answered.body), asked.line
-    if reply.status == HTTPStatus.CREATED and "id" in answered.body:
+    if reply.status in {HTTPStatus.CREATED, HTTPStatus.ACCEPTED} and "id" in answered.body:
         names[answered.body["id"]] = reply.json["id"]
 
 
@@ -127,6 +143,14 @@ def _take_in(api: Api, path: str) -> None:
     """What the history role does for `GET /audit`."""
     subject = path.rpartition("subject=")[2]
     api.history.audit_entries = [entry for entry in reversed(api.audited) if entry.subject == subject]
+
+
+def _give(api: Api, path: str) -> None:
+    """The delivery that is to be sent again, to the webhook that it is sent to: that has another id each time."""
+    webhook_id = path.split("/")[2] if path.endswith("/retry") else ""
+    if webhook_id:
+        rows = api.history.delivery_rows
+        api.history.delivery_rows = [replace(row, subscription_id=webhook_id) for row in rows]
 
 
 async def _disable(api: Api, subscription_id: str) -> None:

@@ -18,6 +18,11 @@ def kept(api: Api, made: Any) -> Subscription:
     return found
 
 
+def without_catch_up(shown: Any) -> Any:
+    """As it is read; what it has missed is only in the answer that enables it."""
+    return {name: value for name, value in shown.items() if name != "catch_up"}
+
+
 async def disabled(api: Api, **fields: object) -> Any:
     """A webhook that has been disabled, as it was made."""
     made = await api.call.made(secret="given", **fields)
@@ -81,7 +86,7 @@ async def test_enabling_makes_it_active_and_all_that_was_judged_before_void(api:
     await judge(api, health(kept(api, made), opened=3, failing_since_ms=SINCE_MS))
     assert api.view.matching(api.account_id, "user.created") == ()
     reply = await api.call("POST", f"/webhooks/{made['id']}/enable")
-    assert (reply.status, reply.json) == (200, made)
+    assert (reply.status, without_catch_up(reply.json)) == (200, made)
     assert (kept(api, made).version, kept(api, made).judged_from) == (2, 2)
     assert api.view.health(made["id"]) is None
     assert api.view.matching(api.account_id, "user.created") == (kept(api, made),)
@@ -119,7 +124,7 @@ async def test_a_410_that_comes_in_late_disables_no_webhook_that_was_just_enable
 async def test_asking_for_active_enables(api: Api) -> None:
     made = await disabled(api)
     reply = await api.call("PUT", f"/webhooks/{made['id']}", {"status": "active"})
-    assert (reply.status, reply.json) == (200, made)
+    assert (reply.status, without_catch_up(reply.json)) == (200, made)
     assert (kept(api, made).version, kept(api, made).judged_from) == (2, 2)
 
 
@@ -136,7 +141,7 @@ async def test_another_url_is_not_judged_by_what_the_old_one_did(api: Api) -> No
     await judge(api, health(kept(api, made), opened=3, failing_since_ms=SINCE_MS))
     moved = {"url": "https://example.com/other", "status": "disabled"}
     reply = await api.call("PUT", f"/webhooks/{made['id']}", moved)
-    assert (reply.status, reply.json) == (200, {**made, "url": "https://example.com/other"})
+    assert (reply.status, without_catch_up(reply.json)) == (200, {**made, "url": "https://example.com/other"})
     assert (kept(api, made).version, kept(api, made).judged_from) == (2, 2)
     await api.call("PUT", f"/webhooks/{made['id']}", {"url": "https://example.com/third"})
     assert (kept(api, made).version, kept(api, made).judged_from) == (3, 3)

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from fakes.api import CODEC, Caller
+from fakes.api import CATALOGUE, CODEC, Caller
 from fakes.configuration import short_settings
 from fakes.fanout import until
 from fakes.judgements import disabling
@@ -19,12 +19,14 @@ from fakes.kafka import make_topics, read, remove_topic, write
 from fakes.records import attempt
 from fakes.replicas import new_account, replica
 from hookline.api.run import run_api
+from hookline.core.ids import delivery_id
 from hookline.runtime.admin import Size, TopicAdmin
 from hookline.runtime.history import open_history
 from hookline.runtime.lifecycle import Lifetime
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.runtime.view import View, open_view
+from hookline.schemas.codec import sample_event
 from hookline.schemas.errors import ConfigError
 from hookline.schemas.records import Attempt, Delivery, Place, Subscription, disabling_key
 
@@ -105,7 +107,8 @@ async def test_what_a_dispatcher_disables_is_shown_and_matches_nothing_until_it_
         await until(lambda: matched(fanout) == [])
         assert await disabled(call, path) == {**made, **DISABLED}
         enabled = await call("POST", f"{path}/enable")
-        assert (enabled.status, enabled.json) == (200, made)
+        assert enabled.status == 200
+        assert {**enabled.json, "catch_up": 0} == {**made, "catch_up": 0}
         await until(lambda: matched(fanout) == [made["id"]])
         await asyncio.to_thread(
             write, settings.bootstrap_servers, topics.endpoint_state, pairs
@@ -189,6 +192,72 @@ async def test_the_body_of_a_delivery_is_read_where_it_lies(settings: Settings) 
         gone = (await call("GET", path)).json
         assert (gone["body"], gone["body_state"]) == (None, "no_longer_kept")
         assert gone["steps"] == found["steps"]
+
+
+async def test_one_delivery_again_is_read_where_it_lies_and_written_where_dispatchers_read(settings: Settings) -> None:
+    topics = settings.topics()
+    async with replica(settings, await new_key(settings)) as call, open_history(settings) as store:
+        webhook = await call.made()
+        await call("POST", f"/webhooks/{webhook['id']}/test", {"event": "order.created"})
+        (record,) = await asyncio.to_thread(read, settings.bootstrap_servers, topics.deliveries)
+        first = CODEC.decode(record.value, Delivery)
+        await store.ingest([attempt_of(first, Place(partition=record.partition, offset=record.offset))], {})
+        path = f"/webhooks/{webhook['id']}/deliveries/{first.delivery_id}/retry"
+        accepted = await call("POST", path)
+        assert (accepted.status, accepted.json["delivery_id"]) == (202, first.delivery_id)
+        written = await asyncio.to_thread(read, settings.bootstrap_servers, topics.deliveries)
+        (again,) = [CODEC.decode(each.value, Delivery) for each in written if each.offset > record.offset]
+        assert (again.run, again.created_at_ms, again.source_at_ms) == (accepted.json["run"],) * 3
+        as_before = replace(
+            again,
+            run=0,
+            created_at_ms=first.created_at_ms,
+            source_at_ms=first.source_at_ms,
+            config_offset=first.config_offset,
+        )
+        assert as_before == first
+        assert again.config_offset >= first.config_offset
+        assert [(each.key, each.partition) for each in written] == [(record.key, record.partition)] * 2
+        await asyncio.to_thread(remove_topic, settings.bootstrap_servers, topics.deliveries)
+        await asyncio.to_thread(make_topics, settings.bootstrap_servers, topics)
+        gone = await call("POST", path)
+        assert (gone.status, gone.json["type"]) == (410, "urn:hookline:problem:body-no-longer-kept")
+
+
+async def test_a_replay_is_counted_in_the_log_and_the_history_store(settings: Settings) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    events = [
+        sample_event(CATALOGUE, name, event_id=f"evt_{number}", account_id=account, occurred_at=now)
+        for number, (name, account) in enumerate(
+            [
+                ("user.created", "acct_1"),
+                ("user.created", "acct_1"),
+                ("user.deleted", "acct_1"),
+                ("user.created", "acct_2"),
+            ]
+        )
+    ]
+    async with replica(settings, await new_key(settings)) as call, open_history(settings) as store:
+        webhook = await call.made(events=["user.created"])
+        pairs = [(b"user_1", CODEC.encode_event(each)) for each in events]
+        await asyncio.to_thread(write, settings.bootstrap_servers, settings.topics().events("user.created"), pairs)
+        succeeded = attempt(event="evt_0", account="acct_1", webhook=webhook["id"])
+        delivered = delivery_id("acct_1", "evt_0", webhook["id"])
+        await store.ingest([replace(succeeded, delivery_id=delivered)], {})
+        body = {"since": (now - timedelta(hours=1)).isoformat(), "dry_run": True, "rate": 1}
+        counted = await call("POST", f"/webhooks/{webhook['id']}/replay", body)
+        assert (counted.status, counted.json) == (
+            200,
+            {
+                "looked_at": 2,
+                "wanted": 1,
+                "left_out": 1,
+                "unreadable": 0,
+                "by_type": {"user.created": 1},
+                "is_whole": True,
+                "takes_s": 1,
+            },
+        )
 
 
 def attempt_of(delivery: Delivery, place: Place) -> Attempt:

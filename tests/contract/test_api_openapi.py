@@ -15,6 +15,7 @@ from fakes.api import CATALOGUE, CODEC, RENDERER, Api, Reply
 from fakes.history import DELIVERED, FAILED, FAILED_STEPS, MANY_REQUESTS, SUCCEEDED
 from fakes.letters import buried, letter
 from fakes.openapi import Described, complaints, described, read_document, values_of
+from fakes.recovery import job_written, kept_delivery
 from fakes.schemas import MONEY, TEXT, TIME, event, field, optional, parcels, record
 from hookline.api.examples import EXAMPLES
 from hookline.api.openapi_events import event_webhooks
@@ -176,11 +177,22 @@ LAST = ("deleteWebhook", "revokeKey", "revokeAdminKey")  # they take away what t
 async def test_every_operation_answers_as_it_is_described(api: Api) -> None:
     document = await read_document(api)
     ids = await made_for(api)
-    api.history.delivery_rows, api.history.log_rows = [SUCCEEDED, FAILED], [DELIVERED]
+    api.history.delivery_rows.insert(0, SUCCEEDED)
+    api.history.log_rows = [DELIVERED]
     api.history.step_rows, api.history.numbers = {FAILED.delivery_id: FAILED_STEPS}, MANY_REQUESTS
     for each in sorted(described(document), key=lambda each: each.name in LAST):
         reply = await call(api, each, {**ids, "key_id": ids.get(each.name, "")})
         assert reply.status in {200, 201, 202, 204}, f"{each.name}: {reply.text}"
+        check_described(document, each, reply)
+
+
+async def test_a_replay_that_is_only_counted_answers_as_it_is_described(api: Api) -> None:
+    document = await read_document(api)
+    each = next(each for each in described(document) if each.name == "replayWebhook")
+    path = each.path.format(id=(await api.call.made())["id"])
+    for body, status in (({"since": AN_HOUR, "dry_run": True}, 200), ({"since": AN_HOUR}, 202)):
+        reply = await api.call("POST", path, body)
+        assert reply.status == status
         check_described(document, each, reply)
 
 
@@ -194,8 +206,9 @@ async def made_for(api: Api) -> dict[str, str]:
         "letter_id": await buried(api, letter(1)),
         "id": webhook["id"],
         "account_id": account.json["id"],
-        "delivery_id": FAILED.delivery_id,
+        "delivery_id": (await kept_delivery(api, webhook["id"])).delivery_id,
         "event_id": FAILED.event_id,
+        "job_id": (await job_written(api, webhook["id"])).job_id,
         "revokeKey": key.json["id"],
         "revokeAdminKey": admin_key.json["id"],
     }
@@ -239,6 +252,7 @@ async def test_every_link_leads_to_what_was_made_until_it_is_deleted(api: Api) -
         assert {reply.status for reply in gone} <= {404}
 
 
+AN_HOUR = "2023-06-20T14:15:30Z"
 REFUSALS: list[tuple[str, str, str, dict[str, Any], int]] = [
     ("createWebhook", "POST", "/webhooks", {"body": {}}, 422),
     ("createWebhook", "POST", "/webhooks", {"data": b"{"}, 400),
@@ -256,6 +270,12 @@ REFUSALS: list[tuple[str, str, str, dict[str, Any], int]] = [
     ("readStats", "GET", "/stats?since=2023-01-01T00:00:00Z", {}, 422),
     ("readWebhookStats", "GET", "/webhooks/none/stats", {}, 404),
     ("readWebhook", "GET", "/webhooks/none", {}, 404),
+    ("retryDelivery", "POST", "/webhooks/{id}/deliveries/none/retry", {}, 404),
+    ("recoverWebhook", "POST", "/webhooks/{id}/recover", {"body": {}}, 422),
+    ("replayWebhook", "POST", "/webhooks/{id}/replay", {"body": {"since": AN_HOUR, "events": ["order.*"]}}, 422),
+    ("cancelRetries", "POST", "/webhooks/{id}/cancel-retries", {"headers": {"If-Match": '"0"'}}, 412),
+    ("listJobs", "GET", "/webhooks/{id}/jobs?state=over", {}, 422),
+    ("readJob", "GET", "/jobs/none", {}, 404),
     (
         "changeWebhook",
         "PUT",

@@ -12,15 +12,17 @@ import pytest
 from fakes.api import CODEC, Caller, Reply
 from fakes.configuration import short_settings, subscription
 from fakes.judgements import disabling
-from fakes.kafka import make_topics, write
+from fakes.kafka import make_topics, read, write
 from fakes.replicas import new_account, replicas
+from hookline.core.jobs import OPEN_MAX
 from hookline.runtime.keys import new_api_key
 from hookline.runtime.settings import Settings
-from hookline.schemas.records import disabling_key
+from hookline.schemas.records import Job, JobState, JobWish, disabling_key, wish_key
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 INCREMENTS = 1_000
 EDITORS = 4  # at each replica
+SINCE = "2023-06-20T14:15:30Z"
 WEBHOOK = {"url": "https://example.com/hook", "events": ["user.created"]}
 
 
@@ -79,6 +81,51 @@ async def test_an_account_has_exactly_its_cap_however_many_ask_both(settings: Se
         replies = await asyncio.gather(*(call("POST", "/webhooks", WEBHOOK) for call in callers * 65))
         assert statuses(list(replies)) == {201: 100, 409: 30}
         assert (await callers[0]("GET", "/webhooks")).json["total"] == 100
+
+
+async def test_a_webhook_has_exactly_its_open_jobs_however_many_ask_both(settings: Settings) -> None:
+    key = await new_account(settings)
+    async with replicas(settings, key) as callers:
+        path = f"/webhooks/{(await callers[0].made())['id']}"
+        await asyncio.gather(*(until_found(call, path) for call in callers))
+        asked = [("replay", {"since": SINCE}), ("recover", {"since": SINCE}), ("cancel-retries", None)]
+        bodies = [(call, *asked[number % 3]) for number, call in enumerate(callers * 9)]
+        replies = await asyncio.gather(*(call("POST", f"{path}/{what}", body) for call, what, body in bodies))
+        assert statuses(list(replies)) == {202: OPEN_MAX, 409: 8}
+        assert {each.json["type"] for each in replies if each.status == 409} == {"urn:hookline:problem:too-many-jobs"}
+        made = [each.json["id"] for each in replies if each.status == 202]
+        listed = (await callers[1]("GET", f"{path}/jobs")).json["jobs"]
+        assert sorted(each["id"] for each in listed) == sorted(made)
+    written = await asyncio.to_thread(read, settings.bootstrap_servers, settings.topics().jobs)
+    jobs = [CODEC.decode(record.value, Job) for record in written]
+    assert [record.key for record in written] == [each.job_id.encode() for each in jobs]
+    assert len({each.run for each in jobs}) == OPEN_MAX
+
+
+async def test_a_wish_of_one_is_known_to_the_other_and_overwrites_no_job(settings: Settings) -> None:
+    key = await new_account(settings)
+    async with replicas(settings, key) as (one, other):
+        path = f"/webhooks/{(await one.made())['id']}"
+        await until_found(other, path)
+        job = (await other("POST", f"{path}/replay", {"since": SINCE, "rate": 9})).json
+        await until_found(one, f"/jobs/{job['id']}")
+        replies = await asyncio.gather(*(call("POST", f"/jobs/{job['id']}/pause") for call in (one, other) * 4))
+        assert statuses(list(replies)) == {200: 8}
+        assert {each.json["state"] for each in replies} == {"paused"}
+        shown = await other("PATCH", f"/jobs/{job['id']}", {"rate": 4})
+        assert (shown.json["state"], shown.json["rate"]) == ("paused", 4)
+    made, *wishes = await asyncio.to_thread(read, settings.bootstrap_servers, settings.topics().jobs)
+    assert made.key == job["id"].encode()
+    assert CODEC.decode(made.value, Job).state is JobState.WAITING
+    assert {each.key for each in wishes} == {wish_key(job["id"])}
+    assert [CODEC.decode(each.value, JobWish).rate for each in wishes] == [9, 4]
+
+
+async def until_found(call: Caller, path: str) -> None:
+    """Return once this replica has heard of it."""
+    async with asyncio.timeout(10):
+        while (await call("GET", path)).status == 404:
+            await asyncio.sleep(0.01)
 
 
 async def test_one_idempotency_key_makes_one_webhook_through_both(settings: Settings) -> None:

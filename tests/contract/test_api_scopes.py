@@ -10,6 +10,7 @@ import pytest
 from fakes.api import CODEC, Api, Caller, Reply, key_caller, running_api
 from fakes.history import SUCCEEDED
 from fakes.letters import buried, letter
+from fakes.recovery import job_written, kept_delivery
 from hookline.api.app import build_app
 from hookline.schemas.records import Delivery
 
@@ -32,6 +33,16 @@ WANTED: Mapping[str, str] = {
     "readEvent": "read",
     "readWebhookStats": "read",
     "readStats": "read",
+    "retryDelivery": "write",
+    "recoverWebhook": "write",
+    "replayWebhook": "write",
+    "cancelRetries": "write",
+    "listJobs": "read",
+    "readJob": "read",
+    "changeJob": "write",
+    "pauseJob": "write",
+    "resumeJob": "write",
+    "cancelJob": "write",
     "readIdentity": "read",
     "listAudit": "read",
     "createAccount": "admin",
@@ -63,6 +74,7 @@ NONE = {
     "letter_id": "9-9",
     "delivery_id": f"delivery_{'0' * 32}",
     "event_id": f"evt_{'0' * 32}",
+    "job_id": f"job_{'0' * 32}",
 }
 OF_ANSWER = {"x-request-id", "date"}
 
@@ -252,7 +264,11 @@ async def _scene(api: Api, step: Step) -> Scene:
     if "{key_id}" in step.path:
         path = step.path.replace("{account_id}", api.account_id).removesuffix("/{key_id}")
         ids["key_id"] = (await api.admin("POST", path, {"name": "canary-name"})).json["id"]
-    if "{delivery_id}" in step.path or "{event_id}" in step.path:
+    if "{job_id}" in step.path:
+        ids["job_id"] = (await job_written(api, "wh_canary", detail="canary-detail")).job_id
+    if "{id}" in step.path and "{delivery_id}" in step.path:
+        ids["delivery_id"] = (await kept_delivery(api, ids["id"])).delivery_id
+    elif "{delivery_id}" in step.path or "{event_id}" in step.path:
         ids |= {"delivery_id": SUCCEEDED.delivery_id, "event_id": SUCCEEDED.event_id}
     return Scene(ids, [*ids.values(), "canary", "X-Canary"])
 

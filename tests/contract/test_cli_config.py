@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +9,14 @@ from typing import Any
 import pytest
 
 from fakes.api import Caller
+from fakes.commands import command
 from fakes.configuration import MASTER_KEY, short_settings
 from fakes.judgements import disabling
 from fakes.kafka import make_topics, read, remove_topic, write
 from fakes.replicas import new_account, replica
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.keys import new_api_key
-from hookline.runtime.settings import MasterKey, Settings, as_env
+from hookline.runtime.settings import MasterKey, Settings
 from hookline.schemas.codec import Codec
 from hookline.schemas.records import Subscription, disabling_key
 
@@ -33,20 +31,6 @@ async def settings(bootstrap: str, prefix: str, tmp_path: Path) -> Settings:
     made = short_settings(bootstrap, prefix, api_port=0, data_dir=tmp_path, admin_key=admin_key)
     await asyncio.to_thread(make_topics, bootstrap, made.topics())
     return made
-
-
-async def command(settings: Settings, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HOOKLINE_")}
-    return await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "hookline", *arguments],
-        env=kept | dict(as_env(settings)),
-        input=given,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=90,
-    )
 
 
 async def made_some(call: Caller) -> list[str]:
@@ -89,7 +73,7 @@ async def test_a_configuration_that_was_deleted_is_all_there_after_its_import(se
     await asyncio.to_thread(make_topics, bootstrap, topics)
     imported = await command(settings, "config", "import", "-", "--json", given=exported.stdout)
     assert imported.returncode == 0, imported.stderr
-    assert json.loads(imported.stdout) == {"written": 6, "same": 0, "newer": 0}
+    assert json.loads(imported.stdout) == {"written": 6, "same": 0, "newer": 0, "erased": 0}
     async with replica(settings, key) as call:
         assert await everything(call, webhooks) == before
     again = await command(settings, "config", "import", "-", given=exported.stdout)

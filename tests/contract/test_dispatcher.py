@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -9,8 +10,10 @@ from dataclasses import replace
 import pytest
 
 from fakes.configuration import delivery, short_settings, subscription
-from fakes.endpoint import answer, endpoint, hang
+from fakes.endpoint import after, answer, endpoint, hang
+from fakes.jobs import job
 from fakes.kafka import change_topic, make_topics, read, read_until, write
+from hookline.core.resending import resent
 from hookline.dispatchers.run import run_dispatcher
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.lifecycle import Lifetime
@@ -22,6 +25,8 @@ from hookline.schemas.records import (
     DeadLetter,
     DeathReason,
     Delivery,
+    Job,
+    JobState,
     Outcome,
     Subscription,
     SubscriptionStatus,
@@ -64,6 +69,19 @@ class Broker:
     async def deliver(self, *deliveries: Delivery) -> None:
         pairs = [(each.subscription_id.encode(), CODEC.encode(each)) for each in deliveries]
         await asyncio.to_thread(write, self._bootstrap, self.topics.deliveries, pairs)
+
+    async def ask(self, *records: Job) -> None:
+        pairs = [(each.job_id.encode(), CODEC.encode(each)) for each in records]
+        await asyncio.to_thread(write, self._bootstrap, self.topics.jobs, pairs)
+
+    async def replay(self, to: Subscription, count: int) -> Sequence[Delivery]:
+        """New deliveries of a job, as it writes them."""
+        made = [
+            resent(delivery(to), run=1_000, config_offset=1, now_ms=number, job_id="job_1") for number in range(count)
+        ]
+        pairs = [(each.subscription_id.encode(), CODEC.encode(each)) for each in made]
+        await asyncio.to_thread(write, self._bootstrap, self.topics.replays, pairs)
+        return made
 
     async def write(self, topic: str, value: bytes | None) -> None:
         await asyncio.to_thread(write, self._bootstrap, topic, [(b"k", value)])
@@ -124,9 +142,9 @@ async def test_failures_wait_for_their_tier_and_are_tried_again_with_the_same_id
     assert {request.headers["webhook-id"] for request in requests} == {sent.delivery_id}
     assert [request.headers["X-Webhook-Attempt"] for request in requests] == ["1", "2", "3"]
     assert [each.outcome for each in attempts] == [Outcome.FAILED, Outcome.FAILED, Outcome.SUCCEEDED]
-    for before, after, tier_ms in zip(attempts, attempts[1:], settings.retry_tiers, strict=False):
+    for before, later, tier_ms in zip(attempts, attempts[1:], settings.retry_tiers, strict=False):
         assert before.next_attempt_at_ms is not None
-        assert after.started_at_ms >= before.next_attempt_at_ms >= before.started_at_ms + tier_ms
+        assert later.started_at_ms >= before.next_attempt_at_ms >= before.started_at_ms + tier_ms
     assert len({each.origin for each in attempts}) == 1
 
 
@@ -244,6 +262,60 @@ async def test_a_held_delivery_expires(broker: Broker, settings: Settings) -> No
         attempts = await broker.attempts(lambda found: Outcome.EXPIRED in {each.outcome for each in found})
     assert letter.reason is DeathReason.EXPIRED
     assert [each.outcome for each in attempts] == [Outcome.POSTPONED, Outcome.EXPIRED]
+
+
+async def test_live_deliveries_are_sent_while_replays_fill_their_lane(broker: Broker, settings: Settings) -> None:
+    async with endpoint(hang) as (bad, hung), endpoint(200) as (good, seen), dispatching(settings):
+        stuck, healthy = [subscription(f"{bad}/{number}") for number in range(40)], subscription(good)
+        await broker.configure(healthy, *stuck)
+        for each in stuck:
+            await broker.replay(each, 5)
+        await hung.wait_for(20)
+        await broker.deliver(*(delivery(healthy) for _ in range(100)))
+        await seen.wait_for(100)
+        assert len(hung) <= 37  # three quarters of the 50 requests of their lane: nobody knows these endpoints
+
+
+async def test_replays_start_in_order_and_what_fails_of_them_comes_back_to_their_lane(
+    broker: Broker, settings: Settings
+) -> None:
+    async with endpoint(500, 200) as (url, seen), dispatching(settings):
+        to = subscription(url)
+        await broker.configure(to)
+        made = await broker.replay(to, 30)
+        await seen.wait_for(31)
+        attempts = await broker.attempts(lambda found: len(found) == 31)
+        lying = await asyncio.to_thread(read, settings.bootstrap_servers, broker.topics.replays)
+        assert not await asyncio.to_thread(read, settings.bootstrap_servers, broker.topics.redeliveries)
+    first = {each.delivery_id: each for each in attempts if each.attempt == 1}
+    started = [first[each.delivery_id].started_at_ms for each in made]
+    assert started == sorted(started)
+    places = [first[each.delivery_id].origin for each in made]
+    assert [(each.offset, each.in_replays) for each in places] == [(number, True) for number in range(30)]
+    assert [CODEC.decode(each.value, Delivery).attempt for each in lying] == [1] * 30 + [2]
+    assert {each.job_id for each in attempts} == {"job_1"}
+
+
+async def test_a_job_that_is_cancelled_ends_on_record_and_a_restart_sends_none_of_it(
+    broker: Broker, settings: Settings
+) -> None:
+    async with endpoint(after(0.05, 200)) as (url, seen):
+        to = subscription(url)
+        await broker.configure(to)
+        async with dispatching(settings):
+            made = await broker.replay(to, 500)
+            await seen.wait_for(10)
+            await broker.ask(job(to, state=JobState.CANCELLED))
+            attempts = await broker.attempts(lambda found: len(found) == 500)
+        sent = len(seen)
+        async with dispatching(settings):
+            last = delivery(to)
+            await broker.deliver(last)
+            await seen.wait_for(sent + 1)
+    outcomes = Counter((each.outcome, each.error) for each in attempts)
+    assert outcomes == {(Outcome.SUCCEEDED, None): sent, (Outcome.CANCELLED, "job_cancelled"): 500 - sent}
+    assert {each.delivery_id for each in attempts} == {each.delivery_id for each in made}
+    assert len(seen) == sent + 1
 
 
 async def test_an_unreadable_record_is_buried_and_the_next_delivered(broker: Broker, settings: Settings) -> None:

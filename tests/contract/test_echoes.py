@@ -11,7 +11,7 @@ from prometheus_client import generate_latest
 from fakes.attempts import attempting
 from fakes.configuration import delivery, sealed_for, subscription, with_secrets
 from fakes.dispatching import TOPICS, dispatching, until
-from fakes.echo import WAYS, compressed_echo, echo, plain
+from fakes.echo import WAYS, compressed_echo, echo, echo_in_headers, plain
 from fakes.endpoint import answer, endpoint
 from fakes.lines import Lines, logged
 from hookline.core.redaction import BEGINNING_BYTES_MAX
@@ -84,6 +84,26 @@ async def test_no_secret_that_an_endpoint_sends_back_is_in_any_record_metric_or_
     assert not lines.show(*UNSEEN)
     assert b"***" in kept
     assert all(fine in kept for fine in (b"created", b"Webhook", b"sha256", b"delivery", b"true", b"12"))
+
+
+@pytest.mark.parametrize("split", [False, True], ids=["as they came", "all in one"])
+async def test_no_secret_that_an_endpoint_sends_back_in_its_headers_is_in_any_record_metric_or_line(
+    split: bool, lines: Lines
+) -> None:
+    async with endpoint(echo_in_headers(whole=split)) as (url, _), dispatching() as running:
+        goal = secretive(url)
+        running.configure(goal)
+        running.deliver(delivery(goal))
+        await until(lambda: len(running.attempts()) == 1 and running.committed() == 1)
+        written = [record for topic in TOPICS.specifications() for record in running.broker.records(topic.name)]
+        shown = generate_latest(running.metrics.registry)
+        (attempt,) = running.attempts()
+    assert [told(record.value or b"") for record in written] == [[]] * len(written)
+    assert told(shown) == []
+    assert not lines.show(*UNSEEN)
+    kept = "\n".join(attempt.response_headers)
+    assert all(fine in kept for fine in ("X-Echo", "***", "user.created"))
+    assert "X-Api-Key: ***" in attempt.request_headers
 
 
 async def test_a_user_and_password_are_masked_in_each_form() -> None:

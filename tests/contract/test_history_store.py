@@ -177,6 +177,27 @@ async def test_a_log_entry_says_what_the_endpoint_did(store: HistoryStore) -> No
     ]
 
 
+async def test_a_step_bears_its_headers_and_its_job_and_the_delivery_those_of_its_newest_run(
+    store: HistoryStore,
+) -> None:
+    headers = {"request_headers": ("webhook-id: d", "X-Name: M\u00fcller"), "response_headers": ("Set-Cookie: a: b",)}
+    first = replace(attempt(1, Outcome.FAILED), **headers)  # type: ignore[arg-type]
+    place = Place(partition=3, offset=9, in_replays=True)
+    again = replace(attempt(1, Outcome.FAILED, run=8, at_ms=AT_MS + 5), job_id="job_1", origin=place)
+    await take_in(store, again, first)
+    await take_in(store, attempt(2, at_ms=AT_MS + 9))  # of the first run, which had not ended
+    found = await store.delivery(account_id=ACCOUNT, delivery_id=first.delivery_id)
+    assert found is not None
+    assert [(each.job_id, each.request_headers, each.response_headers) for each in found.steps] == [
+        (None, *headers.values()),
+        ("job_1", (), ()),
+        (None, (), ()),
+    ]
+    row = await only(store)
+    assert (row.run, row.job_id, row.origin, row.first_at_ms) == (8, "job_1", place, AT_MS)
+    assert [each.job_id for each in await logged(store)] == [None, "job_1", None]
+
+
 async def test_another_account_sees_nothing(store: HistoryStore) -> None:
     await take_in(store, attempt())
     assert await store.deliveries(account_id="acct_2", subscription_id=WEBHOOK, limit=9) == []

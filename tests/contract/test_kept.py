@@ -34,14 +34,23 @@ NOWHERE = Place(partition=0, offset=0)
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """`webhooks.deliveries` of one test, and what was written to it, by place."""
+    """`webhooks.deliveries` of one test, or `webhooks.replays`, and what was written to it, by place."""
 
     bootstrap: str
     topics: Topics
+    in_replays: bool = False
 
     @property
     def name(self) -> str:
-        return self.topics.deliveries
+        return self.topics.replays if self.in_replays else self.topics.deliveries
+
+    @property
+    def first(self) -> Place:
+        """The first place there is."""
+        return self.place(0, 0)
+
+    def place(self, partition: int, offset: int) -> Place:
+        return Place(partition=partition, offset=offset, in_replays=self.in_replays)
 
     def make(self) -> None:
         """The topic, new and empty."""
@@ -56,7 +65,7 @@ class Topic:
 
             def told(error: object, message: Message, each: Delivery = each) -> None:
                 assert error is None
-                found[Place(partition=message.partition() or 0, offset=message.offset() or 0)] = each
+                found[self.place(message.partition() or 0, message.offset() or 0)] = each
 
             producer.produce(self.name, CODEC.encode(each), partition=number % PARTITIONS, on_delivery=told)
             producer.poll(0)
@@ -82,9 +91,9 @@ class Topic:
             answer.result(15)
 
 
-@pytest.fixture
-def topic(bootstrap: str, prefix: str) -> Topic:
-    made = Topic(bootstrap, Topics(prefix))
+@pytest.fixture(params=[False, True], ids=["deliveries", "replays"])
+def topic(bootstrap: str, prefix: str, request: pytest.FixtureRequest) -> Topic:
+    made = Topic(bootstrap, Topics(prefix), in_replays=request.param)
     made.make()
     return made
 
@@ -127,11 +136,11 @@ async def body(kept: KeptDeliveries, place: Place, of: Delivery) -> bytes | None
     return None if found is None else found.delivery.body
 
 
-async def within(seconds: float, kept: KeptDeliveries, of: Delivery) -> None:
+async def within(seconds: float, kept: KeptDeliveries, of: Delivery, place: Place = NOWHERE) -> None:
     """There is no answer now, and that is said in time."""
     started_s = time.monotonic()
     with pytest.raises(NotYet):
-        await read(kept, NOWHERE, of)
+        await read(kept, place, of)
     assert time.monotonic() - started_s < seconds
 
 
@@ -143,6 +152,33 @@ async def test_every_delivery_is_read_at_its_place(topic: Topic, kept: KeptDeliv
     places = Random(3).sample(list(written), 300)  # noqa: S311 - the same every time
     for place in places:
         assert await body(kept, place, written[place]) == written[place].body
+
+
+async def test_a_place_is_of_one_topic_and_the_same_place_of_the_other_is_another(bootstrap: str, prefix: str) -> None:
+    fresh, replays = (Topic(bootstrap, Topics(prefix), in_replays=each) for each in (False, True))
+    for each in (fresh, replays):
+        each.make()
+    first = fresh.fill(deliveries(500))
+    # The same deliveries at the same places, sent again: what is told apart is the topic alone.
+    again = replays.fill([replace(each, run=7, body=b'{"again":true}') for each in deliveries(500)])
+    assert {replace(each, in_replays=False) for each in again} == first.keys()
+    async with open_kept(bootstrap, topics=fresh.topics, codec=CODEC) as kept:
+        assert await foreign(kept, {**first, **again}, [*first, *again]) == (0, 1_000)
+        await asyncio.to_thread(remove_topic, bootstrap, replays.name)
+        replays.make()
+        assert await foreign(kept, {**first, **again}, [*again, *first]) == (0, 500)
+
+
+async def test_each_topic_keeps_for_as_long_as_its_own_retention_says(bootstrap: str, prefix: str) -> None:
+    fresh, replays = (Topic(bootstrap, Topics(prefix), in_replays=each) for each in (False, True))
+    for each, days in ((fresh, 2), (replays, 5)):
+        each.make()
+        each.keep_for(str(days * DAY_MS))
+        each.fill(deliveries(1))
+    async with open_kept(bootstrap, topics=fresh.topics, codec=CODEC) as kept:
+        found = [await read(kept, each.first, delivery(0)) for each in (fresh, replays)]
+    until_ms = [each.until_ms or 0 for each in found if each is not None]
+    assert 3 * DAY_MS - 60_000 <= until_ms[1] - until_ms[0] <= 3 * DAY_MS + 60_000
 
 
 async def test_what_is_another_deliverys_or_another_accounts_is_none(topic: Topic, kept: KeptDeliveries) -> None:
@@ -167,9 +203,9 @@ async def test_what_is_another_deliverys_or_another_accounts_is_none(topic: Topi
 )
 async def test_at_a_place_that_is_none_there_is_nothing(topic: Topic, kept: KeptDeliveries, place: Place) -> None:
     written = topic.fill(deliveries(PARTITIONS * 10))
-    first = written[NOWHERE]
-    assert await body(kept, place, first) is None
-    assert await body(kept, NOWHERE, first) == first.body
+    first = written[topic.first]
+    assert await body(kept, replace(place, in_replays=topic.in_replays), first) is None
+    assert await body(kept, topic.first, first) == first.body
 
 
 async def test_a_record_that_is_no_delivery_is_none(topic: Topic, kept: KeptDeliveries) -> None:
@@ -178,7 +214,7 @@ async def test_a_record_that_is_no_delivery_is_none(topic: Topic, kept: KeptDeli
         producer.produce(topic.name, value, partition=0)
     assert producer.flush(30) == 0
     for offset in range(4):
-        assert await body(kept, Place(partition=0, offset=offset), delivery(1)) is None
+        assert await body(kept, topic.place(0, offset), delivery(1)) is None
 
 
 async def test_what_a_transaction_took_back_is_none(topic: Topic, prefix: str, kept: KeptDeliveries) -> None:
@@ -189,8 +225,8 @@ async def test_what_a_transaction_took_back_is_none(topic: Topic, prefix: str, k
         producer.produce(topic.name, CODEC.encode(delivery(number)), partition=0)
         producer.flush(30)
         end(30)
-    assert await body(kept, Place(partition=0, offset=0), delivery(0)) is None
-    assert await body(kept, Place(partition=0, offset=2), delivery(1)) == delivery(1).body
+    assert await body(kept, topic.first, delivery(0)) is None
+    assert await body(kept, topic.place(0, 2), delivery(1)) == delivery(1).body
 
 
 # -- a place that is no longer its own --------------------------------------------------------------------------------
@@ -235,10 +271,10 @@ async def foreign(kept: KeptDeliveries, written: Mapping[Place, Delivery], place
 async def test_a_topic_that_is_not_there_is_awaited(topic: Topic) -> None:
     await asyncio.to_thread(remove_topic, topic.bootstrap, topic.name)
     async with open_kept(topic.bootstrap, topics=topic.topics, codec=CODEC, answer_s=2) as kept:
-        await within(4, kept, delivery(1))
+        await within(4, kept, delivery(1), topic.first)
         topic.make()
         written = topic.fill(deliveries(PARTITIONS))
-        assert await body(kept, NOWHERE, written[NOWHERE]) == written[NOWHERE].body
+        assert await body(kept, topic.first, written[topic.first]) == written[topic.first].body
 
 
 # -- for how long -----------------------------------------------------------------------------------------------------
@@ -251,7 +287,7 @@ async def test_a_delivery_is_kept_as_long_as_the_broker_says(topic: Topic, reten
     written = topic.fill(deliveries(1))
     after_ms = time.time_ns() // 1_000_000
     async with open_kept(topic.bootstrap, topics=topic.topics, codec=CODEC) as kept:
-        found = await read(kept, NOWHERE, written[NOWHERE])
+        found = await read(kept, topic.first, written[topic.first])
     assert found is not None
     if days is None:
         assert found.until_ms is None
@@ -304,7 +340,7 @@ async def test_who_does_not_wait_for_the_answer_hinders_nobody(topic: Topic, kep
         for each in asked:
             each.cancel()
         await asyncio.gather(*asked, return_exceptions=True)
-    assert await body(kept, NOWHERE, written[NOWHERE]) == written[NOWHERE].body
+    assert await body(kept, topic.first, written[topic.first]) == written[topic.first].body
 
 
 async def test_a_close_waits_for_no_broker_and_leaves_nobody_waiting(prefix: str) -> None:
@@ -337,7 +373,7 @@ async def test_a_broker_that_comes_back_is_read_again_and_no_more_than_is_needed
             # Of 8 MB. A reading needs one batch of 100 kB; another may be on its way when it is over.
             assert proxy.answered_bytes < 20 * 2 * 110_000
             await proxy.close()
-            await within(5, kept, written[places[0]])
+            await within(5, kept, written[places[0]], places[0])
             proxy.open()
             async with asyncio.timeout(20):
                 await until_read(kept, places[20], written[places[20]])

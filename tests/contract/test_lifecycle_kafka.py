@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
 from prometheus_client import CollectorRegistry
@@ -83,12 +84,15 @@ async def writer(settings: Settings) -> AsyncIterator[Writer]:
 
 
 @asynccontextmanager
-async def reader_of(settings: Settings, topic: str, kept: Kept, metrics: Metrics) -> AsyncIterator[KafkaReader]:
+async def reader_of(
+    settings: Settings, topic: str, kept: Kept, metrics: Metrics, *, hears_ends: bool = False
+) -> AsyncIterator[KafkaReader]:
     config = ReaderConfig(
         bootstrap_servers=settings.bootstrap_servers,
         group=settings.group("test"),
         topics=(topic,),
         session_timeout_s=settings.session_timeout_s,
+        hears_ends=hears_ends,
     )
     kept.reader = KafkaReader(config, kept, metrics=metrics, on_fatal=fatal)
     kept.reader.start()
@@ -124,6 +128,20 @@ def test_a_consumer_that_another_thread_touches_says_so_at_once() -> None:
     ]
     assert consumer.assignment() == []
     consumer.close()
+
+
+async def test_behind_a_transactions_marker_there_is_nothing_left_to_read(settings: Settings) -> None:
+    topic, kept, metrics = settings.topics().dead_letters, Kept(), Metrics(CollectorRegistry())
+    producer = Producer({"bootstrap.servers": settings.bootstrap_servers, "transactional.id": f"{topic}.test"})
+    producer.init_transactions(30)
+    async with reader_of(settings, topic, kept, metrics, hears_ends=True) as reader:
+        for end in (2, 4):
+            producer.begin_transaction()
+            producer.produce(topic, b"v")
+            producer.commit_transaction(30)
+            await until(lambda end=end: list(reader.positions().values()) == [end])  # type: ignore[misc]
+            await until(lambda: reader.lag() == {topic: 0})
+    assert kept.offsets() == [0, 2]
 
 
 async def test_records_trimmed_before_they_were_read_are_counted_shown_and_passed_over(

@@ -53,4 +53,4 @@ async def test_a_late_result_gives_back_no_bytes_that_were_given_back_before() -
         await seen.wait_for(1)
         running.reader.lose()
         await until(lambda: len(running.attempts()) == 1)
-        assert open_bytes(running.metrics) == {"fresh": 0, "second": 0}
+        assert open_bytes(running.metrics) == {"fresh": 0, "second": 0, "replays": 0}

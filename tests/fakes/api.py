@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from fakes.configuration import short_settings
 from fakes.history import ScriptedHistory
+from fakes.recovery import CountedInMemory
 from hookline.api.app import build_app
 from hookline.api.asking import Asking
 from hookline.api.ports import Parts
@@ -45,6 +46,7 @@ from hookline.schemas.records import (
     Place,
     disabling_key,
 )
+from hookline.schemas.topics import Topics
 
 CATALOGUE = load_catalogue()
 CODEC = Codec(CATALOGUE)
@@ -127,16 +129,16 @@ class MemoryChanges:
 class KeptInMemory:
     """`Kept` on a log in memory; `forgotten` offsets are as if retention had taken them."""
 
-    def __init__(self, log: MemoryLog, topic: str) -> None:
+    def __init__(self, log: MemoryLog, topics: Topics) -> None:
         self._log = log
-        self._topic = topic
+        self._topics = topics
         self.forgotten: set[int] = set()
         self.error: Exception | None = None
 
     async def delivery(self, place: Place, *, account_id: str, delivery_id: str) -> KeptDelivery | None:
         if self.error is not None:
             raise self.error
-        values = self._log.values(self._topic)
+        values = self._log.values(self._topics.replays if place.in_replays else self._topics.deliveries)
         if place.offset >= len(values) or place.offset in self.forgotten:
             return None
         found = CODEC.decode(values[place.offset] or b"", Delivery)
@@ -324,7 +326,8 @@ def _parts(settings: Settings, answer_s: float, *, clock: Clock, outbound: aioht
         endpoints=Asking(outbound, origin=settings.origin),
         history=ScriptedHistory(),
         letters=LettersInMemory(log, topics.dead_letters),
-        kept=KeptInMemory(log, topics.deliveries),
+        kept=KeptInMemory(log, topics),
+        counting=CountedInMemory(),
         codec=CODEC,
         catalogue=CATALOGUE,
         renderer=RENDERER,

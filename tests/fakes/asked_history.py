@@ -167,7 +167,7 @@ def _delivery(steps: Sequence[Attempt]) -> Wanted:
     row |= {"attempts": len(requests)}
     if last.next_attempt_at_ms is not None:
         row |= {"next_attempt_at": timestamp(last.next_attempt_at_ms)}
-    row |= {"state": state}
+    row |= {"state": state, **_job(last)}
     return Wanted(
         place=(first.started_at_ms, first.delivery_id),
         event=first.event_type,
@@ -184,6 +184,10 @@ def _state(last: Attempt) -> str:
     return last.outcome.value
 
 
+def _job(record: Attempt) -> dict[str, str]:
+    return {} if record.job_id is None else {"job_id": record.job_id}
+
+
 def _log(request: Attempt) -> Wanted:
     is_delivered = request.outcome is Outcome.SUCCEEDED
     row: dict[str, Any] = {
@@ -196,6 +200,7 @@ def _log(request: Attempt) -> Wanted:
     }
     if not is_delivered:
         row |= {"error": request.error, "detail": request.detail}
+    row |= _job(request)
     return Wanted(
         place=(request.started_at_ms, request.attempt_id),
         event=request.event_type,

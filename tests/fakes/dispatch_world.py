@@ -14,8 +14,9 @@ from prometheus_client import CollectorRegistry
 from fakes.configuration import delivery, subscription
 from fakes.dispatching import CODEC
 from fakes.endpoint import Seen
+from fakes.jobs import cancelled_job
 from fakes.machines import Picks
-from fakes.watched_broker import LANES, SETTINGS, TIERS, TOPICS, WatchedBroker
+from fakes.watched_broker import FORWARDED_TO, LANES, SETTINGS, TIERS, TOPICS, WatchedBroker
 from hookline.dispatchers.assembly import Parts, build_forwarder, build_worker
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.log import Handler, KafkaRecord, Position, TopicPartition, Written
@@ -148,6 +149,9 @@ class World:
         "deliver_nonsense",
         "copy",
         "resend",
+        "replay",
+        "replay",
+        "cancel_a_job",
         "pause",
         "resume",
         "delete",
@@ -201,13 +205,21 @@ class World:
     def copy(self, picks: Picks) -> None:
         if self.made:
             again = picks.one_of(self.made)
-            self._append(TOPICS.deliveries if again.run == 0 else TOPICS.redeliveries, again)
+            self._append(TOPICS.deliveries if again.run == 0 else FORWARDED_TO[again.job_id is not None], again)
 
     def resend(self, picks: Picks) -> None:
         if self.made:
-            run = 1 + max(each.run for each in self.made)
-            self.made.append(replace(picks.one_of(self.made), run=run))
-            self._append(TOPICS.redeliveries, self.made[-1])
+            self._make_again(picks, None)
+
+    def replay(self, picks: Picks) -> None:
+        if self.made:
+            self._make_again(picks, f"job_{len(self.made)}")
+
+    def cancel_a_job(self, picks: Picks) -> None:
+        jobs = [each for each in self.made if each.job_id]
+        if jobs:
+            cancelled = picks.one_of(jobs)
+            self.view.received([KafkaRecord(TOPICS.jobs, 0, 0, 0, b"", CODEC.encode(cancelled_job(cancelled)))])
 
     def pause(self, picks: Picks) -> None:
         self._change(picks, SubscriptionStatus.PAUSED)
@@ -221,14 +233,14 @@ class World:
             self._view_reads(gone.subscription_id, None)
 
     def trouble(self, picks: Picks) -> None:
-        topic = picks.one_of((TOPICS.attempts, *TIERS, TOPICS.redeliveries, TOPICS.dead_letters))
+        topic = picks.one_of((TOPICS.attempts, *TIERS, *FORWARDED_TO, TOPICS.dead_letters))
         self.troubles.coming[topic] += [picks.one_of(("refused", "lost", "late")) for _ in range(1 + picks.below(2))]
 
     def hold_up_what_is_postponed_again(self, picks: Picks) -> None:
         self.troubles.coming[TOPICS.postponed(TOPICS.postponed_tiers_ms[-1])] += ["late"]
 
     def lower_a_limit(self, picks: Picks) -> None:
-        self.troubles.too_low.add(picks.one_of((*TIERS, TOPICS.redeliveries)))
+        self.troubles.too_low.add(picks.one_of((*TIERS, *FORWARDED_TO)))
 
     async def wait(self, picks: Picks) -> None:
         await asyncio.sleep(picks.one_of((0.0, 0.001, 0.01, 0.03)))
@@ -304,6 +316,11 @@ class World:
 
     def _check_process(self) -> None:
         assert self.process.failed == []
+
+    def _make_again(self, picks: Picks, job_id: str | None) -> None:
+        run = 1 + max(each.run for each in self.made)
+        self.made.append(replace(picks.one_of(self.made), run=run, job_id=job_id))
+        self._append(FORWARDED_TO[job_id is not None], self.made[-1])
 
     def _append(self, topic: str, value: Delivery) -> None:
         self.broker.append(topic, value.subscription_id.encode(), CODEC.encode(value))

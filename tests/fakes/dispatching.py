@@ -21,7 +21,8 @@ from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import View
 from hookline.schemas.codec import Codec
-from hookline.schemas.records import Account, Attempt, Delivery, Record, Subscription
+from hookline.schemas.records import Account, Attempt, Delivery, Job, JobWish, Record, Subscription, wish_key
+from hookline.schemas.topics import Topics
 
 CODEC = Codec(load_catalogue())
 SETTINGS = short_settings("memory", "t.", commit_interval_ms=10)
@@ -74,9 +75,21 @@ class Dispatching:
         key = subscription.subscription_id.encode()
         self.view.received([KafkaRecord(TOPICS.subscriptions, 0, self.view.applied, 0, key, None)])
 
-    def deliver(self, *deliveries: Delivery) -> None:
+    def ask(self, *records: Job | JobWish) -> None:
+        """The view learns of these jobs and wishes."""
+        self.view.received(
+            [
+                KafkaRecord(TOPICS.jobs, 0, number, 0, _key_of(each), CODEC.encode(each))
+                for number, each in enumerate(records)
+            ]
+        )
+
+    def deliver(self, *deliveries: Delivery, lane: str = TOPICS.deliveries) -> None:
         for each in deliveries:
-            self.broker.append(TOPICS.deliveries, each.subscription_id.encode(), CODEC.encode(each))
+            self.broker.append(lane, each.subscription_id.encode(), CODEC.encode(each))
+
+    def replay(self, *deliveries: Delivery) -> None:
+        self.deliver(*deliveries, lane=TOPICS.replays)
 
     def attempts(self) -> Sequence[Attempt]:
         return [CODEC.decode(record.value, Attempt) for record in self.broker.records(TOPICS.attempts)]
@@ -99,8 +112,8 @@ class Dispatching:
         """What was judged of endpoints, in order."""
         return [CODEC.decode_any(record.value) for record in self.broker.records(TOPICS.endpoint_state)]
 
-    def committed(self) -> int:
-        found = self.broker.committed("dispatchers", TopicPartition(TOPICS.deliveries, 0))
+    def committed(self, lane: str = TOPICS.deliveries) -> int:
+        found = self.broker.committed("dispatchers", TopicPartition(lane, 0))
         return 0 if found is None else found.offset
 
     def gauge(self, name: str, lane: str = "fresh") -> float:
@@ -113,10 +126,14 @@ class Dispatching:
         return () if found is None else read_bitmap(found.offset, found.metadata)
 
 
-def waiting_topics() -> Sequence[str]:
+def _key_of(record: Job | JobWish) -> bytes:
+    return record.job_id.encode() if isinstance(record, Job) else wish_key(record.job_id)
+
+
+def waiting_topics(topics: Topics = TOPICS) -> Sequence[str]:
     """Every tier's topic."""
-    retries = [TOPICS.retry(tier) for tier in TOPICS.retry_tiers_ms]
-    return [*retries, *(TOPICS.postponed(tier) for tier in TOPICS.postponed_tiers_ms)]
+    retries = [topics.retry(tier) for tier in topics.retry_tiers_ms]
+    return [*retries, *(topics.postponed(tier) for tier in topics.postponed_tiers_ms)]
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -129,19 +146,19 @@ async def until(condition: Callable[[], bool]) -> None:
 async def dispatching(settings: Settings = SETTINGS, *, forwarding: bool = False) -> AsyncIterator[Dispatching]:
     """One worker on one partition of each lane; what waits on a tier comes back only when `forwarding`."""
     clock, metrics, failures = SystemClock(), Metrics(CollectorRegistry()), Failures()
-    broker = MemoryBroker(clock)
-    for topic in TOPICS.specifications():
+    broker, topics = MemoryBroker(clock), settings.topics()
+    for topic in topics.specifications():
         broker.create(topic.name)
     failed: list[BaseException] = []
     async with AsyncExitStack() as stack:
         tasks = Tasks(on_fatal=failed.append)
         session = await stack.enter_async_context(open_session(reach=settings.reach(), timeout_s=5))
         stack.push_async_callback(tasks.cancel)
-        view = View(topics=TOPICS, codec=CODEC, metrics=metrics)
+        view = View(topics=topics, codec=CODEC, metrics=metrics)
         writer = MemoryWriter(broker, fails=failures.fails)
         parts = Parts(
             settings=settings,
-            topics=TOPICS,
+            topics=topics,
             codec=CODEC,
             view=view,
             session=session,
@@ -151,9 +168,9 @@ async def dispatching(settings: Settings = SETTINGS, *, forwarding: bool = False
             tasks=tasks,
         )
         worker, forwarder = build_worker(parts), build_forwarder(parts)
-        lanes = (TOPICS.deliveries, TOPICS.redeliveries)
+        lanes = (topics.deliveries, topics.redeliveries, topics.replays)
         reader = MemoryReader(broker, group="dispatchers", topics=lanes, handler=worker)
-        tiers = MemoryReader(broker, group="forwarders", topics=waiting_topics(), handler=forwarder)
+        tiers = MemoryReader(broker, group="forwarders", topics=waiting_topics(topics), handler=forwarder)
         worker.read_by(reader)
         forwarder.read_by(tiers)
         for work in (worker.commit_forever(), worker.tick_forever(), forwarder.commit_forever()):
@@ -161,7 +178,7 @@ async def dispatching(settings: Settings = SETTINGS, *, forwarding: bool = False
         if forwarding:
             tasks.spawn(forwarder.forward_forever())
             tiers.start()
-        MemoryReader(broker, group="view", topics=(TOPICS.endpoint_state,), handler=view).start()
+        MemoryReader(broker, group="view", topics=(topics.endpoint_state,), handler=view).start()
         reader.start()
         yield Dispatching(broker, reader, view, failures, metrics)
     assert not failed

@@ -68,6 +68,22 @@ def echo(way: Callable[[web.Request], str], *, before: str = "", status: int = 2
     return step
 
 
+def echo_in_headers(*, whole: bool) -> Answer:
+    """A step that sends the request's headers and its path back as headers of its own, or as one."""
+
+    async def step(request: web.Request) -> web.StreamResponse:
+        given = [("Path", request.path_qs), *_headers(request)]
+        if whole:
+            text = "; ".join(f"{name}={value}" for name, value in given)
+            return web.Response(headers={"X-Echo": text, "X-Echo-Encoded": quote(text)})
+        response = web.Response()
+        for name, value in given:
+            response.headers.add(f"X-Echo-{name}", value)
+        return response
+
+    return step
+
+
 def compressed_echo(*codings: str) -> Answer:
     """A step that sends it back compressed, and says so in these headers."""
 

@@ -36,7 +36,10 @@ _STEPS = 25  # of a scenario
 _OFTEN = (True, True, True, True, True, True, True, False)
 _RARELY = (False, False, False, False, False, False, False, True)
 # By what its path ends with, the name of a list.
-_LISTS = {**{name: name for name in ("webhooks", "accounts", "audit", "deliveries", "logs")}, "{event_id}": "event"}
+_LISTS = {
+    **{name: name for name in ("webhooks", "accounts", "audit", "deliveries", "logs", "jobs")},
+    "{event_id}": "event",
+}
 
 _OF_LETTERS = "W1swLCA1XV0"  # [[0, 5]]: from the fifth back
 # Rules of ours that no JSON schema can say: by field, whether what was sent breaks one. What breaks none has to be taken
@@ -52,6 +55,7 @@ _UNSAID: Mapping[str, Callable[[Any], bool]] = {
 # What depends on who asks, on what was asked before, or on what an endpoint says.
 _UNSAID_TYPES = {
     "urn:hookline:problem:account-needed",
+    "urn:hookline:problem:events-not-wanted",
     "urn:hookline:problem:idempotency-key-reused",
     "urn:hookline:problem:ownership-not-shown",
 }

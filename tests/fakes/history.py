@@ -92,7 +92,13 @@ def _failed(number: int, at_ms: int, body: bytes, **more: object) -> StepRow:
 
 
 FAILED_STEPS = (
-    _failed(1, 1_687_275_630_000, b"Internal Server Error"),
+    _failed(
+        1,
+        1_687_275_630_000,
+        b"Internal Server Error",
+        request_headers=("webhook-id: delivery_124", "webhook-signature: v1,K5oZfzN9..."),
+        response_headers=("Server: nginx", "Content-Type: text/plain"),
+    ),
     _failed(
         2,
         1_687_275_631_080,

@@ -135,6 +135,12 @@ CHUNK_RUBBISH = without_end(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 
 HEADER_LINE_WITHOUT_END = without_end(HEAD + b"X-Long: ")
 HEADERS_WITHOUT_END = without_end(HEAD, b"".join(b"X-%d: y\r\n" % number for number in range(5_000)))
 TEN_THOUSAND_HEADERS = saying(HEAD + b"".join(b"X-%d: y\r\n" % number for number in range(10_000)) + b"\r\n")
+ODD_HEADERS = saying(
+    HEAD
+    + b"X-Bytes: \xff\xfe\x80\xc3\x28\r\nX-Empty:\r\nX-Tab:\ta\tb\r\nSet-Cookie: s=1\r\nContent-Length: 2\r\n"
+    + b"".join(b"X-%d: " % number + b"y" * 500 + b"\r\n" for number in range(90))
+    + b"\r\nok"
+)
 INTERIM_WITHOUT_END = without_end(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 100)
 INTERIM_SLOWLY = drop_by_drop(b"", b"HTTP/1.1 100 Continue\r\n\r\n", every_s=0.3)
 GZIP_BOMB = without_end(HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % (len(_BOMB) * 1_000), _BOMB)
@@ -157,6 +163,7 @@ ALL: Sequence[Manner] = (
     HEADER_LINE_WITHOUT_END,
     HEADERS_WITHOUT_END,
     TEN_THOUSAND_HEADERS,
+    ODD_HEADERS,
     INTERIM_WITHOUT_END,
     INTERIM_SLOWLY,
     GZIP_BOMB,

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 
 from fakes.deliveries import DELIVERY
 from hookline.core.isolation import Isolation
-from hookline.core.limits import FRESH, SECOND, Limits
+from hookline.core.limits import FRESH, LANES, REPLAYS, SECOND, Limits
 from hookline.core.share import Postponed
 from hookline.core.window import Arrival, Slot, Window
+from hookline.schemas.records import Delivery
 
 
 @dataclass(slots=True)
@@ -17,11 +18,13 @@ class Scene:
 
     fresh: int = 100
     second: int = 100
+    replays: int = 100
     most: int = 16
     held_max: int = 1_000
     doubt_held_ms: float = 30_000.0
     limits: dict[str, Limits] = field(default_factory=dict)
-    lanes: Sequence[str] = (FRESH, SECOND)
+    over: set[str] = field(default_factory=set)  # jobs that were cancelled
+    lanes: Sequence[str] = LANES
     now_ms: float = 1_000.0
     rules: Isolation = field(init=False)
     windows: dict[str, Window] = field(init=False)
@@ -29,20 +32,22 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.rules = Isolation(
-            budgets={FRESH: self.fresh, SECOND: self.second},
+            budgets={FRESH: self.fresh, SECOND: self.second, REPLAYS: self.replays},
             endpoint_in_flight_max=self.most,
             held_max=self.held_max,
             doubt_held_ms=self.doubt_held_ms,
             limits_of=lambda name: self.limits.get(name, Limits()),
+            is_over=lambda delivery: delivery.job_id in self.over,
         )
         self.windows = {lane: _window(lane) for lane in self.lanes}
         for window in self.windows.values():
             self.rules.assigned(window)
 
     def offer(
-        self, name: str, count: int = 1, *, lane: str = FRESH, postponed: int = 0, is_test: bool = False
+        self, name: str, count: int = 1, *, lane: str = FRESH, postponed: int = 0, is_test: bool = False, job: str = ""
     ) -> list[Postponed]:
-        return [each for _ in range(count) if (each := self._offer(name, lane, postponed, is_test)) is not None]
+        deliveries = [self._delivery(name, postponed, is_test, job) for _ in range(count)]
+        return [moved for each in deliveries if (moved := self._offer(each, lane)) is not None]
 
     def tick(self, later_ms: float = 0.0) -> list[Postponed]:
         self.now_ms += later_ms
@@ -83,19 +88,27 @@ class Scene:
         self.now_ms += 1_000
         self.rules.tick(self.now_ms)
 
-    def _offer(self, name: str, lane: str, postponed: int, is_test: bool) -> Postponed | None:
+    def slot(self, name: str, window: Window) -> Slot:
+        """A delivery that nobody was offered."""
+        delivery = self._delivery(name, 0, False, "")
+        return Slot(window, delivery.created_at_ms, 1, delivery)
+
+    def _delivery(self, name: str, postponed: int, is_test: bool, job: str) -> Delivery:
         self.offered += 1
-        delivery = replace(
+        return replace(
             DELIVERY,
             delivery_id=f"delivery_{self.offered}",
             subscription_id=name,
             created_at_ms=self.offered,
             postponed=postponed,
             is_test=is_test,
+            job_id=job or None,
         )
-        window = self.windows[lane]
-        assert window.arrive(delivery, self.offered, 1) is Arrival.START
-        return self.rules.offer(Slot(window, self.offered, 1, delivery), self.now_ms)
+
+    def _offer(self, delivery: Delivery, lane: str) -> Postponed | None:
+        window, offset = self.windows[lane], delivery.created_at_ms
+        assert window.arrive(delivery, offset, 1) is Arrival.START
+        return self.rules.offer(Slot(window, offset, 1, delivery), self.now_ms)
 
 
 def _window(lane: str) -> Window:

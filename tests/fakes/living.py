@@ -1,4 +1,4 @@
-"""Ids of webhooks, accounts, keys, deliveries and events that are there, for requests that must reach more than a 404."""
+"""Ids of webhooks, accounts, keys, deliveries, events and jobs that are there, for requests that must reach more than a 404."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,8 +7,9 @@ from fakes.api import Api, judge
 from fakes.history import FAILED, SUCCEEDED
 from fakes.judgements import disabling
 from fakes.letters import buried, letter
+from fakes.recovery import job_written, kept_delivery
 from fakes.served import Served
-from hookline.schemas.records import DeadLetter, DeathReason
+from hookline.schemas.records import DeadLetter, DeathReason, JobState
 
 SLOTS = 6  # how many of each kind there are at a time
 _KEYS_MANY = 80  # an account may have 100
@@ -28,6 +29,11 @@ class Living:
         """What the parameters of an operation's path can be."""
         if "{letter_id}" in path:
             return {"letter_id": self._letter(slot)}
+        if "{job_id}" in path:
+            return {"job_id": self._job(slot)}
+        if "{id}" in path and "{delivery_id}" in path:
+            webhook = self._webhook(slot)
+            return {"id": webhook, "delivery_id": self._delivery(webhook, slot)}
         if path in _HISTORY:
             row = (SUCCEEDED, FAILED)[slot % 2]
             return {"delivery_id": row.delivery_id, "event_id": row.event_id}
@@ -69,6 +75,29 @@ class Living:
     def _key(self, account_id: str, slot: int) -> str:
         path = f"/accounts/{account_id}/keys" if account_id else "/keys"
         return self._kept(path, slot, lambda known: self._view.api_key(known) is not None, lambda _: self._made(path))
+
+    def _job(self, slot: int) -> str:
+        """Some are over."""
+        state = list(JobState)[slot % len(JobState)]
+        return self._kept("job", slot, self._is_as_it_was, lambda _: self._new_job(slot, state))
+
+    def _is_as_it_was(self, job_id: str) -> bool:
+        found = self._view.job(job_id)
+        return found is not None and (found.is_over or not found.is_cancelled)
+
+    def _new_job(self, slot: int, state: JobState) -> str:
+        webhook = self._webhook(slot)
+        return str(self._served.do(lambda api: job_written(api, webhook, state=state)).job_id)
+
+    def _delivery(self, webhook: str, slot: int) -> str:
+        """One of this webhook, whose body is kept."""
+        name = f"delivery_{slot}"
+        return self._kept(
+            "delivery",
+            slot,
+            lambda _: any(each.subscription_id == webhook for each in self._served.api.history.delivery_rows),
+            lambda _: self._served.do(lambda api: kept_delivery(api, webhook, delivery_id=name)).delivery_id,
+        )
 
     def _letter(self, slot: int) -> str:
         """One of every kind, by slot, that is never taken away."""

@@ -33,6 +33,7 @@ _PATHS = (
     *("/webhooks", "/webhooks/{id}", "/webhooks/{id}", "/webhooks/{id}/secret/rotate", "/webhooks/{id}/test", "/accounts"),
     *("/accounts/{account_id}", "/accounts/{account_id}/keys/x", "/audit", "/account", "/keys", "/docs", "/openapi.json"),
     *("/webhooks/{id}/deliveries", "/webhooks/{id}/logs", "/webhooks/{id}/stats", "/stats", "/deliveries/x", "/events/x"),
+    *("/webhooks/{id}/replay", "/webhooks/{id}/recover", "/webhooks/{id}/deliveries/x/retry", "/webhooks/{id}/jobs", "/jobs/x", "/jobs/x/pause"),
     *("", "*", "/", "//webhooks", "http://x/webhooks", "https://x:0/", "http://[::1", "webhooks", "/webhooks/..", "/webhooks/."),
 )  # fmt: skip
 _ENDS = (
@@ -69,6 +70,7 @@ _BODIES = (
     *(b"NaN", b"-Infinity", b"1e999", b"9" * 5_000, b"[" * 40 + b"]" * 40, b"[" * 60_000, b'{"name":"\\u0000"}', b'{"name":"n"}' + b" " * 70_000),
     *(b'{"url":"https://example.com/","events":["*"]}', b'{"url":"https://example.com/\\u0000","events":["*"]}', b'{"event":"user.created"}'),
     *(b'{"url":"https://[::1","events":[]}', b'{"url":"https://\\u2603.example.com/","events":["*"],"rate_limit":1e400}', b'{"overlap_s":-0.0}'),
+    *(b'{"since":"2023-06-20T14:15:30Z","dry_run":true}', b'{"since":"0001-01-01T00:00:00+23:59"}', b'{"since":"9999-12-31T23:59:60Z","rate":1e9}'),
     *(b'{"webhooks_max":true}', b'{"description":null}', b'{"metadata":{"":1}}', b'{"headers":{"a":"b\\r\\nc: d"}}', b'{"secret":"\\ud83d"}'),
 )  # fmt: skip
 

@@ -82,6 +82,8 @@ def _life(first: Attempt, random: Random) -> Sequence[Attempt]:
     steps.append(_ended(now, random.choice(ends), random))
     if random.random() < 0.2:
         again = replace(_later(now, 1, random), run=random.randrange(1, 1_000), attempt=1)
+        if again.run % 2:
+            again = replace(again, job_id=f"job_{again.run}", origin=replace(again.origin, in_replays=True))
         steps.append(_ended(again, random.choice((Outcome.SUCCEEDED, Outcome.FAILED)), random))
     return steps
 
@@ -109,4 +111,6 @@ def _ended(of: Attempt, outcome: Outcome, random: Random) -> Attempt:
         error=error,
         detail=None if error is None else f"It ended with {error}.",
         next_attempt_at_ms=None,
+        request_headers=(f"webhook-id: {of.delivery_id}", "content-type: application/json") if asked else (),
+        response_headers=("server: nginx", f"x-request-id: {of.attempt}") if asked and code else (),
     )

@@ -23,7 +23,8 @@ SETTINGS = short_settings(
     in_flight_max=12,
 )
 TOPICS = SETTINGS.topics()
-LANES = (TOPICS.deliveries, TOPICS.redeliveries)
+LANES = (TOPICS.deliveries, TOPICS.redeliveries, TOPICS.replays)
+FORWARDED_TO = (TOPICS.redeliveries, TOPICS.replays)  # what is of no job, and what is of one
 TIERS = (
     *(TOPICS.retry(tier) for tier in TOPICS.retry_tiers_ms),
     *(TOPICS.postponed(tier) for tier in TOPICS.postponed_tiers_ms),
@@ -38,7 +39,7 @@ class Known:
     attempts: dict[tuple[str, int, int], list[Attempt]] = field(default_factory=lambda: defaultdict(list))
     waiting: dict[tuple[str, int, int], set[int]] = field(default_factory=lambda: defaultdict(set))  # on any tier
     due_ms: dict[Step, int] = field(default_factory=dict)  # of what waits, the earliest
-    second_lane: set[Step] = field(default_factory=set)
+    forwarded: set[Step] = field(default_factory=set)
     dead: Counter[str] = field(default_factory=Counter)
 
 
@@ -60,8 +61,8 @@ class WatchedBroker(MemoryBroker):
             self._attempt(CODEC.decode(value or b"", Attempt))
         elif topic in TIERS:
             self._parked(topic, CODEC.decode(value or b"", Delivery))
-        elif topic == TOPICS.redeliveries:
-            self._due(_step(CODEC.decode(value or b"", Delivery)))
+        elif topic in FORWARDED_TO:
+            self._due(topic, CODEC.decode(value or b"", Delivery))
         elif topic == TOPICS.dead_letters:
             self.known.dead[CODEC.decode(value or b"", DeadLetter).delivery_id or ""] += 1
         return super().append(topic, key, value)
@@ -75,8 +76,11 @@ class WatchedBroker(MemoryBroker):
         self.known.waiting[found.delivery_id, found.run, found.attempt].add(found.postponed)
         self.known.due_ms.setdefault(_step(found), self.clock.now_ms() + waiting_ms(topic))
 
-    def _due(self, step: Step) -> None:
-        self.known.second_lane.add(step)
+    def _due(self, topic: str, found: Delivery) -> None:
+        step = _step(found)
+        self.known.forwarded.add(step)
+        if topic != FORWARDED_TO[found.job_id is not None]:
+            self.wrong.append(f"forwarded to {topic}: {step} of {found.job_id}")
         if self.clock.now_ms() < self.known.due_ms.get(step, 0):
             self.wrong.append(f"forwarded before its time: {step}")
 
@@ -102,7 +106,7 @@ class WatchedBroker(MemoryBroker):
 
     def _is_forwarded(self, record: KafkaRecord) -> bool:
         found = CODEC.decode(record.value or b"", Delivery)
-        return _step(found) in self.known.second_lane or self.known.dead[found.delivery_id] > 0
+        return _step(found) in self.known.forwarded or self.known.dead[found.delivery_id] > 0
 
     def _is_on_record(self, record: KafkaRecord) -> bool:
         if record.value == b"nonsense":

@@ -9,6 +9,7 @@ MACHINES = (
     "partition_machine",
     "partition_model",
     "isolation_machine",
+    "isolation_model",
     "health_machine",
     "dispatch_world",
     "watched_broker",

@@ -21,15 +21,15 @@ ISOLATION = (
     rule(
         "an endpoint takes one more than its cap",
         "share.py",
-        "if side.in_flight + other.in_flight >= total:",
-        "if side.in_flight + other.in_flight > total:",
+        "if both_here and self.in_flight() >= total:",
+        "if both_here and self.in_flight() > total:",
         f"{UNIT}/test_share.py",
     ),
     rule(
         "the other lane's part of the cap is not kept for it",
         "share.py",
-        "return not other.waiting or side.in_flight < ",
-        "return True or side.in_flight < ",
+        "if both_here and lane != REPLAYS and not others_wait:",
+        "if both_here and lane != REPLAYS:",
         f"{UNIT}/test_share.py",
     ),
     rule(

@@ -108,6 +108,7 @@ _TOPICS = (
     "attempts",
     "deliveries",
     "redeliveries",
+    "replays",
     "dead-letters",
     "endpoint-state",
 )

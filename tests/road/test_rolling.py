@@ -121,7 +121,7 @@ async def test_two_dispatchers_share_each_lane(bootstrap: str, prefix: str, tmp_
     async with road(short_settings(bootstrap, prefix), tmp_path, roles=("dispatcher",)) as running:
         await running.start("dispatcher-2")
         async with asyncio.timeout(30):
-            for group in ("dispatchers", "dispatchers.second"):
+            for group in ("dispatchers", "dispatchers.second", "dispatchers.replays"):
                 while await asyncio.to_thread(shares, running.settings, group) != [4, 4]:
                     await asyncio.sleep(0.2)
 

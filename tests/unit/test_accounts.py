@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from hookline.core.accounts import Accounts
+from hookline.core.accounts import Accounts, erased
 from hookline.schemas.records import Account, ApiKey
 
 
@@ -72,3 +72,23 @@ def test_what_is_removed_leaves_nothing_behind() -> None:
         held.remove(each)
     assert (held.account("acct_1"), held.key("k1"), key_ids(held)) == (None, None, [])
     assert (held._accounts, held._keys, held._keys_of) == ({}, {}, {})
+
+
+def test_an_erased_account_is_none_and_its_keys_are_none_in_whatever_order_they_come() -> None:
+    gone = erased("acct_1", account("acct_1", created_at_ms=4), now_ms=9)
+    for held in (
+        holding(account("acct_1"), key("k1"), key("k2", "acct_2"), gone),
+        holding(gone, key("k2", "acct_2"), key("k1")),
+    ):
+        assert (held.account("acct_1"), held.accounts(), held.key("k1"), key_ids(held)) == (None, [], None, [])
+        found = held.keys()
+        assert [each.key_id for each in found] == ["k2"]
+        assert (held.marker("acct_1"), held.markers(), held.marker("acct_2")) == (gone, [gone], None)
+
+
+def test_a_marker_says_nothing_but_that_its_account_is_erased() -> None:
+    before = replace(account("acct_1", created_at_ms=4), version=7, subscriptions_max=3)
+    assert erased("acct_1", before, now_ms=9) == Account(
+        account_id="acct_1", name="", created_at_ms=4, version=8, updated_at_ms=9, erased_at_ms=9
+    )
+    assert erased("acct_2", None, now_ms=9).erased_at_ms == 9

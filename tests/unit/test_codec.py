@@ -339,9 +339,8 @@ def test_a_record_of_ours_is_read_from_an_older_version() -> None:
 @pytest.mark.parametrize(
     ("version", "added"),
     [
-        # 2 ends with two nulls and judged_from, which is 1; 3 with two more nulls; 4 with five and an empty list; 5 with a 0
-        (1, b"\x00\x00\x02" + bytes(9)),
-        (2, bytes(9)),
+        (1, b"\x00\x00\x02" + bytes(9)),  # 2 ends with two nulls and judged_from, which is 1
+        (2, bytes(9)),  # 3 with two more nulls, 4 with five and an empty list, 5 with a 0
         (3, bytes(7)),
         (4, bytes(1)),
     ],

@@ -8,7 +8,7 @@ import pytest
 
 from fakes.isolation_scene import Scene
 from hookline.core.breaker import Breaker
-from hookline.core.limits import FRESH, SECOND, Held, Limits
+from hookline.core.limits import FRESH, LANES, REPLAYS, SECOND, Held, Limits
 from hookline.core.window import Hold
 
 
@@ -157,7 +157,12 @@ def test_a_rate_limited_endpoint_has_its_turn_in_a_lane_that_is_never_empty() ->
 
 
 @pytest.mark.parametrize(
-    ("lane", "cramped", "kept"), [(FRESH, False, 1_000), (FRESH, True, 1), (SECOND, False, 20), (SECOND, True, 1)]
+    ("lane", "cramped", "kept"),
+    [
+        (FRESH, False, 1_000),
+        (FRESH, True, 1),
+        *((lane, cramped, 1 if cramped else 20) for lane in (SECOND, REPLAYS) for cramped in (False, True)),
+    ],
 )
 def test_what_waits_for_one_endpoint_is_bounded_and_the_rest_postponed(lane: str, cramped: bool, kept: int) -> None:
     scene = Scene(held_max=20)
@@ -169,7 +174,7 @@ def test_what_waits_for_one_endpoint_is_bounded_and_the_rest_postponed(lane: str
     assert [(each.held, each.wait_ms) for each in postponed] == [(Held.DOUBTFUL, 5_000.0)] * (1_050 - kept)
 
 
-@pytest.mark.parametrize("lane", [FRESH, SECOND])
+@pytest.mark.parametrize("lane", LANES)
 def test_what_waited_for_one_in_doubt_in_vain_is_postponed_the_oldest_first(lane: str) -> None:
     scene = Scene()
     scene.hang("a")

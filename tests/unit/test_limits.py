@@ -4,7 +4,10 @@ import pytest
 
 from hookline.core.breaker import Breaker
 from hookline.core.limits import (
+    EIGHTHS,
     FRESH,
+    LIVE,
+    REPLAYS,
     SECOND,
     Held,
     Limits,
@@ -45,11 +48,25 @@ def test_the_worse_an_endpoints_standing_the_less_of_a_lane_is_theirs(
     assert found == [doubtful, unknown, proven]
 
 
+@pytest.mark.parametrize("both_here", [True, False])
 @pytest.mark.parametrize(
     ("lane", "parked", "share"), [(FRESH, False, 0.75), (SECOND, False, 0.25), (FRESH, True, 0.5), (SECOND, True, 0.5)]
 )
-def test_a_lanes_part_of_its_endpoint(lane: str, parked: bool, share: float) -> None:
-    assert share_of(lane, parked=parked) == share
+def test_a_lanes_part_of_its_endpoint(lane: str, parked: bool, share: float, both_here: bool) -> None:
+    assert share_of(lane, parked=parked, both_here=both_here) == share
+
+
+@pytest.mark.parametrize("parked", [True, False])
+@pytest.mark.parametrize(("both_here", "share"), [(True, 0.25), (False, 0.125)])
+def test_replays_have_a_quarter_where_they_see_live_traffic_and_else_an_eighth(
+    both_here: bool, share: float, parked: bool
+) -> None:
+    assert share_of(REPLAYS, parked=parked, both_here=both_here) == share
+
+
+def test_replays_take_nothing_of_the_live_lanes_budgets() -> None:
+    assert sum(EIGHTHS[lane] for lane in LIVE) == 8
+    assert EIGHTHS[REPLAYS] == 1
 
 
 def test_tokens_come_evenly() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from fakes.configuration import SECRET, subscription
 from fakes.judgements import disabling, health
+from hookline.core.accounts import erased
 from hookline.core.portable import Configured, Step, lines, records, step
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.keys import new_api_key
@@ -77,3 +78,16 @@ def test_an_import_writes_what_is_missing_or_older(*, replaces: bool) -> None:
     assert step(now, older, replaces=replaces) is Step.WRITE
     assert step(now, newer, replaces=replaces) is (Step.WRITE if replaces else Step.NEWER_HERE)
     assert step(now, replace(now, description="x"), replaces=replaces) is (Step.WRITE if replaces else Step.NEWER_HERE)
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+def test_an_import_brings_nothing_back_of_an_account_that_is_erased(*, replaces: bool) -> None:
+    account = Account(account_id="acct_1", name="x", created_at_ms=1, version=50)
+    marker = erased("acct_1", None, now_ms=9)
+    for each in (account, *everything()[1:]):
+        for there in (None, each):
+            assert step(each, there, replaces=replaces, is_erased=True) is Step.ERASED
+    assert step(account, marker, replaces=replaces, is_erased=True) is Step.ERASED
+    assert step(marker, None, replaces=replaces, is_erased=True) is Step.WRITE
+    assert step(marker, account, replaces=replaces, is_erased=True) is Step.WRITE  # however often it was changed here
+    assert step(marker, replace(marker, version=70), replaces=replaces, is_erased=True) is Step.SAME

@@ -78,10 +78,21 @@ def test_the_newest_steps_are_kept() -> None:
     assert [each.at_ms for each in all_of(*records).steps] == [each.started_at_ms for each in records[5:]]
 
 
-def test_the_origin_is_that_of_the_earliest_record() -> None:
-    late = replace(attempt(1, at_ms=AT_MS + 9), origin=Place(partition=0, offset=1))
-    early = replace(attempt(1, Outcome.FAILED), origin=Place(partition=3, offset=5))
-    assert all_of(late, early).first == (AT_MS, 3, 5)
+def test_the_origin_and_the_job_are_those_of_the_newest_run() -> None:
+    first = replace(attempt(1, Outcome.FAILED), origin=Place(partition=3, offset=500))
+    again = replace(
+        first, run=8, started_at_ms=AT_MS + 9, job_id="job_1", origin=Place(partition=1, offset=5, in_replays=True)
+    )
+    late = replace(first, attempt=2, started_at_ms=AT_MS + 20)  # of the first run, which had not ended
+    assert all_of(late, again, first).origin == (8, True, 1, 5, "job_1")
+    assert all_of(first, late).origin == (0, False, 3, 500, "")
+    assert all_of(late, again, first).first_at_ms == AT_MS
+
+
+def test_of_two_copies_of_a_runs_first_record_the_one_that_is_kept_for_longer_is_the_origin() -> None:
+    one = replace(attempt(1, Outcome.FAILED), origin=Place(partition=3, offset=5))
+    repeat = replace(attempt(2, at_ms=AT_MS + 9), origin=Place(partition=3, offset=70))
+    assert all_of(one, repeat).origin == all_of(repeat, one).origin == (0, False, 3, 70, "")
 
 
 def test_steps_are_read_as_they_were_written() -> None:

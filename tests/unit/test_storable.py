@@ -29,6 +29,14 @@ def test_nul_which_postgres_has_no_text_for_is_replaced_and_nothing_else() -> No
     assert READ[TOPICS.audit](CODEC.encode(entry)) == replace(entry, before='"\ufffd"')
 
 
+def test_headers_can_be_kept_a_line_for_each_whatever_was_written() -> None:
+    plain = replace(attempt(), request_headers=("a: b", "a: c"), response_headers=("d: \u00fc",))
+    assert READ[TOPICS.attempts](CODEC.encode(plain)) == plain
+    odd = replace(attempt(), request_headers=("a: b\nc: d", "e"), response_headers=("x: \0\ny", ""))
+    wanted = replace(odd, request_headers=("a: b c: d", "e"), response_headers=("x: \ufffd y", ""))
+    assert READ[TOPICS.attempts](CODEC.encode(odd)) == wanted
+
+
 @pytest.mark.parametrize("name", ["started_at_ms", "duration_ms", "next_attempt_at_ms"])
 @pytest.mark.parametrize("value", [-1, 2**62])
 def test_a_time_that_is_none_is_refused(name: str, value: int) -> None:

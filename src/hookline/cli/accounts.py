@@ -52,12 +52,30 @@ def admin_key() -> None:
     print(apikeys.write(*draw.api_key()))
 
 
+@_accounts.command()
+def erase(
+    account_id: Annotated[str, typer.Argument(help="The account's id, `acct_...`.", metavar="ACCOUNT_ID")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether the account may be erased.")] = False,
+) -> None:
+    """Erase an account: its API keys, its webhooks, and what the history store has of it. Nothing brings it back."""
+    settings = settings_from_environment()
+    require_kafka(settings)
+    if not yes:
+        typer.confirm(f"Erase {account_id}, with its API keys, webhooks and history, for ever?", abort=True)
+    from hookline.cli.erasing import erase_account
+
+    asyncio.run(erase_account(account_id, settings, say=print))
+
+
 async def write_account(account: Account, key: ApiKey, settings: Settings) -> None:
     """Write an account and its key, each unless it is there; returns when every process will see them. NotYet."""
     async with configuring(settings) as configuration:
         view, topic = configuration.view, configuration.topics.accounts
 
         def decide() -> Decision[None]:
+            if view.marker(account.account_id) is not None:
+                raise ConfigError(f"the account {account.account_id} was erased, and is not made again")
             new: list[Account | ApiKey] = [
                 *([account] if view.account(account.account_id) is None else []),
                 *([key] if view.api_key(key.key_id) is None else []),

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from hookline.cli.configuring import Configuring, as_json, configuring
+from hookline.cli.erasing import what_belongs_to
 from hookline.cli.options import Json, settings_from_environment
-from hookline.core.portable import Configured, Step, id_of, lines, records, step
+from hookline.core.portable import Configured, Step, id_of, is_marker, lines, records, step
 from hookline.core.rewrapping import key_ids
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.changes import Decision, Write
@@ -42,13 +43,15 @@ def export_() -> None:
 
 @_config.command("import")
 def import_(file: _File, *, replace: _Replace = False, as_json_: Json = False) -> None:
-    """Write what is in the file and not in Kafka, or older there. Nothing is deleted."""
+    """Write what is in the file and not in Kafka, or older there. Nothing is deleted but what is of accounts that the file says are erased."""
     found = read_file(file)
     counted = asyncio.run(_import(settings_from_environment(), found, replaces=replace))
     if as_json_:
         print(as_json(counted))
         return
     print(f"{counted['written']} written, {counted['same']} were there already, {counted['newer']} are newer in Kafka.")
+    if counted["erased"]:
+        print(f"{counted['erased']} left out: their accounts are erased.")
 
 
 def read_file(file: Path) -> Sequence[Configured]:
@@ -69,6 +72,7 @@ async def _export(settings: Settings) -> None:
 def everything(view: View) -> Iterator[Configured]:
     """All records of the configuration, each account's before what belongs to it."""
     yield from view.accounts()
+    yield from view.markers()
     yield from view.keys()
     yield from view.subscriptions()
     yield from view.disablings()
@@ -77,25 +81,39 @@ def everything(view: View) -> Iterator[Configured]:
 
 async def _import(settings: Settings, found: Sequence[Configured], *, replaces: bool) -> dict[str, int]:
     counted: Counter[Step] = Counter()
+    erased = frozenset(each.account_id for each in found if is_marker(each))
     _warn_of_missing_keys(settings, found)
     async with configuring(settings) as configuration:
-        keys = [each for each in found if isinstance(each, ApiKey) and configuration.view.api_key(each.key_id) is None]
+        accepted = _not_accepted_yet(configuration.view, found, erased)
         left = iter(found)
         while batch := list(islice(left, _BATCH)):
-            counted += await _import_batch(configuration, batch, replaces=replaces)
-    _warn_of_keys(len(keys))
+            counted += await _import_batch(configuration, batch, erased, replaces=replaces)
+    _warn_of_keys(accepted)
     return {
         "written": counted[Step.WRITE],
         "same": counted[Step.SAME],
         "newer": counted[Step.NEWER_HERE],
+        "erased": counted[Step.ERASED],
     }
 
 
-async def _import_batch(configuration: Configuring, batch: Sequence[Configured], *, replaces: bool) -> Counter[Step]:
+def _not_accepted_yet(view: View, found: Sequence[Configured], erased: Collection[str]) -> int:
+    """How many API keys will be accepted that are not now."""
+    keys = [each for each in found if isinstance(each, ApiKey) and view.api_key(each.key_id) is None]
+    return sum(each.account_id not in erased and view.marker(each.account_id) is None for each in keys)
+
+
+async def _import_batch(
+    configuration: Configuring, batch: Sequence[Configured], erased: Collection[str], *, replaces: bool
+) -> Counter[Step]:
     def decide() -> Decision[Counter[Step]]:
-        steps = [_step(configuration.view, each, replaces=replaces) for each in batch]
+        steps = [_step(configuration.view, each, erased, replaces=replaces) for each in batch]
         wanted = [each for each, taken in zip(batch, steps, strict=True) if taken is Step.WRITE]
-        writes = [_write(configuration, each) for each in wanted]
+        gone = [each.account_id for each in wanted if is_marker(each)]
+        writes = [
+            *(_write(configuration, each) for each in wanted),
+            *(write for each in gone for write in what_belongs_to(each, configuration)),
+        ]
         told = [
             configuration.audit("config.import", id_of(each), account_id=each.account_id, after=_told(each))
             for each in wanted
@@ -105,18 +123,19 @@ async def _import_batch(configuration: Configuring, batch: Sequence[Configured],
     return await configuration.change(decide)
 
 
-def _step(view: View, record: Configured, *, replaces: bool) -> Step:
+def _step(view: View, record: Configured, erased: Collection[str], *, replaces: bool) -> Step:
     is_hidden = isinstance(record, Account | ApiKey | Subscription) and view.cannot_read(id_of(record))
     if is_hidden and not replaces:  # a newer release wrote it
         return Step.NEWER_HERE
-    return step(record, there(view, record), replaces=replaces)
+    is_erased = record.account_id in erased or view.marker(record.account_id) is not None
+    return step(record, there(view, record), replaces=replaces, is_erased=is_erased)
 
 
 def there(view: View, record: Configured) -> Configured | None:
     """The record of the same kind and id that is there."""
     match record:
         case Account():
-            return view.account(record.account_id)
+            return view.account(record.account_id) or view.marker(record.account_id)
         case ApiKey():
             return view.api_key(record.key_id)
         case Subscription():

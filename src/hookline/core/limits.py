@@ -7,11 +7,16 @@ from enum import StrEnum
 from hookline.core.breaker import Breaker
 from hookline.core.pace import Standing
 
-FRESH, SECOND = "fresh", "second"
-OTHER = {FRESH: SECOND, SECOND: FRESH}
-# Of an endpoint's requests three quarters are for first attempts; half, while parked ones wait for their turn.
-_SHARES = {FRESH: 0.75, SECOND: 0.25}
+FRESH, SECOND, REPLAYS = "fresh", "second", "replays"
+LIVE = (FRESH, SECOND)
+LANES = (*LIVE, REPLAYS)  # whoever comes first here starts first
+# Parts of a dispatcher: live lanes share all of it, and replays have an eighth beside, so that they take nothing from anyone.
+EIGHTHS = {FRESH: 6, SECOND: 2, REPLAYS: 1}
+# Of an endpoint's requests three quarters are for first attempts; half, while parked ones wait for their turn. Replays have
+# a quarter where it is known that nothing else waits; where the live lanes are elsewhere, an eighth that nobody knows of there.
+_SHARES = {FRESH: 0.75, SECOND: 0.25, REPLAYS: 0.25}
 _PARKED_SHARE = 0.5
+_UNSEEN_SHARE = 0.125
 UNPROVEN_MAX = 2
 # Endpoints in doubt share half of a lane. A quarter more is for those nobody knows yet, or they could never prove themselves
 # while the half is full; the last quarter is for proven ones alone.
@@ -43,13 +48,15 @@ class Limits:
 FREE = Limits()
 
 
-def share_of(lane: str, *, parked: bool) -> float:
-    """A lane's part of what its endpoint may take."""
+def share_of(lane: str, *, parked: bool, both_here: bool) -> float:
+    """A lane's part of what its endpoint may take. `both_here`: this process has both live lanes of its partition."""
+    if lane == REPLAYS:
+        return _SHARES[REPLAYS] if both_here else _UNSEEN_SHARE
     return _PARKED_SHARE if parked else _SHARES[lane]
 
 
 def in_flight_max(limits: Limits, standing: Standing, *, most: int) -> int:
-    """Requests in flight to one endpoint, both lanes together."""
+    """Requests in flight to one endpoint, all lanes together."""
     if limits.is_over:
         return 2 * most  # what waits is only put on record, beside the requests that may still be open
     if limits.breaker is not Breaker.CLOSED:

@@ -25,6 +25,7 @@ class Step(Enum):
     WRITE = auto()
     SAME = auto()
     NEWER_HERE = auto()
+    ERASED = auto()
 
 
 def lines(records: Iterable[Configured], codec: Codec) -> Iterator[str]:
@@ -88,8 +89,20 @@ def id_of(record: Configured) -> str:
             return record.subscription_id
 
 
-def step(imported: Configured, there: Configured | None, *, replaces: bool) -> Step:
-    """Whether a record is to be written over the one that is there; `replaces`: whichever is newer."""
+def is_marker(record: Configured | None) -> bool:
+    """Whether it says that its account is erased."""
+    return isinstance(record, Account) and record.erased_at_ms is not None
+
+
+def step(imported: Configured, there: Configured | None, *, replaces: bool, is_erased: bool = False) -> Step:
+    """Whether a record is to be written over the one that is there; `replaces`: whichever is newer.
+
+    `is_erased`: its account is, here or in what is imported. Then nothing of it comes back, and its marker comes in any case.
+    """
+    if is_erased and not is_marker(imported):
+        return Step.ERASED
+    if is_marker(imported):
+        return Step.SAME if is_marker(there) else Step.WRITE
     if there is None:
         return Step.WRITE
     if there == imported:

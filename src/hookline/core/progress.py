@@ -34,12 +34,18 @@ class Step(NamedTuple):
     is_request: bool
 
 
-class First(NamedTuple):
-    """When the delivery's earliest known record began, and where its first record lies in `webhooks.deliveries`."""
+class Origin(NamedTuple):
+    """Where the furthest run's first record lies, which holds the body; `job_id` is of the job that asked for it ("": none).
 
-    at_ms: int
+    The furthest run is the newest, so it is kept for longest; of two copies of its first record (a repeat after a crash) the
+    later one is.
+    """
+
+    run: int
+    in_replays: bool
     partition: int
     offset: int
+    job_id: str
 
 
 class Furthest(NamedTuple):
@@ -75,9 +81,10 @@ class Requests(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a delivery has come. `steps` are its records, the oldest first."""
+    """How far a delivery has come. `first_at_ms`: when its earliest known record began. `steps`: its records, the oldest first."""
 
-    first: First
+    first_at_ms: int
+    origin: Origin
     furthest: Furthest
     request: LastRequest
     requests: Requests
@@ -111,7 +118,8 @@ def progress(attempt: Attempt) -> Progress:
     else:
         request = LastRequest(run, 0, 0, 0, 0)
     return Progress(
-        First(at_ms, attempt.origin.partition, attempt.origin.offset),
+        at_ms,
+        _origin(attempt),
         Furthest(run, grade, number, _RANK[outcome], at_ms, outcome.value, attempt.next_attempt_at_ms or 0),
         request,
         Requests(run, number if asked else 0),
@@ -122,9 +130,15 @@ def progress(attempt: Attempt) -> Progress:
 def joined(one: Progress, other: Progress) -> Progress:
     """What both say together."""
     return Progress(
-        min(one.first, other.first),
+        min(one.first_at_ms, other.first_at_ms),
+        max(one.origin, other.origin),
         max(one.furthest, other.furthest),
         max(one.request, other.request),
         max(one.requests, other.requests),
         tuple(sorted({*one.steps, *other.steps})[-STEPS_MAX:]),
     )
+
+
+def _origin(attempt: Attempt) -> Origin:
+    place = attempt.origin
+    return Origin(attempt.run, place.in_replays, place.partition, place.offset, attempt.job_id or "")

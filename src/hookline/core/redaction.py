@@ -9,8 +9,8 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from hookline.core.masking import MASK
 
@@ -22,7 +22,6 @@ _PASSES_MAX = 3  # the second finds what is a secret only because of a mask in i
 _MASK = MASK.encode()
 # Forms write a space as +, so these two are taken for the same.
 _PLUS_IS_SPACE = bytes.maketrans(b"+", b" ")
-_MARKS = (b"%", b"\\", b"&")
 _ESCAPE = re.compile(
     rb"%[0-9A-Fa-f]{2}"
     rb"|\\(?:u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}|u(?![dD][89abAB])[0-9A-Fa-f]{4}|[\"\\/bfnrt])"
@@ -61,8 +60,7 @@ def spellings(secrets: Iterable[str]) -> Sequence[bytes]:
 # -- finding ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Sought:
+class _Sought(NamedTuple):
     """Secrets that are looked for, and those of which a beginning counts, too, where the text ends."""
 
     secrets: Sequence[bytes]
@@ -146,7 +144,7 @@ def _layers(text: bytes) -> Iterator[bytes]:
 
 
 def _unescaped(text: bytes) -> bytes:
-    if not any(mark in text for mark in _MARKS):  # true of most answers, and a hundredth of the time
+    if b"%" not in text and b"\\" not in text and b"&" not in text:  # true of most answers, and a hundredth of the time
         return text
     return _ESCAPE.sub(lambda escape: _meaning(escape[0]), text)
 

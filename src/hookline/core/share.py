@@ -7,9 +7,22 @@ from math import inf
 from typing import NamedTuple
 
 from hookline.core.breaker import Breaker
-from hookline.core.limits import FREE, FRESH, OTHER, SECOND, Held, Limits, Tokens, in_flight_max, share_of
+from hookline.core.limits import (
+    FREE,
+    FRESH,
+    LANES,
+    LIVE,
+    REPLAYS,
+    SECOND,
+    Held,
+    Limits,
+    Tokens,
+    in_flight_max,
+    share_of,
+)
 from hookline.core.pace import Pace, Standing
 from hookline.core.window import Hold, Slot
+from hookline.schemas.records import Delivery
 
 # What waits in memory for a turn that is further away than this is postponed: the window's span is for what is in flight.
 # A window of 16,000 spans a partition's 125 records a second for two minutes: enough for this and for attempts of 30 s.
@@ -48,28 +61,34 @@ class Side:
     took: float = 0.0  # of the rate limit, in proportion to its share
     looked_ms: float = 0.0  # when it was last looked for what waits in vain
 
+    def pop(self) -> Slot:
+        """The oldest, which waits no more."""
+        slot = heappop(self.waiting).slot
+        self.parked -= slot.delivery.postponed > 0
+        return slot
+
 
 @dataclass(slots=True)
 class Share:
-    """Everything about one endpoint. `is_here` says whether this process has a partition's other lane as well."""
+    """Everything about one endpoint. `both_here` says whether this process has both live lanes of its partition."""
 
     name: str
     partition: int
     most: int
     limits: Limits = FREE
     pace: Pace = field(default_factory=Pace)
-    sides: dict[str, Side] = field(default_factory=lambda: {FRESH: Side(), SECOND: Side()})
-    tokens: dict[str, Tokens] = field(default_factory=lambda: {FRESH: Tokens(), SECOND: Tokens()})
+    sides: dict[str, Side] = field(default_factory=lambda: {lane: Side() for lane in LANES})
+    tokens: dict[str, Tokens] = field(default_factory=lambda: {lane: Tokens() for lane in LANES})
     standing: Standing = Standing.UNKNOWN
-    timed: bool = False  # whether it stands in the queue of the rate limited
+    timed_ms: float = inf  # where it stands in the queue of the rate limited; infinity: not at all
     turn_ms: float = 0.0  # when the last of what was parked will have its turn
     doubt_since_ms: float | None = None
 
     def in_flight(self) -> int:
-        return self.sides[FRESH].in_flight + self.sides[SECOND].in_flight
+        return self.sides[FRESH].in_flight + self.sides[SECOND].in_flight + self.sides[REPLAYS].in_flight
 
     def is_idle(self) -> bool:
-        if self.timed:
+        if self.timed_ms != inf:
             return False
         return not any(side.waiting or side.in_flight or side.queued is not None for side in self.sides.values())
 
@@ -91,9 +110,10 @@ class Share:
 
     def put(self, slot: Slot, lane: str, order: int, now_ms: float) -> None:
         """It waits for its turn."""
-        side, other = self.sides[lane], self.sides[OTHER[lane]]
-        if not side.waiting:
-            side.took = max(side.took, other.took) if other.waiting else side.took  # no credit for idle time
+        side = self.sides[lane]
+        for other in () if side.waiting else self.sides.values():
+            if other.waiting and other.took > side.took:
+                side.took = other.took  # no credit for idle time
         side.parked += slot.delivery.postponed > 0
         turn = 0 if slot.delivery.is_test else slot.delivery.created_at_ms
         heappush(side.waiting, Waiting(turn, order, slot, now_ms))
@@ -102,11 +122,20 @@ class Share:
         """The oldest that is still ours; None if there is none."""
         side = self.sides[lane]
         while side.waiting:
-            slot = heappop(side.waiting).slot
-            side.parked -= slot.delivery.postponed > 0
+            slot = side.pop()
             if slot.window.hold is Hold.OURS:
                 return slot
         return None
+
+    def called_off(self, lane: str, is_over: Callable[[Delivery], bool], most: int) -> Iterator[Slot]:
+        """Remove those whose turn it is and which are not to be sent any more, at most so many."""
+        side = self.sides[lane]
+        while most and side.waiting:
+            head = side.waiting[0].slot
+            if head.window.hold is not Hold.OURS or not is_over(head.delivery):
+                return
+            most -= 1
+            yield side.pop()
 
     def held_in_vain(self, lane: str, now_ms: float, held_ms: float) -> Iterator[Slot]:
         """Remove those that waited for so long while it was in doubt, the oldest first. Tests wait on."""
@@ -141,14 +170,16 @@ class Share:
     def has_slot(self, lane: str, *, both_here: bool) -> bool:
         """Whether the caps let one more request of this lane start."""
         total = in_flight_max(self.limits, self.standing, most=self.most)
-        side, other = self.sides[lane], self.sides[OTHER[lane]]
+        side, others_wait = self.sides[lane], self._live_waits(lane)
         if self.limits.breaker is Breaker.OPEN and not self.limits.is_over and side.waiting and side.waiting[0].turn:
             return False  # only tests go
-        if not both_here:
-            return side.in_flight < max(1, int(total * self._share(lane)))
-        if side.in_flight + other.in_flight >= total:
+        if lane == REPLAYS and others_wait:
             return False
-        return not other.waiting or side.in_flight < max(1, int(total * self._share(lane)))
+        if both_here and self.in_flight() >= total:
+            return False
+        if both_here and lane != REPLAYS and not others_wait:
+            return True
+        return side.in_flight < max(1, int(total * self._share(lane, both_here=both_here)))
 
     def is_due(self, lane: str, now_ms: float, *, both_here: bool) -> bool:
         """Whether something of this lane waits, and the rate limit lets it start."""
@@ -167,8 +198,8 @@ class Share:
         if both_here:
             self.tokens[FRESH].take(self.limits.rate, now_ms)
         else:
-            self.tokens[lane].take(self.limits.rate * self._share(lane), now_ms)
-        self.sides[lane].took += 1 / self._share(lane)
+            self.tokens[lane].take(self.limits.rate * self._share(lane, both_here=False), now_ms)
+        self.sides[lane].took += 1 / self._share(lane, both_here=both_here)
 
     def per_s(self, now_ms: float) -> float:
         """How many requests a second it can take, as far as is known now."""
@@ -181,7 +212,7 @@ class Share:
         """How many fresh ones may wait in memory for this endpoint."""
         if self.doubt_since_ms is not None:
             return DOUBT_HELD_MAX
-        return max(HELD_MIN, _FRESH_HELD_S * self.per_s(now_ms) * self._share(lane))
+        return max(HELD_MIN, _FRESH_HELD_S * self.per_s(now_ms) * self._share(lane, both_here=True))
 
     def park(self, slot: Slot, now_ms: float) -> Postponed:
         """One that is not held any longer: why, and how long until its turn.
@@ -192,11 +223,11 @@ class Share:
         in_doubt_ms = 0.0 if self.doubt_since_ms is None else now_ms - self.doubt_since_ms
         if self.limits.breaker is not Breaker.CLOSED:
             return Postponed(slot, Held.BREAKER, in_doubt_ms)
-        if self.limits.rate is None and self.standing is not Standing.PROVEN:
-            return Postponed(slot, Held.DOUBTFUL, in_doubt_ms)
+        if slot.window.lane == REPLAYS or (self.limits.rate is None and self.standing is not Standing.PROVEN):
+            return Postponed(slot, Held.DOUBTFUL, in_doubt_ms)  # replays are postponed for nothing else
         held = Held.BACKLOG if self.limits.rate is None else Held.RATE
         each_ms = self._turn_each_ms()
-        held_ms = each_ms * sum(len(side.waiting) for side in self.sides.values())
+        held_ms = each_ms * sum(len(self.sides[lane].waiting) for lane in LIVE)
         if slot.delivery.postponed:
             return Postponed(slot, held, held_ms)
         self.turn_ms = max(self.turn_ms, now_ms) + each_ms
@@ -207,5 +238,10 @@ class Share:
         spaced_ms = 0.0 if self.limits.rate is None else 1_000 / self.limits.rate
         return max(spaced_ms, (self.pace.usual_ms or 0.0) / self.most)
 
-    def _share(self, lane: str) -> float:
-        return share_of(lane, parked=self.sides[SECOND].parked > 0)
+    def _live_waits(self, lane: str) -> bool:
+        """Whether live traffic waits in another lane."""
+        sides = self.sides
+        return bool((lane != FRESH and sides[FRESH].waiting) or (lane != SECOND and sides[SECOND].waiting))
+
+    def _share(self, lane: str, *, both_here: bool) -> float:
+        return share_of(lane, parked=self.sides[SECOND].parked > 0, both_here=both_here)

@@ -142,6 +142,15 @@ class TopicAdmin:
                     raise ConfigError(f"{name}: Kafka refused: {error.args[0].str()}") from error
 
 
+def topic_names(bootstrap_servers: str) -> frozenset[str]:
+    """The topics that there are; NotYet when the broker does not answer."""
+    client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    try:
+        return frozenset(client.list_topics(timeout=_CALL_S).topics)
+    except KafkaException as error:
+        raise NotYet(f"Kafka does not answer: {error.args[0].str()}") from error
+
+
 def members_of(bootstrap_servers: str, group: str) -> int:
     """How many processes a consumer group has; NotYet when the broker does not answer. One that was killed counts for a while."""
     client = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})

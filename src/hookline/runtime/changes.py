@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from hookline.schemas.errors import NotYet
+from hookline.schemas.records import disabling_key
+from hookline.schemas.topics import Topics
 
 Result = TypeVar("Result")
 
@@ -16,6 +18,15 @@ class Write:
     topic: str
     key: bytes
     value: bytes | None
+
+
+def without_subscription(topics: Topics, subscription_id: str) -> tuple[Write, ...]:
+    """The tombstones of a deleted subscription, and of all that was judged of it."""
+    judged = (subscription_id.encode(), disabling_key(subscription_id))
+    return (
+        Write(topic=topics.subscriptions, key=subscription_id.encode(), value=None),
+        *(Write(topic=topics.endpoint_state, key=key, value=None) for key in judged),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,18 @@
 """The history store: what became of every delivery, and who changed what, in SQL.
 
-It can be emptied at any time: everything in it comes from `webhooks.attempts` and `webhooks.audit`.
+It can be emptied at any time: everything in it comes from `webhooks.attempts` and `webhooks.audit`, and which accounts are
+erased from `webhooks.accounts`.
 """
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
 
 from hookline.runtime.history_database import Database, open_database
+from hookline.runtime.history_erasing import Erasure, erasure, mark, remove_some
 from hookline.runtime.history_finding import event_deliveries, whole_delivery
 from hookline.runtime.history_intake import HistoryMoved, Intake
 from hookline.runtime.history_listing import audit_entries, deliveries, logs
@@ -30,7 +35,7 @@ from hookline.runtime.settings import Settings
 from hookline.schemas.errors import ConfigError, NotYet
 from hookline.schemas.records import Attempt, AuditEntry
 
-__all__ = ["HistoryMoved", "HistoryStore", "migrate_history", "open_history"]
+__all__ = ["HistoryMoved", "HistoryStore", "is_there", "migrate_history", "open_history"]
 
 _log = logging.getLogger("hookline.history")
 
@@ -72,8 +77,26 @@ class HistoryStore:
         await self._check()
         return await self._intake.forget(now_ms=now_ms, days=days)
 
+    async def mark_erased(self, accounts: Mapping[str, int]) -> Collection[str]:
+        """Take in nothing of these accounts any more; by account, when it was erased. Holds for all processes, and for ever.
+
+        Returns those of which something may still be there.
+        """
+        await self._check()
+        return await mark(self._database, accounts)
+
+    async def erase_some(self, account_id: str) -> int:
+        """Remove a part of what is there of a marked account; how much it was. 0: nothing is left, which is on record then."""
+        await self._check()
+        return await remove_some(self._database, account_id)
+
+    async def erasure(self, account_id: str) -> Erasure | None:
+        """How far an account's erasure is; None if the store has not heard of it."""
+        await self._check()
+        return await erasure(self._database, account_id)
+
     async def empty(self) -> None:
-        """Remove everything. No other process may be reading into the store: it would meet HistoryMoved."""
+        """Remove everything but which accounts are erased. No other process may be reading into the store: it would meet HistoryMoved."""
         await self._check()
         await self._intake.empty()
 
@@ -168,6 +191,12 @@ async def open_history(settings: Settings) -> AsyncIterator[HistoryStore]:
         yield HistoryStore(database, is_checked=await _is_ready(database, settings))
     finally:
         await database.close()
+
+
+def is_there(settings: Settings) -> bool:
+    """Whether there is a store to ask: a server, or a file that some process has made."""
+    file = make_url(settings.history_address()).database
+    return settings.history_address().startswith("postgres") or (file is not None and Path(file).exists())
 
 
 async def migrate_history(settings: Settings) -> bool:

@@ -40,8 +40,10 @@ Question = tuple[Select[Any], Mapping[str, Any]]  # a statement and its values
 class Bulk(Protocol):
     """How one database takes in and gives out many rows."""
 
-    def rows_with(self, table: Table, by: Sequence[str], keys: Sequence[Row]) -> Question:
-        """The question for the rows whose columns `by` are one of the keys."""
+    def rows_with(
+        self, table: Table, by: Sequence[str], keys: Sequence[Row], *, only: Sequence[str] | None = None
+    ) -> Question:
+        """The question for the rows whose columns `by` are one of the keys; `only` these columns of them, None: all."""
         ...
 
     async def found(
@@ -81,8 +83,10 @@ def bulk(*, postgres: bool) -> Bulk:
 
 
 class _Sqlite:
-    def rows_with(self, table: Table, by: Sequence[str], keys: Sequence[Row]) -> Question:
-        return _found_in_json(table, tuple(by)), {"keys": json.dumps(keys)}
+    def rows_with(
+        self, table: Table, by: Sequence[str], keys: Sequence[Row], *, only: Sequence[str] | None = None
+    ) -> Question:
+        return _found_in_json(table, tuple(by), _names(table, only)), {"keys": json.dumps(keys)}
 
     async def found(
         self, connection: AsyncConnection, table: Table, by: Sequence[str], keys: Sequence[Row]
@@ -120,18 +124,25 @@ def _written(statement: Any) -> str:
     return str(statement.compile(dialect=sqlite.dialect()))
 
 
+def _names(table: Table, only: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(table.columns.keys() if only is None else only)
+
+
 @cache
-def _found_in_json(table: Table, by: tuple[str, ...]) -> Select[Any]:
+def _found_in_json(table: Table, by: tuple[str, ...], names: tuple[str, ...]) -> Select[Any]:
     keys = func.json_each(bindparam("keys")).table_valued("value", name="keys")
     same = [table.c[name] == func.json_extract(keys.c.value, f"$[{place}]") for place, name in enumerate(by)]
-    return select(table).select_from(InOrder(keys, table, and_(*same)))
+    return select(*(table.c[name] for name in names)).select_from(InOrder(keys, table, and_(*same)))
 
 
 class _Postgres:
     """Rows come by COPY, into the table itself or into a temporary one that a statement reads: arrays cost five times as much."""
 
-    def rows_with(self, table: Table, by: Sequence[str], keys: Sequence[Row]) -> Question:
-        return _found_in_arrays(table, tuple(by)), _arrays([table.c[name] for name in by], keys)
+    def rows_with(
+        self, table: Table, by: Sequence[str], keys: Sequence[Row], *, only: Sequence[str] | None = None
+    ) -> Question:
+        question = _found_in_arrays(table, tuple(by), _names(table, only))
+        return question, _arrays([table.c[name] for name in by], keys)
 
     async def found(
         self, connection: AsyncConnection, table: Table, by: Sequence[str], keys: Sequence[Row]
@@ -226,9 +237,10 @@ def _unnested(columns: Sequence[Column[Any]]) -> Any:
 
 
 @cache
-def _found_in_arrays(table: Table, by: tuple[str, ...]) -> Select[Any]:
+def _found_in_arrays(table: Table, by: tuple[str, ...], names: tuple[str, ...]) -> Select[Any]:
     given = _unnested([table.c[name] for name in by])
-    return select(table).select_from(InOrder(given, table, and_(*(table.c[name] == given.c[name] for name in by))))
+    same = and_(*(table.c[name] == given.c[name] for name in by))
+    return select(*(table.c[name] for name in names)).select_from(InOrder(given, table, same))
 
 
 def _replacing(insert: Any, table: Table) -> Insert:

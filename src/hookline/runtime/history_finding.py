@@ -10,7 +10,7 @@ from hookline.runtime.history_bulk import bulk
 from hookline.runtime.history_database import Database
 from hookline.runtime.history_listing import delivery_of
 from hookline.runtime.history_questions import DeliveryRow, StepRow, WholeDelivery
-from hookline.runtime.history_rows import steps_of
+from hookline.runtime.history_rows import headers_of, steps_of
 from hookline.runtime.history_tables import ATTEMPTS, DELIVERIES, DELIVERY_TIMES, SUBSCRIPTIONS
 from hookline.schemas.records import Outcome
 
@@ -70,4 +70,7 @@ def _step(row: Row[Any]) -> StepRow:
         error=row.error,
         detail=row.detail,
         next_attempt_at_ms=row.next_attempt_at_ms,
+        job_id=row.job_id,
+        request_headers=headers_of(row.request_headers),
+        response_headers=headers_of(row.response_headers),
     )

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hookline.runtime.history_bulk import bulk
 from hookline.runtime.history_database import Conflict, Database
+from hookline.runtime.history_erasing import Marks
 from hookline.runtime.history_partitions import Partitions
 from hookline.runtime.history_plan import Plan, Stored, attempt_key, distinct, planned
 from hookline.runtime.history_retention import forget
@@ -20,6 +22,7 @@ from hookline.runtime.history_tables import (
     DAY_MS,
     DELIVERIES,
     DELIVERY_TIMES,
+    ERASURES,
     KINDS,
     METADATA,
     OFFSETS,
@@ -53,6 +56,7 @@ class Intake:
         self._database = database
         self._bulk = bulk(postgres=database.is_postgres)
         self._partitions = Partitions(database)
+        self._marks = Marks(database)
         self._seen: dict[Table, dict[Row, int]] = {SUBSCRIPTIONS: {}, KINDS: {}}
 
     async def take_in(
@@ -64,7 +68,7 @@ class Intake:
     ) -> None:
         """All in one transaction. NotYet when the database does not answer, HistoryMoved if it does not stand at `left_at`."""
         attempts = distinct([each for each in records if isinstance(each, Attempt)])
-        entries = [audit_row(each) for each in records if isinstance(each, AuditEntry)]
+        entries = [each for each in records if isinstance(each, AuditEntry)]
         for number in range(1, _TRIES + 1):
             try:
                 await self._ensure_partitions(attempts, entries)
@@ -91,29 +95,32 @@ class Intake:
         return await forget(self._database, self._partitions, now_ms=now_ms, days=days)
 
     async def empty(self) -> None:
-        """Remove all rows. Whoever reads into the store now must begin again."""
+        """Remove all rows but those of erasures: what is erased stays away. Whoever reads into the store now must begin again."""
         async with self._database.writing() as connection:
             for table in METADATA.sorted_tables:
-                await connection.execute(text(self._database.emptying.format(table=table.name)))
+                if table is not ERASURES:
+                    await connection.execute(text(self._database.emptying.format(table=table.name)))
         self._forget_seen()
 
-    async def _ensure_partitions(self, attempts: Sequence[Attempt], entries: Sequence[Row]) -> None:
+    async def _ensure_partitions(self, attempts: Sequence[Attempt], entries: Sequence[AuditEntry]) -> None:
         if not self._database.is_postgres:
             return
         times_ms = {each.started_at_ms // DAY_MS * DAY_MS for each in attempts}
         by_attempts = dict.fromkeys((ATTEMPTS, DELIVERIES, DELIVERY_TIMES, REQUEST_COUNTS), times_ms)
-        await self._partitions.ensure({**by_attempts, AUDIT: {at_ms for _, at_ms, *_ in entries}})
+        await self._partitions.ensure({**by_attempts, AUDIT: {each.at_ms for each in entries}})
 
     async def _once(
         self,
         attempts: Sequence[Attempt],
-        entries: Sequence[Row],
+        entries: Sequence[AuditEntry],
         offsets: Mapping[TopicPartition, int],
         *,
         left_at: Mapping[TopicPartition, int] | None,
         is_wary: bool,
     ) -> None:
         async with self._database.writing() as connection:
+            await self._marks.look(connection)
+            attempts = [each for each in attempts if each.account_id not in self._marks.accounts]
             await self._lock(connection, offsets)
             await self._check(connection, offsets, left_at)
             plan = planned(attempts, await self._stored(connection, attempts, is_wary=is_wary))
@@ -124,7 +131,7 @@ class Intake:
             for table, days in fresh.items():
                 await self._bulk.lift(connection, table, sorted((*key, day) for key, day in days.items()))
             await self._carry_out(connection, plan)
-            await self._bulk.complete(connection, AUDIT, entries)
+            await self._bulk.complete(connection, AUDIT, self._audit_rows(entries))
             rows = sorted((each.topic, each.partition, offset) for each, offset in offsets.items())
             await self._bulk.put(connection, OFFSETS, rows)
             # Last, for an account's counts are shared: another process waits for the rest of this transaction, if for anything.
@@ -133,6 +140,12 @@ class Intake:
             self._seen[table] |= days
         if sum(map(len, self._seen.values())) > _SEEN_MAX:
             self._forget_seen()
+
+    def _audit_rows(self, entries: Sequence[AuditEntry]) -> Sequence[Row]:
+        erased = self._marks.accounts
+        return [
+            audit_row(replace(each, before=None, after=None) if each.account_id in erased else each) for each in entries
+        ]
 
     def _fresh(self, table: Table, days: Mapping[Row, int]) -> Mapping[Row, int]:
         """What the table may not have yet, as far as this process knows."""

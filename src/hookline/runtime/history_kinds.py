@@ -48,17 +48,36 @@ Kind = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A table that is listed: what its rows are ordered by, what makes their kind, and whether only requests count."""
+    """A table that is listed: what its rows are ordered by, what makes their kind, and whether only requests count.
+
+    `columns` are those that a list shows: what is large, answers and headers, stays where it is.
+    """
 
     table: Table
     at: str
     id: str
     kind: tuple[str, str, str]
     only_requests: bool
+    columns: tuple[str, ...]
 
 
-LISTED_DELIVERIES = Listed(DELIVERIES, "first_at_ms", "delivery_id", ("event_type", "state", "response_code"), False)
-LISTED_LOGS = Listed(ATTEMPTS, "started_at_ms", "attempt_id", ("event_type", "outcome", "response_code"), True)
+_LARGE = {"response_body", "request_headers", "response_headers"}
+LISTED_DELIVERIES = Listed(
+    DELIVERIES,
+    "first_at_ms",
+    "delivery_id",
+    ("event_type", "state", "response_code"),
+    only_requests=False,
+    columns=tuple(DELIVERIES.columns.keys()),
+)
+LISTED_LOGS = Listed(
+    ATTEMPTS,
+    "started_at_ms",
+    "attempt_id",
+    ("event_type", "outcome", "response_code"),
+    only_requests=True,
+    columns=tuple(name for name in ATTEMPTS.columns.keys() if name not in _LARGE),  # noqa: SIM118 - a collection, no dict
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +131,8 @@ async def newest(database: Database, listed: Listed, page: Page, wanted: Wanted)
     keys = await _newest_keys(database, listed, page, kinds)
     names = ["subscription_id", *(["is_request"] if listed.only_requests else []), listed.at, listed.id]
     whole = [(page.subscription_id, *([True] if listed.only_requests else []), *key) for key in keys]
-    rows = await database.rows(*bulk(postgres=database.is_postgres).rows_with(listed.table, names, whole))
+    asking = bulk(postgres=database.is_postgres)
+    rows = await database.rows(*asking.rows_with(listed.table, names, whole, only=listed.columns))
     return sorted(rows, key=lambda row: (getattr(row, listed.at), getattr(row, listed.id)), reverse=True)
 
 
@@ -150,7 +170,8 @@ async def _of_kinds(
 
 @cache
 def _of_any_kind(listed: Listed) -> Select[Any]:
-    return _ordered(listed, select(listed.table).where(*_mine(listed, listed.table), *_part(listed, listed.table)))
+    shown = [listed.table.c[name] for name in listed.columns]
+    return _ordered(listed, select(*shown).where(*_mine(listed, listed.table), *_part(listed, listed.table)))
 
 
 @cache

@@ -97,7 +97,8 @@ def delivery_of(row: Row[Any]) -> DeliveryRow:
         is_test=row.is_test,
         state=row.state,
         run=row.run,
-        origin=Place(partition=row.origin_partition, offset=row.origin_offset),
+        origin=Place(partition=row.origin_partition, offset=row.origin_offset, in_replays=bool(row.origin_in_replays)),
+        job_id=row.job_id,
     )
 
 
@@ -138,6 +139,7 @@ def _log(row: Row[Any]) -> LogRow:
         at_ms=row.started_at_ms + row.duration_ms,
         error=row.error,
         detail=row.detail,
+        job_id=row.job_id,
     )
 
 

@@ -77,12 +77,12 @@ def _is_known(attempt: Attempt, stored: Stored) -> bool:
 def _place(plan: Plan, attempt: Attempt, so_far: Progress, before: Progress | None, times: Sequence[int]) -> None:
     """Say where the delivery's row goes. One whose earliest record has come late moves."""
     after = so_far if before is None else joined(before, so_far)
-    row, at_ms = delivery_row(attempt, after), after.first.at_ms
-    if before is not None and before.first.at_ms == at_ms:
+    row, at_ms = delivery_row(attempt, after), after.first_at_ms
+    if before is not None and before.first_at_ms == at_ms:
         plan.changed.append(row)
         return
     if before is not None:
-        plan.moved_from.append((attempt.subscription_id, before.first.at_ms, attempt.delivery_id))
+        plan.moved_from.append((attempt.subscription_id, before.first_at_ms, attempt.delivery_id))
     plan.new.append(row)
     if at_ms not in times:
         plan.new_times.append((attempt.delivery_id, at_ms))

@@ -46,7 +46,8 @@ class DeliveryRow:
 
     `status` is the contract's word: `failed` until an attempt succeeded. `delivered_at_ms` is None unless it succeeded,
     `next_attempt_at_ms` unless a retry is due. `state` says it finer: a `core.progress.State`. `first_at_ms` is when its
-    earliest record began: lists are in its order. `origin` is where its first record lies in `webhooks.deliveries`.
+    earliest record began: lists are in its order. `origin` is where the first record of `run` lies, and `job_id` is of the job
+    that asked for this run; None: no job did.
     """
 
     delivery_id: str
@@ -64,6 +65,7 @@ class DeliveryRow:
     state: str
     run: int
     origin: Place
+    job_id: str | None = None
 
     @property
     def cursor(self) -> Cursor:
@@ -85,6 +87,7 @@ class LogRow:
     at_ms: int
     error: str | None
     detail: str | None
+    job_id: str | None = None
 
     @property
     def cursor(self) -> Cursor:
@@ -94,7 +97,10 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRow:
-    """One record of a delivery: an attempt, or why none was made. `response_body` is at most the first 4 KiB."""
+    """One record of a delivery: an attempt, or why none was made. `response_body` is at most the first 4 KiB.
+
+    Headers are texts `name: value`. `job_id`: the job that asked for its run.
+    """
 
     attempt_id: str
     run: int
@@ -107,6 +113,9 @@ class StepRow:
     error: str | None
     detail: str | None
     next_attempt_at_ms: int | None
+    job_id: str | None = None
+    request_headers: tuple[str, ...] = ()
+    response_headers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

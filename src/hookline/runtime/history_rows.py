@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
-from hookline.core.progress import First, Furthest, LastRequest, Progress, Requests, Step, is_request
+from hookline.core.progress import Furthest, LastRequest, Origin, Progress, Requests, Step, is_request
 from hookline.core.response_times import bucket, ending
 from hookline.runtime.history_tables import ATTEMPTS, DELIVERIES, HOUR_MS, places
 from hookline.schemas.records import Attempt, AuditEntry
@@ -38,22 +38,25 @@ def attempt_row(attempt: Attempt) -> Row:
         attempt.error,
         attempt.detail,
         attempt.next_attempt_at_ms,
+        attempt.job_id,
+        _lines(attempt.request_headers),
+        _lines(attempt.response_headers),
     )
 
 
 def delivery_row(attempt: Attempt, progress: Progress) -> Row:
     """A row of `deliveries`: any of its records, and how far all of them have brought it."""
-    first, furthest, request, requests, steps = progress
+    first_at_ms, origin, furthest, request, requests, steps = progress
     return (
         attempt.subscription_id,
-        first.at_ms,
+        first_at_ms,
         attempt.delivery_id,
         attempt.account_id,
         attempt.event_id,
         attempt.event_type,
         attempt.is_test,
-        first.partition,
-        first.offset,
+        origin.partition,
+        origin.offset,
         furthest.run,
         furthest.grade,
         furthest.attempt,
@@ -68,18 +71,26 @@ def delivery_row(attempt: Attempt, progress: Progress) -> Row:
         request.response_code,
         requests.made,
         _written(steps),
+        origin.in_replays,
+        origin.job_id or None,
     )
 
 
 def progress_of(row: Any) -> Progress:
     """How far a delivery has come, as its row says."""
     return Progress(
-        First(row.first_at_ms, row.origin_partition, row.origin_offset),
+        row.first_at_ms,
+        Origin(row.run, bool(row.origin_in_replays), row.origin_partition, row.origin_offset, row.job_id or ""),
         Furthest(row.run, row.grade, row.attempt, row.rank, row.at_ms, row.outcome, row.next_attempt_at_ms or 0),
         LastRequest(row.run, row.request_grade, row.request_attempt, row.request_at_ms, row.response_code),
         Requests(row.run, row.requests),
         steps_of(row.steps),
     )
+
+
+def headers_of(text: str | None) -> tuple[str, ...]:
+    """The headers that a row's text holds."""
+    return tuple(text.split("\n")) if text else ()
 
 
 def steps_of(text: str) -> tuple[Step, ...]:
@@ -128,6 +139,10 @@ def kinds_of(attempts: Iterable[Row], deliveries: Iterable[Row]) -> Iterator[tup
             yield (row[0], ATTEMPTS.name, *_kind_of_attempt(row)), row[_STARTED]
     for row in deliveries:
         yield (row[0], DELIVERIES.name, *_kind_of_delivery(row)), row[_FIRST]
+
+
+def _lines(headers: Sequence[str]) -> str | None:
+    return "\n".join(headers) or None
 
 
 def _written(steps: Sequence[Step]) -> str:

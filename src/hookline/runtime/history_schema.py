@@ -26,7 +26,7 @@ async def migrate(database: Database) -> bool:
         if before == HEAD:
             return False
         _refuse_newer(before)
-        await connection.run_sync(_upgrade)
+        await connection.run_sync(upgrade)
     _log.info("history.migrated", extra={"before": before or "-", "after": HEAD})
     return True
 
@@ -69,13 +69,14 @@ def _revision(connection: Connection) -> str | None:
     return found
 
 
-def _upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Bring the tables up to a revision, in the connection's transaction."""
     from alembic import command  # only who migrates needs it
     from alembic.config import Config
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _refuse_newer(found: str | None) -> None:

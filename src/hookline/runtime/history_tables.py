@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 
 METADATA = MetaData()
-HEAD = "0001"  # the revision that these tables are of
+HEAD = "0002"  # the revision that these tables are of
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 
@@ -29,7 +29,8 @@ HOUR_MS = 3_600_000
 _Key = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
 # The key is what listing is ordered by, behind the webhook; in SQLite rows lie in its order. A subscription id is drawn, so
-# it is one account's. `response_code` is 0 where there was no answer: what is filtered by must compare.
+# it is one account's. `response_code` is 0 where there was no answer: what is filtered by must compare. Headers are texts, a line
+# for each; they stand last, for SQLite reads a row up to the last column that is asked for.
 ATTEMPTS = Table(
     "attempts",
     METADATA,
@@ -51,6 +52,9 @@ ATTEMPTS = Table(
     Column("error", Text),
     Column("detail", Text),
     Column("next_attempt_at_ms", BigInteger),
+    Column("job_id", Text),
+    Column("request_headers", Text),
+    Column("response_headers", Text),
     sqlite_with_rowid=False,
 )
 Index(
@@ -62,6 +66,7 @@ Index(
 )
 
 # One row for each delivery: a `core.progress.Progress`. `first_at_ms` is the earliest time known of it: lists are ordered by it.
+# `run` is the furthest, and so are its origin and its job.
 DELIVERIES = Table(
     "deliveries",
     METADATA,
@@ -88,6 +93,8 @@ DELIVERIES = Table(
     Column("response_code", Integer, nullable=False),
     Column("requests", Integer, nullable=False),
     Column("steps", Text, nullable=False),
+    Column("origin_in_replays", Boolean, nullable=False),
+    Column("job_id", Text),
     Index(
         "deliveries_by_kind", "subscription_id", "event_type", "state", "response_code", "first_at_ms", "delivery_id"
     ),
@@ -164,6 +171,18 @@ OFFSETS = Table(
     Column("topic", _Key, primary_key=True),
     Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("next_offset", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Accounts of which nothing may be here any more, numbered in the order in which the store heard of them; `is_done`: nothing is.
+ERASURES = Table(
+    "erasures",
+    METADATA,
+    Column("account_id", _Key, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("erased_at_ms", BigInteger, nullable=False),
+    Column("is_done", Boolean, nullable=False),
+    Index("erasures_by_number", "number", unique=True),
     sqlite_with_rowid=False,
 )
 

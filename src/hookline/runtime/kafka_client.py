@@ -19,6 +19,7 @@ class ReaderConfig:
     """What to read, and how. `group` None: every partition of `topics` from its start, in no group.
 
     A topic that begins with ^ is a pattern. `rewind_ms`: on assignment go back that far, for the memory of repeats.
+    `hears_ends`: what was read counts to the end also where a transaction's marker, which is no record, takes the last offset.
     `gather_ms`: the broker answers a fetch when there is much to answer or this time is over, for readers in no hurry.
     """
 
@@ -31,6 +32,7 @@ class ReaderConfig:
     batch_max: int = 500
     gather_ms: int = 0
     rewind_ms: int = 0
+    hears_ends: bool = False
 
 
 def record_of(message: Message) -> KafkaRecord:
@@ -123,7 +125,7 @@ def configuration_of(
         "partition.assignment.strategy": "cooperative-sticky",
         "enable.auto.commit": False,
         "auto.offset.reset": "error",  # a position that is out of range is never passed over in silence
-        "enable.partition.eof": config.group is None,
+        "enable.partition.eof": config.group is None or config.hears_ends,
         "fetch.wait.max.ms": config.gather_ms or 100,
         "fetch.min.bytes": _GATHER_BYTES if config.gather_ms else 1,
         "fetch.queue.backoff.ms": 20,  # the default of 1 s makes gaps when the local queue is small

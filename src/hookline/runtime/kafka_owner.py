@@ -137,7 +137,8 @@ class Owner(threading.Thread):
         # After the batch: "the end is reached" must not overtake the records before it.
         for message in messages:
             if is_end(message):
-                self._loop_side.tell_end(place_of(message), message.offset() or 0)
+                place = place_of(message)
+                self._loop_side.tell_end(place, self._generation.get(place, -1), message.offset() or 0)
 
     def _tell_passed(self, consumer: Consumer) -> None:
         """Say how far reading is. A transaction's marker takes an offset and is no record: only the position passes it.

@@ -34,11 +34,17 @@ class _Reading:
     assignment: int
     generation: int
     position: int  # the next record to come
+    read: int  # the first behind the last record that was handed over
     paused: bool = False
     resume_at: int = 0
     committed: int = 0
     high: int = -1
     wanted: Commit | None = None
+
+    @property
+    def done(self) -> int:
+        """Everything below is done: with the last record also what lies behind it and is none."""
+        return max(self.committed, self.position) if self.committed >= self.read else self.committed
 
 
 class KafkaReader:
@@ -165,7 +171,7 @@ class KafkaReader:
         lag: dict[str, int] = {}
         for partition, reading in self._reading.items():
             if reading.high >= 0:
-                lag[partition.topic] = lag.get(partition.topic, 0) + max(0, reading.high - reading.committed)
+                lag[partition.topic] = lag.get(partition.topic, 0) + max(0, reading.high - reading.done)
         return lag
 
     # -- called by the owner thread -------------------------------------------------------------------------------------
@@ -190,9 +196,8 @@ class KafkaReader:
     def tell_skipped(self, partition: TopicPartition, offset: int) -> None:
         self._loop.call_soon_threadsafe(self._or_end, self._take_skipped, partition, offset)
 
-    def tell_end(self, partition: TopicPartition, offset: int) -> None:
-        if self._ended is not None:
-            self._loop.call_soon_threadsafe(self._or_end, self._ended, partition, offset)
+    def tell_end(self, partition: TopicPartition, generation: int, offset: int) -> None:
+        self._loop.call_soon_threadsafe(self._or_end, self._take_end, partition, generation, offset)
 
     def tell_passed(self, partition: TopicPartition, offset: int) -> None:
         if self._passed is not None:
@@ -230,7 +235,9 @@ class KafkaReader:
             self._note_reset(partition)
         for position in positions:
             at = position.start if position.committed is None else position.committed
-            self._reading[position.partition] = _Reading(generation, generation, position.start, committed=at)
+            self._reading[position.partition] = _Reading(
+                generation, generation, position.start, position.start, committed=at
+            )
         self._handler.assigned(positions)
 
     def _take_skipped(self, partition: TopicPartition, offset: int) -> None:
@@ -250,10 +257,17 @@ class KafkaReader:
                 if reading is None or reading.generation != generation or reading.paused:
                     continue
                 if not self._broken:
-                    reading.position = records[-1].offset + 1
+                    reading.position = reading.read = records[-1].offset + 1
                     self._handler.received(records)
         finally:
             done()
+
+    def _take_end(self, partition: TopicPartition, generation: int, offset: int) -> None:
+        reading = self._reading.get(partition)
+        if reading is not None and reading.generation == generation and not reading.paused:
+            reading.position = offset
+        if self._ended is not None:
+            self._ended(partition, offset)
 
     async def _revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Commit]:
         ours = {each: self._reading[each] for each in partitions if each in self._reading}

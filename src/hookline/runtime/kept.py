@@ -1,10 +1,10 @@
-"""What Kafka still has of a delivery: its first record, read at the place that was put on record of it.
+"""What Kafka still has of a delivery: a run's first record, read at the place that was put on record of it.
 
-Payloads lie in `webhooks.deliveries` alone, for as long as that topic keeps them.
+Payloads lie in `webhooks.deliveries` and `webhooks.replays` alone, for as long as those topics keep them.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from hookline.runtime.kafka_places import Places
@@ -20,18 +20,26 @@ _ANSWER_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptDelivery:
-    """A delivery's first record. Its topic keeps it until `until_ms` at least; None: it removes nothing for its age."""
+    """A run's first record. Its topic keeps it until `until_ms` at least; None: it removes nothing for its age."""
 
     delivery: Delivery
     until_ms: int | None
 
 
-class KeptDeliveries:
-    """Reads first records of deliveries, of the account that asks and no other."""
+@dataclass(frozen=True, slots=True)
+class KeptTopic:
+    """A topic that bodies lie in, and for how long."""
 
-    def __init__(self, places: Places, *, retention: TopicRetention, codec: Codec) -> None:
-        self._places = places
-        self._retention = retention
+    places: Places
+    retention: TopicRetention
+
+
+class KeptDeliveries:
+    """Reads first records of deliveries' runs, of the account that asks and no other."""
+
+    def __init__(self, *, deliveries: KeptTopic, replays: KeptTopic, codec: Codec) -> None:
+        self._deliveries = deliveries
+        self._replays = replays
         self._codec = codec
 
     async def delivery(self, place: Place, *, account_id: str, delivery_id: str) -> KeptDelivery | None:
@@ -39,11 +47,12 @@ class KeptDeliveries:
 
         At its place another's may lie by now: in a topic that was made anew, say. That is as good as none.
         """
-        record = await self._places.at(place)
+        topic = self._replays if place.in_replays else self._deliveries
+        record = await topic.places.at(place)
         found = None if record is None else self._read(record)
         if record is None or found is None or (found.account_id, found.delivery_id) != (account_id, delivery_id):
             return None
-        kept_ms = await self._retention.ms()
+        kept_ms = await topic.retention.ms()
         since_ms = record.timestamp_ms if record.timestamp_ms > 0 else found.created_at_ms
         return KeptDelivery(delivery=found, until_ms=None if kept_ms is None else since_ms + kept_ms)
 
@@ -59,11 +68,13 @@ async def open_kept(
     bootstrap_servers: str, *, topics: Topics, codec: Codec, answer_s: float = _ANSWER_S
 ) -> AsyncIterator[KeptDeliveries]:
     """A reader for the block; each reading takes at most `answer_s`."""
-    (specified,) = (each for each in topics.specifications() if each.name == topics.deliveries)
-    retention = TopicRetention(bootstrap_servers, topics.deliveries, specified_ms=specified.retention_ms)
-    places = Places(bootstrap_servers, topics.deliveries, answer_s=answer_s)
-    places.start()
-    try:
-        yield KeptDeliveries(places, retention=retention, codec=codec)
-    finally:
-        await places.close()
+    specified_ms = {each.name: each.retention_ms for each in topics.specifications()}
+    async with AsyncExitStack() as stack:
+
+        def kept(topic: str) -> KeptTopic:
+            places = Places(bootstrap_servers, topic, answer_s=answer_s)
+            places.start()
+            stack.push_async_callback(places.close)
+            return KeptTopic(places, TopicRetention(bootstrap_servers, topic, specified_ms=specified_ms[topic]))
+
+        yield KeptDeliveries(deliveries=kept(topics.deliveries), replays=kept(topics.replays), codec=codec)

@@ -30,7 +30,7 @@ class Lifetime:
             self._failure = error
         self._ended.set()
 
-    async def lasts_until(self, condition: Awaitable[None]) -> bool:
+    async def lasts_until(self, condition: Awaitable[object]) -> bool:
         """Wait for a condition, or for the end: False if that came first; raises what `fail` was given."""
         waiting, ended = asyncio.ensure_future(condition), asyncio.ensure_future(self._ended.wait())
         try:

@@ -68,7 +68,7 @@ class Metrics:
         )
         self.response_seconds = self._histogram("hookline_response_seconds", "Request start to the end of the answer")
         self.end_to_end_seconds = self._histogram(
-            "hookline_end_to_end_seconds", "Event's broker time to success, first attempts only"
+            "hookline_end_to_end_seconds", "Event's broker time to success, first attempts only, none of jobs"
         )
         self.in_flight = self._gauge("hookline_in_flight_requests", "Requests in flight", "lane")
         self.open_records = self._gauge("hookline_open_records", "Records read and not yet done", "lane")

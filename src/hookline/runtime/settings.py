@@ -169,7 +169,9 @@ class Settings:
     request_timeout_s: int = _setting(
         30, "one attempt, from connecting to the end of the answer", at_least=1, at_most=30
     )
-    in_flight_max: int = _setting(400, "requests in flight in one dispatcher", at_least=4, at_most=10_000)
+    in_flight_max: int = _setting(
+        400, "requests in flight in one dispatcher; replays have an eighth as many beside", at_least=4, at_most=10_000
+    )
     endpoint_in_flight_max: int = _setting(
         16, "of these, to one endpoint (three quarters first attempts)", at_least=2, at_most=1_000
     )
@@ -189,7 +191,9 @@ class Settings:
     lookup_timeout_s: int = _setting(5, "one lookup of an endpoint's name", at_least=1, at_most=30)
     window_records_max: int = _setting(16_000, "open deliveries of one partition", at_least=1, at_most=16_000)
     window_bytes_max: int = _setting(
-        64 * 1024 * 1024, "open deliveries of one dispatcher, in bytes", at_least=2 * 1024 * 1024
+        64 * 1024 * 1024,
+        "open deliveries of one dispatcher, in bytes; replays have an eighth as many beside",
+        at_least=2 * 1024 * 1024,
     )
     waiting_records_max: int = _setting(
         2_000, "records of one tier partition held in memory until due", at_least=1, at_most=100_000

@@ -139,6 +139,14 @@ class View:
         """All accounts, in order of creation."""
         return self._accounts.accounts()
 
+    def marker(self, account_id: str) -> Account | None:
+        """The record of an account that is erased; to `account` it is none."""
+        return self._accounts.marker(account_id)
+
+    def markers(self) -> Sequence[Account]:
+        """Those of all that are, in order of creation."""
+        return self._accounts.markers()
+
     def job(self, job_id: str) -> Asked | None:
         """A job, and what its customer wants of it."""
         return self._jobs.job(job_id)

@@ -1,0 +1,34 @@
+"""What recovery needs: headers and jobs of attempts, the job of a delivery and in which topic its body lies; and erasures."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+# A constant default is no work, however many rows there are: both databases keep it beside the table.
+_COLUMNS = (
+    "ALTER TABLE attempts ADD COLUMN job_id TEXT",
+    "ALTER TABLE attempts ADD COLUMN request_headers TEXT",
+    "ALTER TABLE attempts ADD COLUMN response_headers TEXT",
+    "ALTER TABLE deliveries ADD COLUMN origin_in_replays BOOLEAN NOT NULL DEFAULT FALSE",
+    "ALTER TABLE deliveries ADD COLUMN job_id TEXT",
+)
+_ERASURES = """
+CREATE TABLE erasures (
+    account_id {key} NOT NULL,
+    number BIGINT NOT NULL,
+    erased_at_ms BIGINT NOT NULL,
+    is_done BOOLEAN NOT NULL,
+    PRIMARY KEY (account_id)
+) {whole}
+"""
+_ERASURES_BY_NUMBER = "CREATE UNIQUE INDEX erasures_by_number ON erasures (number)"
+_SQLITE = {"key": "TEXT", "whole": "WITHOUT ROWID"}
+_POSTGRES = {"key": 'TEXT COLLATE "C"', "whole": ""}
+
+
+def upgrade() -> None:
+    """Add the columns and the table; rows that are there had no job, no headers on record, and were in no replay."""
+    words = _POSTGRES if op.get_bind().dialect.name == "postgresql" else _SQLITE
+    for statement in (*_COLUMNS, _ERASURES.format(**words), _ERASURES_BY_NUMBER):
+        op.execute(statement)

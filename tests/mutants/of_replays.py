@@ -1,0 +1,128 @@
+"""Wrong lines in the lane of replays, and in what is called off."""
+
+from mutants.mutant import CONTRACT, ISOLATED, UNIT, rule, shell
+
+_REPLAY_LANE = f"{UNIT}/test_replay_lane.py"
+_REPLAYS = f"{CONTRACT}/test_replays.py"
+REPLAYS = (
+    rule(
+        "a replay starts although a live one waits",
+        "share.py",
+        "if lane == REPLAYS and others_wait:",
+        "if False:",
+        _REPLAY_LANE,
+        ISOLATED,
+    ),
+    rule(
+        "replays take all of their endpoint's cap",
+        "limits.py",
+        "REPLAYS: 0.25}",
+        "REPLAYS: 1.0}",
+        _REPLAY_LANE,
+    ),
+    rule(
+        "replays are not paced",
+        "isolation.py",
+        "lane.tokens.take(self.pace.per_s(now_ms), now_ms)",
+        "pass",
+        _REPLAY_LANE,
+        ISOLATED,
+    ),
+    rule(
+        "replays do not see live traffic",
+        "isolation.py",
+        "        if lane != REPLAYS:\n            self.pace.live_at_ms = now_ms\n",
+        "        if lane == REPLAYS:\n            self.pace.live_at_ms = now_ms\n",
+        _REPLAY_LANE,
+        ISOLATED,
+    ),
+    rule(
+        "replays go on as fast when the loop is late",
+        "replay_pace.py",
+        "if self._late_ms > _LATE_MS:",
+        "if False:",
+        f"{UNIT}/test_replay_pace.py",
+    ),
+    rule(
+        "nobody wakes up for the next replay",
+        "isolation.py",
+        "return min(self._timed[0][0] if self._timed else inf, self.lanes[REPLAYS].due_ms())",
+        "return self._timed[0][0] if self._timed else inf",
+        _REPLAY_LANE,
+    ),
+    rule(
+        "replays are parked when their turn is far away",
+        "isolation.py",
+        "if lane == REPLAYS and share.doubt_since_ms is None:",
+        "if False:",
+        _REPLAY_LANE,
+        ISOLATED,
+    ),
+    rule(
+        "a live one waits for the token of a replay",
+        "isolation.py",
+        "if due_ms < share.timed_ms:",
+        "if share.timed_ms == inf:",
+        _REPLAY_LANE,
+    ),
+    rule(
+        "what waits of a cancelled job has to wait for its turn",
+        "isolation.py",
+        "over = share.called_off(lane, self._is_over, _CALLED_OFF_MAX)",
+        "over = share.called_off(lane, self._is_over, 0)",
+        _REPLAY_LANE,
+        _REPLAYS,
+    ),
+    rule(
+        "a cancelled job goes on",
+        "cancelling.py",
+        "return CalledOff.JOB if job is not None and job.is_cancelled else None",
+        "return None",
+        f"{UNIT}/test_cancelling.py",
+        _REPLAYS,
+    ),
+    rule(
+        "first attempts are cancelled with the retries",
+        "cancelling.py",
+        "is_waiting_again = delivery.attempt > 1 or delivery.postponed > 0",
+        "is_waiting_again = True",
+        f"{UNIT}/test_cancelling.py",
+        _REPLAYS,
+    ),
+    rule(
+        "a cancelled retry ends at another time for each that meets it",
+        "cancelling.py",
+        "return subscription.cancelled_before_ms",
+        "return now_ms",
+        f"{UNIT}/test_cancelling.py",
+        _REPLAYS,
+    ),
+    shell(
+        "what is due again of a job gets in the way of live traffic",
+        "forwarder.py",
+        "return self._topics.redeliveries if delivery.job_id is None else self._topics.replays",
+        "return self._topics.redeliveries",
+        _REPLAYS,
+    ),
+    shell(
+        "the body of a replay is looked for among the live ones",
+        "deliverer.py",
+        "in_replays=window.lane == REPLAYS",
+        "in_replays=False",
+        _REPLAYS,
+    ),
+    shell(
+        "what comes later overtakes what waits for the configuration",
+        "worker.py",
+        "        if key in self._unseen:\n            self._unseen[key].append(slot)",
+        "        if False:\n            self._unseen[key].append(slot)",
+        f"{_REPLAYS}::test_replays_start_in_the_order_of_the_log_also_those_that_waited_for_the_configuration",
+    ),
+    shell(
+        "what is postponed of a cancelled job waits on a tier",
+        "deliverer.py",
+        "if (why := self.called_off(delivery)) is not None:",
+        "if (why := None) is not None:",
+        _REPLAYS,
+    ),
+)

@@ -1,0 +1,64 @@
+"""What is not tried any more, and what is."""
+
+from dataclasses import replace
+
+import pytest
+
+from fakes.configuration import subscription
+from fakes.deliveries import DELIVERY
+from fakes.jobs import job, wish
+from hookline.core.cancelling import CalledOff, called_off, ended_at_ms
+from hookline.core.jobs import Asked
+from hookline.schemas.records import JobState, Wanted
+
+TO = replace(subscription("https://example.com/"), cancelled_before_ms=1_000)
+
+
+@pytest.mark.parametrize(
+    ("created_at_ms", "attempt", "postponed", "why"),
+    [
+        (999, 1, 0, None),  # its first attempt: it is no retry
+        (999, 2, 0, CalledOff.RETRIES),
+        (999, 1, 1, CalledOff.RETRIES),
+        (1_000, 2, 0, None),
+        (1_000, 1, 1, None),
+    ],
+)
+def test_retries_made_before_they_were_cancelled(
+    created_at_ms: int, attempt: int, postponed: int, why: CalledOff | None
+) -> None:
+    made = replace(DELIVERY, created_at_ms=created_at_ms, attempt=attempt, postponed=postponed)
+    assert called_off(made, TO, None) is why
+
+
+@pytest.mark.parametrize(
+    ("state", "wanted", "why"),
+    [
+        (JobState.RUNNING, None, None),
+        (JobState.RUNNING, Wanted.PAUSE, None),  # what is on its way still goes
+        (JobState.RUNNING, Wanted.CANCEL, CalledOff.JOB),
+        (JobState.CANCELLED, None, CalledOff.JOB),
+        (JobState.DONE, Wanted.CANCEL, None),  # it was too late
+        (JobState.FAILED, None, None),
+    ],
+)
+def test_deliveries_of_a_job(state: JobState, wanted: Wanted | None, why: CalledOff | None) -> None:
+    asked = job(TO, state=state)
+    made = replace(DELIVERY, created_at_ms=2_000, job_id=asked.job_id)
+    assert called_off(made, TO, Asked(asked, None if wanted is None else wish(asked, wanted))) is why
+
+
+def test_a_job_that_nobody_knows_holds_nothing_back() -> None:
+    assert called_off(replace(DELIVERY, created_at_ms=2_000, job_id="job_gone"), TO, None) is None
+
+
+@pytest.mark.parametrize(
+    ("why", "at_ms"), [(CalledOff.RETRIES, 1_000), (CalledOff.JOB, 7), (CalledOff.SUBSCRIPTION, 7)]
+)
+def test_cancelled_retries_have_all_one_end_whoever_meets_them(why: CalledOff, at_ms: int) -> None:
+    assert ended_at_ms(why, TO, now_ms=7) == at_ms
+
+
+def test_what_a_customer_did_has_a_word_and_a_sentence() -> None:
+    assert {each.word for each in CalledOff} == {None, "job_cancelled", "retries_cancelled"}
+    assert all((each.word is None) == (each.sentence is None) for each in CalledOff)
