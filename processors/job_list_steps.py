@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from hookline.core.cancelling import CalledOff
 from hookline.core.ids import attempt_id
 from hookline.core.matching import wants
 from hookline.core.resending import resent
@@ -18,8 +19,6 @@ from hookline.schemas.records import Attempt, Job, Outcome, Place, Subscription
 # Bodies that are read side by side, of at most 1 MiB each.
 _AT_ONCE = 20
 _PENDING_AT_ONCE = 500
-CANCELLED_WORD = "retries_cancelled"
-CANCELLED_DETAIL = "The webhook's pending retries were cancelled."
 
 
 class Lists(Protocol):
@@ -173,10 +172,11 @@ def cancelled(row: PendingRow, of: Subscription) -> Attempt:
         duration_ms=0,
         response_code=None,
         response_body=b"",
-        error=CANCELLED_WORD,
-        detail=CANCELLED_DETAIL,
+        error=CalledOff.RETRIES.word,
+        detail=CalledOff.RETRIES.sentence,
         next_attempt_at_ms=None,
         origin=delivery.origin,
+        job_id=delivery.job_id,
     )
 
 

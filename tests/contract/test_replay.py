@@ -186,7 +186,7 @@ async def test_cancelled_retries_are_put_on_record_and_newer_runs_are_not(on_sto
     retried, held, newer, again, got = events(5)
     await on_record(
         settings,
-        outcome(retried, to, Outcome.FAILED, at_ms=cut_ms - 10, attempt=3, next_ms=NOW_MS),
+        replace(outcome(retried, to, Outcome.FAILED, at_ms=cut_ms - 10, attempt=3, next_ms=NOW_MS), job_id="job_x"),
         outcome(held, to, Outcome.POSTPONED, at_ms=cut_ms - 10, attempt=2, next_ms=NOW_MS),
         outcome(newer, to, Outcome.FAILED, at_ms=cut_ms + 10, next_ms=NOW_MS),
         outcome(again, to, Outcome.FAILED, at_ms=cut_ms - 10),
@@ -206,6 +206,7 @@ async def test_cancelled_retries_are_put_on_record_and_newer_runs_are_not(on_sto
     first = found[retried.event_id]
     assert (first.outcome, first.error, first.started_at_ms) == (Outcome.CANCELLED, "retries_cancelled", cut_ms)
     assert first.attempt_id == attempt_id(first.delivery_id, 0, 4, cut_ms)
+    assert (first.job_id, found[held.event_id].job_id) == ("job_x", None)  # as the dispatcher's own record has it
     assert (ended.state, ended.sent, ended.left_out) == (JobState.DONE, 2, 1)
 
 

@@ -88,10 +88,9 @@ async def test_a_clean_stop_hands_over_at_once_and_repeats_nothing(settings: Set
         await until_job(settings, job, lambda each: each.sent >= 200)
         stopped = await worker(one, other)
         assert await stopped.stop() == 0
-        left = records_of(settings, job)[-1]
-        assert (left.state, left.sent) == (JobState.RUNNING, len(sent(settings)))
+        left = len(sent(settings))  # by now the other one may be at work already
         async with asyncio.timeout(settings.session_timeout_s - 1):
-            while len(sent(settings)) == left.sent:
+            while len(sent(settings)) == left:
                 await asyncio.sleep(0.05)
         await until_over(settings, job)
     counted = Counter(event_ids(sent(settings)))

@@ -27,7 +27,6 @@ from fakes.replaying import (
     until_over,
 )
 from fakes.road import CODEC, Road, road
-from hookline.runtime.admin import members_of
 from hookline.runtime.end_offsets import EndOffsets
 from hookline.runtime.log import TopicPartition
 from hookline.runtime.settings import Settings
@@ -65,8 +64,6 @@ async def test_a_paused_webhook_catches_up_completely(
         endpoint(200) as (url, seen),
         road(settings, tmp_path, roles=("fanout", "dispatcher", "history", "replay")) as running,
     ):
-        if not await asyncio.to_thread(members_of, bootstrap, settings.group("dispatchers.replays")):
-            pytest.skip("these dispatchers do not read webhooks.replays")
         _, missed, _, job = await paused_and_back(running, url, missed_count)
         ask(running.settings, job)
         await until_over(running.settings, job, timeout_s=60 + missed_count / 300)
