@@ -17,10 +17,10 @@ from hookline.api.letter_bodies import LetterList, LetterQuery, LetterShown, Red
 from hookline.api.ports import Parts
 from hookline.api.problems import FieldError, invalid, no_letter, not_redrivable, unavailable
 from hookline.api.requests import without_nulls
-from hookline.core.letters import Letter, is_source_record, revived
+from hookline.core.letters import Letter, holds_delivery, is_source_record, revived
 from hookline.runtime.changes import Write
-from hookline.schemas.errors import NotYet
-from hookline.schemas.records import DeadLetter, Place
+from hookline.schemas.errors import ContractError, NotYet
+from hookline.schemas.records import DeadLetter, Delivery, Place
 
 _AGAIN_S = 5
 _NO_CURSOR = "is no cursor of this list; take `next_cursor` of the page before, or leave it out"
@@ -50,11 +50,11 @@ class Letters:
         except NotYet as error:
             raise _away() from error
         more = without_nulls({"next_cursor": _cursor(page.left) if page.left else None})
-        return answer(LetterList(letters=tuple(_shown(each) for each in page.letters), **more))
+        return answer(LetterList(letters=tuple(self._shown(each) for each in page.letters), **more))
 
     async def read(self, request: web.Request) -> web.Response:
         """`GET /dead-letters/{letter_id}`: with its bytes."""
-        return answer(_shown(await self._named(request), with_payload=True))
+        return answer(self._shown(await self._named(request), with_payload=True))
 
     async def redrive(self, request: web.Request) -> web.Response:
         """`POST /dead-letters/{letter_id}/redrive`."""
@@ -102,17 +102,50 @@ class Letters:
         )
 
     def _write_of(self, letter: Letter) -> Write | None:
-        """What sends it again; None if too little of it was kept."""
+        """What sends it again; None if too little of it was kept, or nobody is there any more who would get it."""
         record = letter.record
         if record is None:
             return None
         if is_source_record(record):
-            return Write(topic=record.topic, key=b"", value=record.payload)
-        delivery = revived(record, config_offset=self._view.applied, now_ms=self._clock.now_ms())
-        if delivery is None:
+            return self._as_it_came(record)
+        given_up = self._delivery(record)
+        if given_up is None or not self._is_there(given_up):
             return None
+        delivery = revived(given_up, config_offset=self._view.applied, now_ms=self._clock.now_ms())
         key = delivery.subscription_id.encode()
         return Write(topic=self._topics.deliveries, key=key, value=self._codec.encode(delivery))
+
+    def _as_it_came(self, record: DeadLetter) -> Write:
+        """To the topic that it came from; a delivery that can be read by now to where its subscription's others lie."""
+        try:
+            key = self._codec.decode(record.payload, Delivery).subscription_id.encode()
+        except ContractError:
+            key = b""
+        return Write(topic=record.topic, key=key, value=record.payload)
+
+    def _delivery(self, record: DeadLetter) -> Delivery | None:
+        """The delivery that was given up; None if its bytes were not kept, or are none."""
+        try:
+            return self._codec.decode(record.payload, Delivery) if holds_delivery(record) else None
+        except ContractError:
+            return None
+
+    def _is_there(self, delivery: Delivery) -> bool:
+        """Whether its subscription still is: what was erased or deleted must not be written anew."""
+        of = self._view.subscription(delivery.subscription_id)
+        return of is not None and of.account_id == delivery.account_id
+
+    def _shown(self, letter: Letter, *, with_payload: bool = False) -> LetterShown:
+        record = letter.record
+        if record is None:
+            shown: dict[str, Any] = {"at": timestamp(letter.at_ms), "detail": _NO_RECORD}
+        else:
+            shown = {"at": timestamp(record.at_ms), **_of_record(record)}
+        if with_payload and record is not None and record.payload is not None:
+            delivery = self._delivery(record)
+            payload = record.payload if delivery is None else delivery.body
+            shown["payload"] = base64.b64encode(payload).decode()
+        return LetterShown(id=_id(letter.place), **shown)
 
 
 def _is_wanted(letter: Letter, *, reason: str | None, account_id: str | None) -> bool:
@@ -120,17 +153,6 @@ def _is_wanted(letter: Letter, *, reason: str | None, account_id: str | None) ->
         return reason is None and account_id is None
     is_of_account = account_id is None or letter.record.account_id == account_id
     return is_of_account and (reason is None or letter.record.reason == reason)
-
-
-def _shown(letter: Letter, *, with_payload: bool = False) -> LetterShown:
-    record = letter.record
-    if record is None:
-        shown: dict[str, Any] = {"at": timestamp(letter.at_ms), "detail": _NO_RECORD}
-    else:
-        shown = {"at": timestamp(record.at_ms), **_of_record(record)}
-    if with_payload and record is not None and record.payload is not None:
-        shown["payload"] = base64.b64encode(record.payload).decode()
-    return LetterShown(id=_id(letter.place), **shown)
 
 
 _NO_RECORD = "This release cannot read the letter itself."

@@ -123,8 +123,10 @@ def no_letter() -> Refused:
 
 
 def not_redrivable() -> Refused:
-    """409: too little of a dead letter was kept."""
-    detail = "Its bytes were too large to keep, or are none that can be sent: there is nothing to send again."
+    """409: too little of a dead letter was kept, or its webhook is gone."""
+    detail = (
+        "Its bytes were too large to keep, or are none that can be sent, or its webhook is gone: nothing is sent again."
+    )
     return _refused(HTTPStatus.CONFLICT, "not-redrivable", "The dead letter can't be sent again", detail)
 
 

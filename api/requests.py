@@ -47,7 +47,10 @@ def whole(number: object) -> object:
 
 
 Description = Annotated[str, StringConstraints(max_length=_DESCRIPTION_CHARACTERS_MAX)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=_NAME_CHARACTERS_MAX, pattern=r"\S")]
+# Not blank. What `\s` means differs between Rust, which checks it, JavaScript, which schemas are read with, and Python.
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=_NAME_CHARACTERS_MAX, pattern=r"[^\s\x1c-\x1f\x85\uFEFF]")
+]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=_SECRET_CHARACTERS_MAX)]
 RateLimit = Annotated[int, Field(ge=1, le=_RATE_LIMIT_MAX), BeforeValidator(whole)]
 OverlapS = Annotated[int, Field(ge=0, le=_OVERLAP_MAX_S), BeforeValidator(whole)]

@@ -1,13 +1,17 @@
 """Dead letters over the API: listed, read and sent again by administrators, and by nobody else."""
 
 import base64
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from fakes.api import CODEC, Api, LettersInMemory
-from fakes.letters import BODY, buried, letter
+from fakes.letters import BODY, buried, given_up, letter
 from hookline.schemas.errors import NotYet
 from hookline.schemas.records import AuditEntry, DeadLetter, DeathReason, Delivery
+
+THE_REST = {"subscription_id": "wh_1", "event_id": "evt_1", "event_type": "user.created"}
 
 
 def unreadable(number: int, payload: bytes | None = b"rubbish") -> DeadLetter:
@@ -49,17 +53,52 @@ async def test_an_unreadable_record_shows_its_place_reason_and_bytes(api: Api) -
     assert "delivery_id" not in found
 
 
+async def own(api: Api, number: int, **changes: Any) -> DeadLetter:
+    """A letter of a webhook that is there."""
+    webhook = await api.call.made()
+    return letter(number, account_id=api.account_id, subscription_id=webhook["id"], **changes)
+
+
 async def test_a_delivery_is_sent_again_as_a_run_of_its_own(api: Api) -> None:
-    await buried(api, letter(1))
+    dead = await own(api, 1)
+    await buried(api, dead)
     reply = await api.admin("POST", "/dead-letters/0-0/redrive")
     assert (reply.status, reply.json) == (202, {"redriven": 1, "left_out": 0})
     (value,) = api.log.values(api.parts.topics.deliveries)
     sent = CODEC.decode(value, Delivery)
-    assert (sent.delivery_id, sent.attempt, sent.body, sent.subscription_id) == ("delivery_1", 1, BODY, "wh_1")
-    assert sent.run > 0
-    (told,) = api.log.values(api.parts.topics.audit)
-    entry = CODEC.decode(told, AuditEntry)
-    assert (entry.operation, entry.subject, entry.account_id) == ("dead-letter.redrive", "0-0", "acct_1")
+    assert (sent.delivery_id, sent.attempt, sent.body, sent.subscription_id) == (
+        "delivery_1",
+        1,
+        BODY,
+        dead.subscription_id,
+    )
+    assert (sent.run > 0, sent.origin, sent.config_offset) == (True, None, api.view.applied)
+    entry = CODEC.decode(api.log.values(api.parts.topics.audit)[-1], AuditEntry)
+    assert (entry.operation, entry.subject, entry.account_id) == ("dead-letter.redrive", "0-0", api.account_id)
+
+
+async def test_one_shows_the_body_that_was_sent(api: Api) -> None:
+    await buried(api, letter(1))
+    found = (await api.admin("GET", "/dead-letters/0-0")).json
+    assert base64.b64decode(found["payload"]) == BODY
+
+
+async def test_what_is_of_a_webhook_that_is_gone_is_not_written_anew(api: Api) -> None:
+    dead = await own(api, 1)
+    await api.call("DELETE", f"/webhooks/{dead.subscription_id}")
+    await buried(api, dead, letter(2, subscription_id=dead.subscription_id, account_id="acct_of_another"))
+    reply = await api.admin("POST", "/dead-letters/0-0/redrive")
+    assert (reply.status, reply.json["type"]) == (409, "urn:hookline:problem:not-redrivable")
+    assert (await api.admin("POST", "/redrives", {})).json == {"redriven": 0, "left_out": 2}
+    assert not api.log.values(api.parts.topics.deliveries)
+
+
+async def test_a_delivery_that_an_older_release_could_not_read_goes_where_its_webhooks_others_are(api: Api) -> None:
+    value = CODEC.encode(given_up({"delivery_id": "delivery_1", "account_id": "acct_1", **THE_REST}))
+    await buried(api, replace(unreadable(1, payload=value), topic=api.parts.topics.redeliveries))
+    assert (await api.admin("POST", "/dead-letters/0-0/redrive")).status == 202
+    (written,) = [each for each in api.log.records if each.topic == api.parts.topics.redeliveries]
+    assert (written.key, written.value) == (b"wh_1", value)
 
 
 async def test_a_source_record_is_sent_again_as_it_came(api: Api) -> None:
@@ -69,7 +108,7 @@ async def test_a_source_record_is_sent_again_as_it_came(api: Api) -> None:
 
 
 async def test_all_of_a_kind_are_sent_again_and_what_was_not_kept_is_counted(api: Api) -> None:
-    await buried(api, letter(0), unreadable(1), letter(2, payload=None), letter(3))
+    await buried(api, await own(api, 0), unreadable(1), letter(2, payload=None), await own(api, 3))
     reply = await api.admin("POST", "/redrives", {"reason": "exhausted"})
     assert reply.json == {"redriven": 2, "left_out": 1}
     sent = [CODEC.decode(each, Delivery).delivery_id for each in api.log.values(api.parts.topics.deliveries)]

@@ -203,7 +203,7 @@ async def made_for(api: Api) -> dict[str, str]:
     key = await api.admin("POST", f"/accounts/{account.json['id']}/keys", {"name": "k"})
     admin_key = await api.admin("POST", "/keys", {"name": "k"})
     return {
-        "letter_id": await buried(api, letter(1)),
+        "letter_id": await buried(api, letter(1, account_id=api.account_id, subscription_id=webhook["id"])),
         "id": webhook["id"],
         "account_id": account.json["id"],
         "delivery_id": (await kept_delivery(api, webhook["id"])).delivery_id,

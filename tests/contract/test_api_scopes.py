@@ -260,7 +260,9 @@ async def _scene(api: Api, step: Step) -> Scene:
         )
         ids |= {"id": webhook["id"], "uid": uid}
     if "{letter_id}" in step.path:
-        ids["letter_id"] = await buried(api, letter(number, account_id=api.account_id, detail="canary-detail"))
+        of = (await api.call.made())["id"]
+        dead = letter(number, account_id=api.account_id, subscription_id=of, detail="canary-detail")
+        ids["letter_id"] = await buried(api, dead)
     if "{key_id}" in step.path:
         path = step.path.replace("{account_id}", api.account_id).removesuffix("/{key_id}")
         ids["key_id"] = (await api.admin("POST", path, {"name": "canary-name"})).json["id"]

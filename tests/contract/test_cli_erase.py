@@ -206,6 +206,8 @@ async def test_an_account_that_is_not_there_is_an_error_and_without_a_yes_nothin
     await new_account(embedded, GONE)
     unknown = await erase(embedded, "acct_never")
     assert (unknown.returncode, unknown.stderr) == (2, "hookline: there is no account acct_never\n")
+    empty = await erase(embedded, "")  # to whom administrators' keys belong
+    assert (empty.returncode, "the account's id is empty" in empty.stderr) == (2, True)
     refused = await command(embedded, "accounts", "erase", GONE, given="n\n")
     assert refused.returncode == 1
     assert len(read(embedded.bootstrap_servers, embedded.topics().accounts)) == 2

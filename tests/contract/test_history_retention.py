@@ -50,6 +50,14 @@ async def test_what_is_older_goes_and_the_rest_stays_as_it_is(store: HistoryStor
     assert await forget_all(store) == 0
 
 
+async def test_much_that_is_long_too_old_goes_to_the_last_row(store: HistoryStore, store_settings: Settings) -> None:
+    """Rows are found by their subscriptions, which are forgotten as well."""
+    old_ms = NOW_MS - 200 * DAY_MS
+    await store.ingest([attempt(event=f"evt_{number}", at_ms=old_ms + number) for number in range(1_200)], {})
+    await forget_all(store)
+    assert not any((await dumped(store_settings)).values())
+
+
 async def test_audit_entries_stay_for_400_days(store: HistoryStore) -> None:
     entries = [audit_entry(number, at_ms=NOW_MS - number * 10 * DAY_MS) for number in range(50)]
     await store.ingest(entries, {})

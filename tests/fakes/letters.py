@@ -1,9 +1,10 @@
 """Dead letters in a test's log."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fakes.api import CODEC, Api
-from hookline.schemas.records import DeadLetter, DeathReason
+from hookline.schemas.records import DeadLetter, DeathReason, Delivery, Place
 
 BODY = b'{"event":"user.created"}'
 
@@ -17,8 +18,6 @@ def letter(number: int, reason: DeathReason = DeathReason.EXHAUSTED, **changes: 
         "topic": "t.webhooks.redeliveries",
         "partition": 3,
         "offset": number,
-        "payload_bytes": len(BODY),
-        "payload": BODY,
         "delivery_id": f"delivery_{number}",
         "account_id": "acct_1",
         "subscription_id": "wh_1",
@@ -26,7 +25,22 @@ def letter(number: int, reason: DeathReason = DeathReason.EXHAUSTED, **changes: 
         "event_type": "user.created",
         "attempts": 7,
     }
-    return DeadLetter(**(values | changes))
+    values |= changes
+    payload = CODEC.encode(given_up(values))
+    return DeadLetter(**{"payload_bytes": len(payload), "payload": payload, **values})
+
+
+def given_up(of: Mapping[str, Any]) -> Delivery:
+    """The delivery whose letter has these values, as the dispatcher had it last."""
+    return Delivery(
+        **{name: of[name] for name in ("delivery_id", "account_id", "subscription_id", "event_id", "event_type")},
+        body=BODY,
+        config_offset=1,
+        created_at_ms=1_687_270_500_000,
+        source_at_ms=1_687_270_500_000,
+        attempt=7,
+        origin=Place(partition=3, offset=1),
+    )
 
 
 async def buried(api: Api, *letters: DeadLetter) -> str:

@@ -101,8 +101,9 @@ class Living:
 
     def _letter(self, slot: int) -> str:
         """One of every kind, by slot, that is never taken away."""
-        reason = list(DeathReason)[slot % len(DeathReason)]
-        return self._kept("letter", slot, lambda _: True, lambda _: self._buried(letter(slot, reason)))
+        of = {"account_id": self._served.api.account_id, "subscription_id": self._webhook(slot)}
+        made = letter(slot, list(DeathReason)[slot % len(DeathReason)], **of)
+        return self._kept("letter", slot, lambda _: True, lambda _: self._buried(made))
 
     def _buried(self, made: DeadLetter) -> str:
         return str(self._served.do(lambda api: buried(api, made)))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.core.letters import Letter, is_source_record, newest_first, page_of, revived
-from hookline.schemas.records import DeadLetter, DeathReason, Place
+from hookline.core.letters import Letter, holds_delivery, is_source_record, newest_first, page_of, revived
+from hookline.schemas.records import DeadLetter, DeathReason, Delivery, Place
 
 NOW_MS = 1_687_270_530_000
 TIMES = st.dictionaries(st.integers(0, 3), st.lists(st.integers(0, 50), max_size=30).map(sorted), max_size=4)
@@ -65,25 +65,40 @@ IDS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("reason", [DeathReason.EXHAUSTED, DeathReason.EXPIRED])
-def test_a_delivery_that_died_begins_anew_as_a_run_of_its_own_with_the_same_id(reason: DeathReason) -> None:
-    found = revived(letter(reason, b'{"n": 1}', **IDS), config_offset=9, now_ms=NOW_MS)
-    assert found is not None
-    assert (found.delivery_id, found.run, found.attempt, found.postponed) == ("delivery_1", NOW_MS, 1, 0)
-    assert (found.body, found.config_offset, found.origin) == (b'{"n": 1}', 9, None)
+def test_a_delivery_that_died_begins_anew_as_a_run_of_its_own_with_the_same_id() -> None:
+    dead = Delivery(
+        delivery_id="delivery_1",
+        account_id="acct_1",
+        subscription_id="wh_1",
+        event_id="evt_1",
+        event_type="user.created",
+        body=b'{"n": 1}',
+        config_offset=3,
+        created_at_ms=1,
+        source_at_ms=1,
+        run=NOW_MS,
+        attempt=7,
+        postponed=2,
+        origin=Place(partition=1, offset=2),
+        job_id="job_1",
+    )
+    found = revived(dead, config_offset=9, now_ms=NOW_MS)
+    assert (found.delivery_id, found.run, found.attempt, found.postponed) == ("delivery_1", NOW_MS + 1, 1, 0)
+    assert (found.body, found.config_offset, found.origin, found.job_id) == (b'{"n": 1}', 9, None, None)
 
 
 @pytest.mark.parametrize(
-    "dead",
+    ("dead", "holds"),
     [
-        letter(DeathReason.EXHAUSTED, None, **IDS),
-        letter(DeathReason.EXHAUSTED, b"{}", **{**IDS, "event_id": None}),
-        letter(DeathReason.UNREADABLE),
-        letter(DeathReason.TOO_LARGE, None, **IDS),
+        (letter(DeathReason.EXHAUSTED, **IDS), True),
+        (letter(DeathReason.EXPIRED, **IDS), True),
+        (letter(DeathReason.EXHAUSTED, None, **IDS), False),
+        (letter(DeathReason.UNREADABLE), False),
+        (letter(DeathReason.TOO_LARGE, None, **IDS), False),
     ],
 )
-def test_what_holds_no_delivery_is_none(dead: DeadLetter) -> None:
-    assert revived(dead, config_offset=0, now_ms=NOW_MS) is None
+def test_only_what_was_given_up_holds_a_delivery(dead: DeadLetter, holds: bool) -> None:
+    assert holds_delivery(dead) is holds
 
 
 def test_only_bytes_that_were_kept_can_be_read_again() -> None:

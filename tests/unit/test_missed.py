@@ -14,14 +14,23 @@ ENABLED = replace(BEFORE, version=4, judged_from=4)
 TYPES = ("order.created", "order.cancelled", "user.created")
 
 
+DAY_MS, AT_MS = 86_400_000, 1_900_000_000_000
+
+
 @pytest.mark.parametrize("reason", DisablingReason)
-@pytest.mark.parametrize(("failing_since_ms", "missed_since"), [(None, 9_000), (2_000, 2_000), (9_500, 9_000)])
-def test_what_failed_before_the_disabling_was_missed_as_well(
-    reason: DisablingReason, failing_since_ms: int | None, missed_since: int
+@pytest.mark.parametrize(("failing_for_ms", "missed_for_ms"), [(None, 0), (7_000, 7_000), (-500, 0)])
+def test_what_failed_before_the_disabling_and_what_waited_for_a_day_then_was_missed_as_well(
+    reason: DisablingReason, failing_for_ms: int | None, missed_for_ms: int
 ) -> None:
-    judged = disabling(BEFORE, reason=reason, at_ms=9_000)
-    assert missed_since_ms(judged, health(BEFORE, failing_since_ms=failing_since_ms), ENABLED) == missed_since
-    assert missed_since_ms(judged, None, ENABLED) == 9_000
+    judged, old = disabling(BEFORE, reason=reason, at_ms=AT_MS), replace(ENABLED, created_at_ms=1_000)
+    failing = health(BEFORE, failing_since_ms=None if failing_for_ms is None else AT_MS - failing_for_ms)
+    assert missed_since_ms(judged, failing, old) == AT_MS - missed_for_ms - DAY_MS
+    assert missed_since_ms(judged, None, old) == AT_MS - DAY_MS
+
+
+def test_what_happened_before_it_was_made_was_not_missed() -> None:
+    judged, new = disabling(BEFORE, at_ms=AT_MS), replace(ENABLED, created_at_ms=AT_MS - 5_000)
+    assert missed_since_ms(judged, None, new) == AT_MS - 5_000
 
 
 def test_nothing_is_told_of_one_that_was_not_disabled_or_still_gets_nothing() -> None:

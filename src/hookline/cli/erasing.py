@@ -46,6 +46,8 @@ def what_belongs_to(account_id: str, configuration: Configuring) -> Iterator[Wri
 
 
 def _decided(account_id: str, configuration: Configuring) -> Decision[Account]:
+    if not account_id:  # what belongs to no account are administrators' keys
+        raise ConfigError("the account's id is empty; wanted is one that `hookline accounts create` or the API gave")
     view = configuration.view
     before, marker = view.account(account_id), view.marker(account_id)
     if marker is not None:

@@ -4,6 +4,8 @@ import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from hookline.core.jobs import next_run
+from hookline.core.resending import resent
 from hookline.schemas.records import DeadLetter, DeathReason, Delivery, Place
 
 _DELIVERIES = frozenset({DeathReason.EXHAUSTED, DeathReason.EXPIRED})
@@ -69,24 +71,14 @@ def page_of(
     return Page(letters=found, left={})
 
 
-def revived(letter: DeadLetter, *, config_offset: int, now_ms: int) -> Delivery | None:
-    """A delivery of the letter, as a run of its own from the first attempt on; None if it holds none."""
-    body, ids = letter.payload, (letter.delivery_id, letter.account_id, letter.subscription_id, letter.event_id)
-    if letter.reason not in _DELIVERIES or body is None or None in ids or letter.event_type is None:
-        return None
-    delivery_id, account_id, subscription_id, event_id = map(str, ids)
-    return Delivery(
-        delivery_id=delivery_id,
-        account_id=account_id,
-        subscription_id=subscription_id,
-        event_id=event_id,
-        event_type=letter.event_type,
-        body=body,
-        config_offset=config_offset,
-        created_at_ms=now_ms,
-        source_at_ms=now_ms,
-        run=now_ms,  # larger than any run before: runs are told apart by the time that they were asked for
-    )
+def holds_delivery(letter: DeadLetter) -> bool:
+    """Whether its bytes are the record of a delivery that was given up."""
+    return letter.reason in _DELIVERIES and letter.payload is not None
+
+
+def revived(given_up: Delivery, *, config_offset: int, now_ms: int) -> Delivery:
+    """A delivery that was given up, as a run of its own from the first attempt on; of no job, whoever asked for it before."""
+    return resent(given_up, run=next_run(now_ms, last=given_up.run), config_offset=config_offset, now_ms=now_ms)
 
 
 def is_source_record(letter: DeadLetter) -> bool:

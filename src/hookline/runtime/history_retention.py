@@ -35,9 +35,11 @@ async def forget(database: Database, partitions: Partitions, *, now_ms: int, day
             removed += len(await partitions.drop(table, before_ms))
         elif table is not DELIVERY_TIMES:  # they go with their deliveries
             removed += await _forget_rows(database, table, before_ms)
+    if removed:
+        return removed  # rows are found by their subscriptions, so those go last, when none of their rows is left
     kept_from_ms = _kept_from_ms(now_ms, days)
     # What is counted, and where deliveries lie, is dropped with whole partitions, so it may be there for longer.
-    removed += await _forget_keys(database, KINDS, kept_from_ms)
+    removed = await _forget_keys(database, KINDS, kept_from_ms)
     return removed + await _forget_keys(database, SUBSCRIPTIONS, kept_from_ms - _LONGEST_MS)
 
 
