@@ -23,12 +23,18 @@ CREATE TABLE erasures (
 ) {whole}
 """
 _ERASURES_BY_NUMBER = "CREATE UNIQUE INDEX erasures_by_number ON erasures (number)"
+# In the order in which history takes them. Whoever asks meanwhile waits behind this, so it does not wait for long itself.
+_LOCKS = (
+    "SET LOCAL lock_timeout = '5s'",
+    "LOCK TABLE delivery_times, deliveries, attempts IN ACCESS EXCLUSIVE MODE",
+)
 _SQLITE = {"key": "TEXT", "whole": "WITHOUT ROWID"}
 _POSTGRES = {"key": 'TEXT COLLATE "C"', "whole": ""}
 
 
 def upgrade() -> None:
     """Add the columns and the table; rows that are there had no job, no headers on record, and were in no replay."""
-    words = _POSTGRES if op.get_bind().dialect.name == "postgresql" else _SQLITE
-    for statement in (*_COLUMNS, _ERASURES.format(**words), _ERASURES_BY_NUMBER):
+    is_postgres = op.get_bind().dialect.name == "postgresql"
+    words, locks = (_POSTGRES, _LOCKS) if is_postgres else (_SQLITE, ())
+    for statement in (*locks, *_COLUMNS, _ERASURES.format(**words), _ERASURES_BY_NUMBER):
         op.execute(statement)
