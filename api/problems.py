@@ -142,6 +142,16 @@ def too_many_jobs(most: int) -> Refused:
     return _refused(HTTPStatus.CONFLICT, "too-many-jobs", "The webhook has too many jobs", detail)
 
 
+def too_many_kept_jobs(most: int) -> Refused:
+    """409: of a webhook as many jobs are kept as may be, most of them over."""
+    detail = (
+        f"{most} jobs of this webhook are kept, and most are over: more were asked for in a short time than Hookline forgets. "
+        "Old ones go every 10 minutes; those that were cancelled after they had sent something go once nothing of theirs "
+        "can be under way. Ask again later."
+    )
+    return _refused(HTTPStatus.CONFLICT, "too-many-jobs", "The webhook has too many jobs", detail)
+
+
 def job_is_over(how: str) -> Refused:
     """409: a job has ended, so it can't be held up, go on or be changed."""
     detail = f"The job is {how}: nothing can be changed of it any more. Ask for a new one."

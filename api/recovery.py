@@ -23,6 +23,7 @@ from hookline.api.problems import (
     no_history,
     not_active,
     too_many_jobs,
+    too_many_kept_jobs,
     unavailable,
     unwanted_events,
 )
@@ -30,7 +31,7 @@ from hookline.api.recovery_answers import counted, job_shown
 from hookline.api.recovery_bodies import RecoverRequest, ReplayRequest, RetryAccepted
 from hookline.api.webhooks import Webhooks, own_subscription, rules, subscription_of
 from hookline.core.catch_up import complaint_about_unwanted
-from hookline.core.jobs import OPEN_MAX, RATE_MAX, Asked, next_run
+from hookline.core.jobs import KEPT_MAX, OPEN_MAX, RATE_MAX, Asked, next_run
 from hookline.core.resending import resent
 from hookline.core.wishes import is_open
 from hookline.runtime.changes import Decision, Write
@@ -191,8 +192,10 @@ class Recovery:
 
     def _job(self, of: Subscription, order: _Order) -> Job:
         there = self._view.jobs_of(of.subscription_id)
-        if sum(map(is_open, there)) >= OPEN_MAX:
+        if sum(map(is_open, self._view.open_jobs_of(of.subscription_id))) >= OPEN_MAX:
             raise too_many_jobs(OPEN_MAX)
+        if len(there) >= KEPT_MAX:
+            raise too_many_kept_jobs(KEPT_MAX)
         now_ms = self._parts.clock.now_ms()
         return Job(
             job_id=self._parts.draw.job_id(),

@@ -1,6 +1,7 @@
-"""Jobs that are long over leave `webhooks.jobs`, and so do wishes of jobs that are gone."""
+"""Jobs that are long over leave `webhooks.jobs`, and so do those beyond the newest of a subscription, and wishes of jobs that are gone."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -10,6 +11,7 @@ from hookline.runtime.log import Writer, persisted
 from hookline.schemas.records import JobWish, wish_key
 
 _KEPT_MS = 30 * 86_400_000  # as long as the history store keeps what a job sent
+_KEPT_COUNT = 50  # of a subscription that are over, whatever their age: every process has them in memory
 _EVERY_S = 600.0
 _FIRST_S = 5.0
 
@@ -24,24 +26,52 @@ class Listed(Protocol):
     def wishes(self) -> Iterable[JobWish]: ...
 
 
-def outdated(view: Listed, *, now_ms: int) -> Iterator[bytes]:
-    """The keys of what is to go."""
-    for job, wish in view.jobs():
-        if job.finished_at_ms is not None and job.finished_at_ms < now_ms - _KEPT_MS:
-            yield job.job_id.encode()
-            if wish is not None:
-                yield wish_key(job.job_id)
+def outdated(view: Listed, *, now_ms: int, sent_for_ms: int) -> Iterator[bytes]:
+    """The keys of what is to go. `sent_for_ms`: for how long after a job's end something that it sent may still be tried."""
+    newer = Counter[str]()
+    for each in reversed(view.jobs()):
+        if not each.is_over:
+            continue
+        of = each.job.subscription_id
+        if _is_old(each, now_ms=now_ms, kept_ms=_KEPT_MS) or (
+            newer[of] >= _KEPT_COUNT and not _holds_back(each, now_ms=now_ms, sent_for_ms=sent_for_ms)
+        ):
+            yield from _keys(each)
+        newer[of] += 1
     # A wish follows its job in the one partition that both lie in: without a job, the job has gone.
     yield from (wish_key(each.job_id) for each in view.wishes() if view.job(each.job_id) is None)
 
 
+def _holds_back(asked: Asked, *, now_ms: int, sent_for_ms: int) -> bool:
+    """Whether dispatchers may still meet what it sent, and must find that it is cancelled."""
+    return asked.is_cancelled and asked.job.sent > 0 and not _is_old(asked, now_ms=now_ms, kept_ms=sent_for_ms)
+
+
+def _is_old(asked: Asked, *, now_ms: int, kept_ms: int) -> bool:
+    finished_at_ms = asked.job.finished_at_ms
+    return finished_at_ms is not None and finished_at_ms < now_ms - kept_ms
+
+
+def _keys(asked: Asked) -> Iterator[bytes]:
+    yield asked.job.job_id.encode()
+    if asked.wish is not None:
+        yield wish_key(asked.job.job_id)
+
+
 async def keep_jobs(
-    view: Listed, writer: Writer, topic: str, *, is_member: Callable[[], bool], clock: Clock, every_s: float = _EVERY_S
+    view: Listed,
+    writer: Writer,
+    topic: str,
+    *,
+    is_member: Callable[[], bool],
+    clock: Clock,
+    sent_for_ms: int,
+    every_s: float = _EVERY_S,
 ) -> None:
     """Remove them, until cancelled; only who has the jobs does."""
     await asyncio.sleep(min(_FIRST_S, every_s))
     while True:
-        for key in list(outdated(view, now_ms=clock.now_ms())):
+        for key in list(outdated(view, now_ms=clock.now_ms(), sent_for_ms=sent_for_ms)):
             if is_member():
                 await persisted(writer, topic, key=key, value=None)
         await asyncio.sleep(every_s)

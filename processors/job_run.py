@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol
 
-from hookline.core.jobs import Asked
+from hookline.core.jobs import Asked, summed
 from hookline.core.metering import Meter, batch_size
 from hookline.processors.composer import Outgoing
 from hookline.processors.job_steps import Step, Steps
@@ -307,7 +307,9 @@ class JobRun:
             await self._save()
 
     async def _end(self, state: JobState, *, detail: str | None = None) -> None:
-        self._job = replace(self._job, finished_at_ms=self._clock.now_ms(), detail=detail)
+        job = self._job
+        kept = () if state is JobState.DONE else summed(job.positions)  # nobody goes on from there, and all keep it
+        self._job = replace(job, positions=kept, finished_at_ms=self._clock.now_ms(), detail=detail)
         await self._save(state=state)
         _log.info("job.ended", extra=self._line() | {"state": state.value})
 

@@ -27,7 +27,7 @@ _MARGIN_S = 2.0  # of the drain, for those that did not come to rest in time
 class Jobs(Following, Protocol):
     """The live view, as the role needs it."""
 
-    def jobs(self) -> Sequence[Asked]: ...
+    def open_jobs(self) -> Sequence[Asked]: ...
 
 
 class Replays:
@@ -129,7 +129,7 @@ class Replays:
 
     def _next(self) -> Iterator[Job]:
         """Those to begin now: what only has to be ended at once, the rest as there is room."""
-        waiting = [each.job for each in self._view.jobs() if not each.is_over and each.job.job_id not in self._running]
+        waiting = [each.job for each in self._view.open_jobs() if each.job.job_id not in self._running]
         yield from [each for each in waiting if self._is_to_end(each)]
         ready = [each for each in waiting if not self._is_to_end(each) and self._may_run(each)]
         while ready and len(self._running) < self._running_max:
@@ -163,8 +163,7 @@ class Replays:
         """Keep the metrics, until cancelled. Who does not have the jobs shows none."""
         metrics = self._ground.metrics
         while True:
-            ours = self._view.jobs() if self._holds else ()
-            states = Counter(each.shown for each in ours if not each.is_over)
+            states = Counter(each.shown for each in (self._view.open_jobs() if self._holds else ()))
             for state in (ShownState.WAITING, ShownState.RUNNING, ShownState.PAUSED):
                 metrics.replay_jobs.labels(state.value).set(states[state])
             rooms = [run.room for run in self.running() if run.room is not None]

@@ -51,8 +51,8 @@ class World:
 
     # -- the live view
 
-    def jobs(self) -> Sequence[Asked]:
-        return self.jobs_known.jobs()
+    def open_jobs(self) -> Sequence[Asked]:
+        return self.jobs_known.open_jobs()
 
     def job(self, job_id: str) -> Asked | None:
         return self.jobs_known.job(job_id)
