@@ -35,12 +35,14 @@ def wish(wanted: Wanted, rate: int | None = None) -> JobWish:
         (JobState.RUNNING, Wanted.RUN, ShownState.RUNNING, False),
         (JobState.RUNNING, Wanted.PAUSE, ShownState.PAUSED, False),
         (JobState.RUNNING, Wanted.CANCEL, ShownState.CANCELLED, True),
-        (JobState.DONE, Wanted.CANCEL, ShownState.DONE, False),
+        (JobState.DONE, Wanted.PAUSE, ShownState.DONE, False),
+        (JobState.DONE, Wanted.CANCEL, ShownState.CANCELLED, True),  # it came to its end while that was confirmed
+        (JobState.FAILED, Wanted.CANCEL, ShownState.FAILED, True),
         (JobState.CANCELLED, Wanted.CANCEL, ShownState.CANCELLED, True),
         (JobState.FAILED, Wanted.PAUSE, ShownState.FAILED, False),
     ],
 )
-def test_a_wish_counts_until_the_job_has_ended(
+def test_a_wish_counts_until_the_job_has_ended_and_that_to_cancel_it_for_ever(
     state: JobState, wanted: Wanted | None, shown: ShownState, is_cancelled: bool
 ) -> None:
     asked = Asked(replace(JOB, state=state), None if wanted is None else wish(wanted))

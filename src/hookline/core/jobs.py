@@ -48,17 +48,19 @@ class Asked(NamedTuple):
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether nothing of it is to be sent any more, also of what is on its way."""
-        return self.job.state is JobState.CANCELLED or (not self.is_over and self.wanted is Wanted.CANCEL)
+        """Whether nothing of it is to be sent any more, also of what is on its way.
+
+        A job may come to its end while it is being cancelled: the customer has been told that it is cancelled, so it is.
+        """
+        return self.job.state is JobState.CANCELLED or self.wanted is Wanted.CANCEL
 
     @property
     def shown(self) -> ShownState:
         """How far it is; a wish counts from the moment it is confirmed."""
-        if self.is_over:
-            return ShownState(self.job.state.value)
-        if self.wanted is Wanted.CANCEL:
+        if self.is_cancelled and self.job.state is not JobState.FAILED:
             return ShownState.CANCELLED
-        return ShownState.PAUSED if self.wanted is Wanted.PAUSE else ShownState(self.job.state.value)
+        is_held_up = self.wanted is Wanted.PAUSE and not self.is_over
+        return ShownState.PAUSED if is_held_up else ShownState(self.job.state.value)
 
     @property
     def share_done(self) -> float:
