@@ -254,6 +254,13 @@ def too_many_questions(most: int) -> Refused:
     return _refused(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", title, detail, headers=headers)
 
 
+def counted_already(*, retry_after_s: int) -> Refused:
+    """429: a replay of the account is being counted."""
+    detail = "A replay of this account is being counted already, and one is at a time. Nothing was counted."
+    title, headers = "Too many requests", [("Retry-After", str(retry_after_s))]
+    return _refused(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", title, detail, headers=headers)
+
+
 def unavailable(detail: str, *, retry_after_s: int) -> Refused:
     """503: something the API needs does not answer now; `detail` says what became of the request."""
     title, headers = "Hookline can't answer now", [("Retry-After", str(retry_after_s))]
