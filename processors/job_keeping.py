@@ -1,4 +1,4 @@
-"""Jobs that are long over leave `webhooks.jobs`, and so do those beyond the newest of a subscription, and wishes of jobs that are gone."""
+"""Jobs that are long over leave `webhooks.jobs`, so do those beyond the newest of their subscription or account, and wishes without a job."""
 
 import asyncio
 from collections import Counter
@@ -11,7 +11,9 @@ from hookline.runtime.log import Writer, persisted
 from hookline.schemas.records import JobWish, wish_key
 
 _KEPT_MS = 30 * 86_400_000  # as long as the history store keeps what a job sent
-_KEPT_COUNT = 50  # of a subscription that are over, whatever their age: every process has them in memory
+# How many that are over stay, whatever their age: every process has them in memory.
+_KEPT_OF_SUBSCRIPTION = 50
+_KEPT_OF_ACCOUNT = 1_000  # with those of subscriptions that are gone, of which it may make ever more
 _EVERY_S = 600.0
 _FIRST_S = 5.0
 
@@ -28,16 +30,17 @@ class Listed(Protocol):
 
 def outdated(view: Listed, *, now_ms: int, sent_for_ms: int) -> Iterator[bytes]:
     """The keys of what is to go. `sent_for_ms`: for how long after a job's end something that it sent may still be tried."""
-    newer = Counter[str]()
+    newer = Counter[str]()  # by subscription, and by account
     for each in reversed(view.jobs()):
         if not each.is_over:
             continue
-        of = each.job.subscription_id
+        of, account = each.job.subscription_id, each.job.account_id
+        are_many = newer[of] >= _KEPT_OF_SUBSCRIPTION or newer[account] >= _KEPT_OF_ACCOUNT
         if _is_old(each, now_ms=now_ms, kept_ms=_KEPT_MS) or (
-            newer[of] >= _KEPT_COUNT and not _holds_back(each, now_ms=now_ms, sent_for_ms=sent_for_ms)
+            are_many and not _holds_back(each, now_ms=now_ms, sent_for_ms=sent_for_ms)
         ):
             yield from _keys(each)
-        newer[of] += 1
+        newer.update((of, account))
     # A wish follows its job in the one partition that both lie in: without a job, the job has gone.
     yield from (wish_key(each.job_id) for each in view.wishes() if view.job(each.job_id) is None)
 

@@ -38,6 +38,15 @@ def test_of_a_subscription_the_newest_fifty_that_are_over_stay_and_all_that_are_
     assert found == {b"job_0", b"job_1", b"job_1/wish", b"job_2"}
 
 
+def test_of_an_account_the_newest_thousand_that_are_over_stay_however_many_webhooks_it_makes() -> None:
+    jobs = Jobs()
+    for number in range(1_002):
+        jobs.put(over(subscription("https://example.com/"), number))
+    other = subscription("https://example.com/", account_id="acct_other")
+    jobs.put(replace(over(other, 0), job_id="job_other"))
+    assert set(outdated(jobs, now_ms=NOW_MS, sent_for_ms=0)) == {b"job_0", b"job_1"}
+
+
 @pytest.mark.parametrize(
     ("sent", "age_ms", "goes"), [(0, 0, True), (1, 0, False), (1, 3 * DAY_MS, False), (1, 3 * DAY_MS + 1, True)]
 )
