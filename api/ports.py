@@ -54,6 +54,8 @@ class Directory(Protocol):
 
     def jobs_of(self, subscription_id: str) -> Sequence[Asked]: ...
 
+    def open_jobs_of(self, subscription_id: str) -> Sequence[Asked]: ...
+
 
 class Draw(Protocol):
     """Draws ids and secrets of new things; `hookline.runtime.draw` is one."""

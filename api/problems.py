@@ -144,6 +144,16 @@ def too_many_jobs(most: int) -> Refused:
     return _refused(HTTPStatus.CONFLICT, "too-many-jobs", "The webhook has too many jobs", detail)
 
 
+def too_many_kept_jobs(most: int) -> Refused:
+    """409: of a webhook as many jobs are kept as may be, most of them over."""
+    detail = (
+        f"{most} jobs of this webhook are kept, and most are over: more were asked for in a short time than Hookline forgets. "
+        "Old ones go every 10 minutes; those that were cancelled after they had sent something go once nothing of theirs "
+        "can be under way. Ask again later."
+    )
+    return _refused(HTTPStatus.CONFLICT, "too-many-jobs", "The webhook has too many jobs", detail)
+
+
 def job_is_over(how: str) -> Refused:
     """409: a job has ended, so it can't be held up, go on or be changed."""
     detail = f"The job is {how}: nothing can be changed of it any more. Ask for a new one."
@@ -243,6 +253,13 @@ def too_many_questions(most: int) -> Refused:
     """429: endpoints of the account that are being asked whether they may be called."""
     detail = f"{most} endpoints of this account are being asked whether they may be called, and have not answered yet. Nothing was changed."
     title, headers = "Too many requests", [("Retry-After", "10")]
+    return _refused(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", title, detail, headers=headers)
+
+
+def counted_already(*, retry_after_s: int) -> Refused:
+    """429: a replay of the account is being counted."""
+    detail = "A replay of this account is being counted already, and one is at a time. Nothing was counted."
+    title, headers = "Too many requests", [("Retry-After", str(retry_after_s))]
     return _refused(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", title, detail, headers=headers)
 
 

@@ -18,11 +18,13 @@ from hookline.api.ports import Parts
 from hookline.api.problems import (
     FieldError,
     body_no_longer_kept,
+    counted_already,
     invalid,
     no_delivery,
     no_history,
     not_active,
     too_many_jobs,
+    too_many_kept_jobs,
     unavailable,
     unwanted_events,
 )
@@ -30,7 +32,7 @@ from hookline.api.recovery_answers import counted, job_shown
 from hookline.api.recovery_bodies import RecoverRequest, ReplayRequest, RetryAccepted
 from hookline.api.webhooks import Webhooks, own_subscription, rules, subscription_of
 from hookline.core.catch_up import complaint_about_unwanted
-from hookline.core.jobs import OPEN_MAX, RATE_MAX, Asked, next_run
+from hookline.core.jobs import KEPT_MAX, OPEN_MAX, RATE_MAX, Asked, next_run
 from hookline.core.resending import resent
 from hookline.core.wishes import is_open
 from hookline.runtime.changes import Decision, Write
@@ -39,7 +41,7 @@ from hookline.schemas.errors import NotYet
 from hookline.schemas.records import Delivery, Job, JobKind, JobState, Subscription, SubscriptionStatus
 
 _AHEAD_MAX_MS = 60_000  # the clock of who asks, or a time that was rounded up: it is taken as now
-_COUNTED_MAX = 2  # at once, in a process: each reads the log as fast as it can
+_COUNTED_MAX = 2  # at once, in a process, of an account each: each reads the log as fast as it can
 _COUNT_S = 20.0  # counting has a bound of its own, of about 10 s
 _AGAIN_S = 5
 _FROM_THE_BEGINNING = 0
@@ -67,7 +69,7 @@ class Recovery:
         self._webhooks = webhooks
         self._answer_s = answer_s
         self._rules = rules(parts.catalogue, parts.settings)
-        self._being_counted = 0
+        self._being_counted = set[str]()  # for whom
 
     # -- one delivery -------------------------------------------------------------------------------------------------
 
@@ -191,8 +193,10 @@ class Recovery:
 
     def _job(self, of: Subscription, order: _Order) -> Job:
         there = self._view.jobs_of(of.subscription_id)
-        if sum(map(is_open, there)) >= OPEN_MAX:
+        if sum(map(is_open, self._view.open_jobs_of(of.subscription_id))) >= OPEN_MAX:
             raise too_many_jobs(OPEN_MAX)
+        if len(there) >= KEPT_MAX:
+            raise too_many_kept_jobs(KEPT_MAX)
         now_ms = self._parts.clock.now_ms()
         return Job(
             job_id=self._parts.draw.job_id(),
@@ -238,7 +242,7 @@ class Recovery:
     async def _rehearsed(self, request: web.Request, order: _Order) -> web.Response:
         of = own_subscription(request, self._view, request[AGAIN]())  # a body can take its time
         self._check_events(of, order)
-        with self._place():
+        with self._place(of.account_id):
             try:
                 async with asyncio.timeout(_COUNT_S):
                     found = await self._parts.counting.count(
@@ -256,16 +260,18 @@ class Recovery:
         return answer(counted(found, rate=order.rate))
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
-        """Refused with 503 if as many replays are being counted as are at once."""
-        if self._being_counted >= _COUNTED_MAX:
+    def _place(self, account_id: str) -> Iterator[None]:
+        """Refused with 429 if one of the account's is being counted, with 503 if as many are in all as are at once."""
+        if account_id in self._being_counted:
+            raise counted_already(retry_after_s=_AGAIN_S)
+        if len(self._being_counted) >= _COUNTED_MAX:
             detail = f"{_COUNTED_MAX} replays are being counted already. Nothing was counted."
             raise unavailable(detail, retry_after_s=_AGAIN_S)
-        self._being_counted += 1
+        self._being_counted.add(account_id)
         try:
             yield
         finally:
-            self._being_counted -= 1
+            self._being_counted.discard(account_id)
 
 
 def _accepted(request: web.Request, job: Job, *, edition: str | None = None) -> web.Response:

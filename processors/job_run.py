@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol
 
-from hookline.core.jobs import Asked
+from hookline.core.jobs import Asked, summed
 from hookline.core.metering import Meter, batch_size
 from hookline.processors.composer import Outgoing
 from hookline.processors.job_steps import Step, Steps
@@ -45,7 +45,7 @@ class Told(Enum):
     WAIT = auto()  # its customer paused it, or its subscription is paused or disabled
     CANCEL = auto()  # its customer cancelled it, or there is nobody left to send to
     BEGIN_AGAIN = auto()  # its subscription wants other events by now
-    STOP = auto()  # another process will go on
+    STOP = auto()  # another process will go on, or others are to have its place
 
 
 class Following(Protocol):
@@ -103,6 +103,7 @@ class JobRun:
         self._clock = ground.clock
         self._meter = Meter()
         self._stopping = asyncio.Event()
+        self._left_as: JobState | None = None  # as it is
         self._saved_s = float("-inf")
         self._refused = 0
         self._subscription: Subscription | None = None
@@ -117,6 +118,16 @@ class JobRun:
     def stop(self) -> None:
         """Come to rest after the step that is being written; its progress is saved."""
         self._stopping.set()
+
+    def give_way(self) -> None:
+        """Come to rest for the sake of others: it waits for its turn again."""
+        self._left_as = JobState.WAITING
+        self.stop()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to come to rest."""
+        return self._stopping.is_set()
 
     async def run(self) -> None:
         """Until the job is over, waits for somebody, or was told to stop."""
@@ -141,7 +152,7 @@ class JobRun:
             case Told.WAIT:
                 await self._save(state=JobState.WAITING)
             case Told.BEGIN_AGAIN | Told.STOP:
-                await self._save()
+                await self._save(state=self._left_as)
 
     async def _carried_out(self, subscription: Subscription) -> Told:
         """What ended it: GO if nothing is left to do."""
@@ -307,7 +318,9 @@ class JobRun:
             await self._save()
 
     async def _end(self, state: JobState, *, detail: str | None = None) -> None:
-        self._job = replace(self._job, finished_at_ms=self._clock.now_ms(), detail=detail)
+        job = self._job
+        kept = () if state is JobState.DONE else summed(job.positions)  # nobody goes on from there, and all keep it
+        self._job = replace(job, positions=kept, finished_at_ms=self._clock.now_ms(), detail=detail)
         await self._save(state=state)
         _log.info("job.ended", extra=self._line() | {"state": state.value})
 

@@ -7,27 +7,38 @@ paused may still have a record on its way when another has taken over; see decis
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hookline.core.jobs import Asked, ShownState
 from hookline.processors.job_run import Following, Ground, JobRun, is_held, is_nobodys
 from hookline.runtime.log import Commit, KafkaRecord, Position, Reader, TopicPartition
-from hookline.schemas.records import Job, Wanted
+from hookline.schemas.records import Job, JobKind, Wanted
 
 _log = logging.getLogger("hookline.replay")
 _LOOK_EVERY_S = 0.2
 _SHOW_EVERY_S = 1.0
 # Each replay has a consumer with up to 4 MiB read ahead, and all share one core with the writing.
 RUNNING_MAX = 8
+SHORT_MAX = 8  # jobs that only put on record what is not sent, beside the others
+# What an account has more of than others have goes on for so long before it makes room: twice what a replay waits before it begins.
+TURN_S = 120.0
 _MARGIN_S = 2.0  # of the drain, for those that did not come to rest in time
 
 
 class Jobs(Following, Protocol):
     """The live view, as the role needs it."""
 
-    def jobs(self) -> Sequence[Asked]: ...
+    def open_jobs(self) -> Sequence[Asked]: ...
+
+
+class _Place(NamedTuple):
+    """A job that is being carried out."""
+
+    run: JobRun
+    task: "asyncio.Task[None]"
+    since_s: float
 
 
 class Replays:
@@ -40,16 +51,18 @@ class Replays:
         ground: Callable[[Callable[[], bool]], Ground],
         drain_s: float,
         running_max: int = RUNNING_MAX,
+        turn_s: float = TURN_S,
     ) -> None:
         self._view = view
         self._ground = ground(self.is_member)
         self._drain_s = drain_s
         self._running_max = running_max
+        self._turn_s = turn_s
         self._reader: Reader | None = None
         self._holds = False
         self._tenure = 0  # how often it was given the partition
         self._takes = asyncio.Event()  # also not while it is about to give the partition up
-        self._running: dict[str, tuple[JobRun, asyncio.Task[None]]] = {}
+        self._running: dict[str, _Place] = {}
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def read_by(self, reader: Reader) -> None:
@@ -62,7 +75,7 @@ class Replays:
 
     def running(self) -> Sequence[JobRun]:
         """The jobs that are being carried out."""
-        return [run for run, _ in self._running.values()]
+        return [each.run for each in self._running.values()]
 
     async def run(self) -> None:
         """Carry out jobs whenever they are ours to do, until cancelled."""
@@ -91,7 +104,7 @@ class Replays:
         self._takes.clear()
         for run in self.running():
             run.stop()
-        tasks = {task for _, task in self._running.values()}
+        tasks = {each.task for each in self._running.values()}
         if tasks:
             await asyncio.wait(tasks, timeout=max(0.0, self._drain_s - _MARGIN_S))
         self._give_up()
@@ -104,8 +117,8 @@ class Replays:
         """Another process has the jobs: end at once, and write nothing more."""
         self._holds = False
         self._takes.clear()
-        for _, task in self._running.values():
-            task.cancel()
+        for each in self._running.values():
+            each.task.cancel()
 
     # -- which jobs run -------------------------------------------------------------------------------------------------
 
@@ -119,27 +132,56 @@ class Replays:
                 await asyncio.sleep(_LOOK_EVERY_S)
 
     def _look(self) -> None:
+        """Begin what only has to be ended at once, and the rest as there is room."""
         if not self.is_member():
             return
-        for job in self._next():
-            run = JobRun(job, self._ground)
-            task = asyncio.create_task(run.run())
-            self._running[job.job_id] = (run, task)
-            task.add_done_callback(partial(self._ended, job.job_id))
+        waiting = [each.job for each in self._view.open_jobs() if each.job.job_id not in self._running]
+        for job in waiting:
+            if self._is_to_end(job):
+                self._begin(job)
+        ready = [each for each in waiting if each.job_id not in self._running and self._may_run(each)]
+        self._fill([each for each in ready if _is_short(each)], most=SHORT_MAX)
+        left = self._fill([each for each in ready if not _is_short(each)], most=self._running_max)
+        if left:
+            self._make_room(min(left, key=self._turn))
 
-    def _next(self) -> Iterator[Job]:
-        """Those to begin now: what only has to be ended at once, the rest as there is room."""
-        waiting = [each.job for each in self._view.jobs() if not each.is_over and each.job.job_id not in self._running]
-        yield from [each for each in waiting if self._is_to_end(each)]
-        ready = [each for each in waiting if not self._is_to_end(each) and self._may_run(each)]
-        while ready and len(self._running) < self._running_max:
+    def _fill(self, ready: Sequence[Job], *, most: int) -> Sequence[Job]:
+        """Begin them in turn, one of a subscription; those that there was no room for."""
+        while ready and len(self._beside(ready[0])) < most:
             chosen = min(ready, key=self._turn)
-            yield chosen
+            self._begin(chosen)
             ready = [each for each in ready if each.subscription_id != chosen.subscription_id]
+        return ready
+
+    def _begin(self, job: Job) -> None:
+        run = JobRun(job, self._ground)
+        task = asyncio.create_task(run.run())
+        self._running[job.job_id] = _Place(run, task, self._ground.clock.monotonic_s())
+        task.add_done_callback(partial(self._ended, job.job_id))
+
+    def _make_room(self, waiting: Job) -> None:
+        """Let one give its place up, if its account has more places than the one that waits would have with it.
+
+        So no account holds up another for longer than a turn, and nobody takes back what was given up. It goes on later.
+        """
+        running = self._beside(waiting)
+        if any(each.run.is_stopping for each in running):
+            return  # one after the other: its place is for who waits
+        of_accounts = Counter(each.run.job.account_id for each in running)
+        enough, now_s = of_accounts[waiting.account_id] + 1, self._ground.clock.monotonic_s()
+        rich = [each for each in running if of_accounts[each.run.job.account_id] > enough]
+        had_turn = [each for each in rich if now_s - each.since_s >= self._turn_s]
+        if had_turn:
+            longest = max(had_turn, key=lambda each: (of_accounts[each.run.job.account_id], -each.since_s))
+            longest.run.give_way()
+
+    def _beside(self, job: Job) -> Sequence[_Place]:
+        """Those that run and take the same kind of place."""
+        return [each for each in self._running.values() if _is_short(each.run.job) is _is_short(job)]
 
     def _turn(self, job: Job) -> tuple[int, int, str]:
         """In order of creation; but an account that has few running comes before one that has many."""
-        of_accounts = Counter(run.job.account_id for run in self.running())
+        of_accounts = Counter(each.run.job.account_id for each in self._beside(job))
         return of_accounts[job.account_id], job.created_at_ms, job.job_id
 
     def _is_to_end(self, job: Job) -> bool:
@@ -147,9 +189,9 @@ class Replays:
         return (asked is not None and asked.wanted is Wanted.CANCEL) or is_nobodys(job, self._view)
 
     def _may_run(self, job: Job) -> bool:
-        """One at a time for a subscription. One that waits for somebody holds up no other."""
+        """One at a time for a subscription, and a short one beside it. One that waits for somebody holds up no other."""
         asked = self._view.job(job.job_id)
-        is_busy = any(run.job.subscription_id == job.subscription_id for run in self.running())
+        is_busy = any(each.run.job.subscription_id == job.subscription_id for each in self._beside(job))
         return not is_busy and asked is not None and asked.wanted is Wanted.RUN and not is_held(job, self._view)
 
     def _ended(self, job_id: str, task: "asyncio.Task[None]") -> None:
@@ -163,11 +205,15 @@ class Replays:
         """Keep the metrics, until cancelled. Who does not have the jobs shows none."""
         metrics = self._ground.metrics
         while True:
-            ours = self._view.jobs() if self._holds else ()
-            states = Counter(each.shown for each in ours if not each.is_over)
+            states = Counter(each.shown for each in (self._view.open_jobs() if self._holds else ()))
             for state in (ShownState.WAITING, ShownState.RUNNING, ShownState.PAUSED):
                 metrics.replay_jobs.labels(state.value).set(states[state])
             rooms = [run.room for run in self.running() if run.room is not None]
             await asyncio.gather(*(each.look() for each in rooms))
             metrics.replay_ahead.set(max((room.ahead for room in rooms), default=0))
             await asyncio.sleep(_SHOW_EVERY_S)
+
+
+def _is_short(job: Job) -> bool:
+    """Whether it only writes records of ours, and waits for no endpoint."""
+    return job.kind is JobKind.CANCEL_RETRIES

@@ -78,7 +78,14 @@ async def run_replay(settings: Settings, lifetime: Lifetime) -> None:
         await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
         if not await lifetime.lasts_until(view.wait_ready()):
             return
-        kept = keep_jobs(view, writer, shared.topics.jobs, is_member=replays.is_member, clock=shared.clock)
+        kept = keep_jobs(
+            view,
+            writer,
+            shared.topics.jobs,
+            is_member=replays.is_member,
+            clock=shared.clock,
+            sent_for_ms=settings.delivery_age_max_s * 1_000,
+        )
         for each in (replays.run(), replays.show_forever(), kept, watch.look_forever()):
             tasks.spawn(each)
         await stack.enter_async_context(reading(reader))

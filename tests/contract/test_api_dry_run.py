@@ -4,8 +4,9 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fakes.api import Api
+from fakes.api import Api, Caller
 from fakes.beside import beside
+from fakes.fanout import until
 from fakes.recovery import CountedInMemory, posted
 from hookline.core.ids import delivery_id
 from hookline.core.progress import State
@@ -68,22 +69,30 @@ async def test_a_dry_run_counts_what_the_replay_would_send(api: Api) -> None:
     assert (everything["wanted"], everything["left_out"]) == (3, 0)
 
 
-async def test_at_most_two_are_counted_at_a_time(api: Api) -> None:
-    made = await api.call.made()
-    counter = counting(api)
+async def test_one_of_an_account_and_two_in_all_are_counted_at_a_time(api: Api) -> None:
+    counter, third = counting(api), await another_account(api)
     counter.held = asyncio.Event()
     body = {"since": SINCE, "dry_run": True}
-    under_way = [asyncio.create_task(posted(api, made, "replay", body)) for _ in range(2)]
-    async with asyncio.timeout(10):
-        while counter.under_way < 2:
-            await asyncio.sleep(0.001)
-    third = await posted(api, made, "replay", body)
-    assert (third.status, third.json["type"]) == (503, f"{PROBLEM}unavailable")
-    assert int(third.headers["Retry-After"]) >= 1
-    assert (await posted(api, made, "replay", {"since": SINCE})).status == 202  # making one is another thing
+    paths = [f"/webhooks/{(await call.made())['id']}/replay" for call in (api.call, api.stranger, third)]
+    first = asyncio.create_task(api.call("POST", paths[0], body))
+    await until(lambda: counter.under_way == 1)
+    same = await api.call("POST", paths[0], body)
+    assert (same.status, same.json["type"]) == (429, f"{PROBLEM}too-many-requests")
+    second = asyncio.create_task(api.stranger("POST", paths[1], body))
+    await until(lambda: counter.under_way == 2)
+    full = await third("POST", paths[2], body)
+    assert (full.status, full.json["type"]) == (503, f"{PROBLEM}unavailable")
+    assert all(int(each.headers["Retry-After"]) >= 1 for each in (same, full))
+    assert (await api.call("POST", paths[0], {"since": SINCE})).status == 202  # making one is another thing
     counter.held.set()
-    assert {each.status for each in await asyncio.gather(*under_way)} == {200}
-    assert (await posted(api, made, "replay", body)).status == 200
+    assert {each.status for each in await asyncio.gather(first, second)} == {200}
+    assert (await api.call("POST", paths[0], body)).status == 200
+
+
+async def another_account(api: Api) -> Caller:
+    account_id = (await api.admin("POST", "/accounts", {"name": "third"})).json["id"]
+    key = (await api.admin("POST", f"/accounts/{account_id}/keys", {"name": "k"})).json["key"]
+    return api.call.with_key(key)
 
 
 async def test_counting_that_gets_no_answer_is_no_bug_and_gives_its_place_back(api: Api) -> None:

@@ -186,6 +186,16 @@ async def test_a_job_is_held_up_goes_on_and_is_ended(api: Api) -> None:
     assert (await api.call("GET", f"/jobs/{job.job_id}")).json == told[-1].json
 
 
+async def test_a_job_that_comes_to_its_end_while_it_is_cancelled_stays_cancelled(api: Api) -> None:
+    job = await job_written(api, "wh_1")
+    assert (await asked(api, job, "cancel")).json["state"] == "cancelled"
+    await job_written(api, "wh_1", job_id=job.job_id, state=JobState.DONE, finished_at_ms=AT_MS)  # under way already
+    told = (await api.call("GET", f"/jobs/{job.job_id}")).json
+    assert (told["state"], told["progress"]["share"], "finished_at" in told) == ("cancelled", 1.0, True)
+    again = await asked(api, job, "cancel")
+    assert (again.status, again.json["state"]) == (200, "cancelled")
+
+
 @pytest.mark.parametrize("what", ["pause", "resume", "cancel"])
 async def test_to_ask_twice_changes_nothing(api: Api, what: str) -> None:
     job = await job_written(api, "wh_1")
@@ -240,15 +250,6 @@ async def test_what_is_to_end_does_not_go_on(api: Api) -> None:
     await asked(api, job, "cancel")
     assert {(await asked(api, job, what)).status for what in ("pause", "resume")} == {409}
     assert (await api.call("PATCH", f"/jobs/{job.job_id}", {"rate": 5})).status == 409
-
-
-async def test_a_job_that_ended_in_spite_of_a_wish_says_how_it_ended(api: Api) -> None:
-    job = await job_written(api, "wh_1")
-    await asked(api, job, "cancel")
-    await job_written(api, "wh_1", job_id=job.job_id, state=JobState.DONE, finished_at_ms=AT_MS)
-    told = (await api.call("GET", f"/jobs/{job.job_id}")).json
-    assert (told["state"], told["progress"]["share"]) == ("done", 1.0)
-    assert (await asked(api, job, "cancel")).status == 409
 
 
 async def test_every_wish_is_in_the_audit(api: Api) -> None:

@@ -11,7 +11,7 @@ from fakes.clock import SetClock
 from fakes.judgements import disabling
 from fakes.recovery import job_written, jobs, posted
 from hookline.api.answers import timestamp
-from hookline.core.jobs import OPEN_MAX, RATE_MAX, RATE_USUAL
+from hookline.core.jobs import KEPT_MAX, OPEN_MAX, RATE_MAX, RATE_USUAL
 from hookline.schemas.records import Job, JobKind, JobState
 
 SINCE, SINCE_MS = "2023-06-20T14:15:30Z", 1_687_270_530_000
@@ -282,6 +282,19 @@ async def test_jobs_that_are_over_are_not_open(api: Api) -> None:
         state = (JobState.DONE, JobState.CANCELLED, JobState.FAILED)[number % 3]
         await job_written(api, made["id"], state=state)
     assert (await posted(api, made, "replay", {"since": SINCE})).status == 202
+
+
+async def test_a_webhook_has_so_many_jobs_that_are_kept_and_no_more(api: Api) -> None:
+    made, other = await api.call.made(), await api.call.made()
+    for number in range(KEPT_MAX):
+        state = (JobState.DONE, JobState.CANCELLED, JobState.FAILED)[number % 3]
+        await job_written(api, made["id"], state=state)
+    for what in ("replay", "recover", "cancel-retries"):
+        reply = await posted(api, made, what, {"since": SINCE})
+        assert (reply.status, reply.json["type"]) == (409, f"{PROBLEM}too-many-jobs")
+        assert "Ask again later" in reply.json["detail"]
+    assert len(jobs(api)) == KEPT_MAX
+    assert (await posted(api, other, "replay", {"since": SINCE})).status == 202
 
 
 async def test_a_change_that_kafka_does_not_confirm_is_no_bug() -> None:

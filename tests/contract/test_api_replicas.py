@@ -13,8 +13,9 @@ from fakes.api import CODEC, Caller, Reply
 from fakes.configuration import short_settings, subscription
 from fakes.judgements import disabling
 from fakes.kafka import make_topics, read, write
+from fakes.replaying import NOW_MS, ask, job_for
 from fakes.replicas import new_account, replicas
-from hookline.core.jobs import OPEN_MAX
+from hookline.core.jobs import KEPT_MAX, OPEN_MAX
 from hookline.runtime.keys import new_api_key
 from hookline.runtime.settings import Settings
 from hookline.schemas.records import Job, JobState, JobWish, disabling_key, wish_key
@@ -100,6 +101,19 @@ async def test_a_webhook_has_exactly_its_open_jobs_however_many_ask_both(setting
     jobs = [CODEC.decode(record.value, Job) for record in written]
     assert [record.key for record in written] == [each.job_id.encode() for each in jobs]
     assert len({each.run for each in jobs}) == OPEN_MAX
+
+
+async def test_a_webhook_has_exactly_as_many_jobs_as_are_kept_however_many_ask_both(settings: Settings) -> None:
+    key = await new_account(settings)
+    async with replicas(settings, key) as callers:
+        made = await callers[0].made()
+        path = f"/webhooks/{made['id']}"
+        await asyncio.gather(*(until_found(call, path) for call in callers))
+        of = replace(subscription("https://example.com/"), subscription_id=made["id"], account_id="acct_0")
+        over = [job_for(of, state=JobState.DONE, finished_at_ms=NOW_MS) for _ in range(KEPT_MAX - 2)]
+        await asyncio.to_thread(ask, settings, *over)
+        replies = await asyncio.gather(*(call("POST", f"{path}/replay", {"since": SINCE}) for call in callers * 4))
+        assert statuses(list(replies)) == {202: 2, 409: 6}
 
 
 async def test_a_wish_of_one_is_known_to_the_other_and_overwrites_no_job(settings: Settings) -> None:

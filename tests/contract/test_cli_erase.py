@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from fakes.kafka import make_topics, read, remove_topic
 from fakes.records import lives
 from fakes.replicas import new_account, replica
 from hookline.cli.accounts import write_account
+from hookline.cli.up_account import Identity, announce
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.history import HistoryStore, open_history
 from hookline.runtime.keys import new_api_key
@@ -194,7 +196,10 @@ async def test_the_command_says_what_kafka_still_holds_and_until_when(embedded: 
     assert told.keys() == {
         *("deliveries", "redeliveries", "replays", "attempts", "dead-letters", "audit"),
         *("retry.200ms", "retry.400ms", "retry.600ms", "postponed.100ms", "postponed.300ms"),
+        *("accounts", "endpoint-state", "jobs", "subscriptions"),
     }
+    assert told["accounts"] == told["endpoint-state"] == told["subscriptions"] == "once Kafka compacts it"
+    assert told["jobs"] == "once Kafka compacts it, of each job 30 days after its end at the latest"
     assert told["deliveries"] < told["attempts"] < told["audit"]
     again = await erase(embedded)
     assert (again.returncode, again.stdout) == (ran.returncode, ran.stdout)
@@ -224,8 +229,11 @@ async def test_neither_an_import_nor_a_command_brings_an_erased_account_back(emb
         ran = await command(embedded, "config", "import", "-", "--json", *options, given=living)
         assert json.loads(ran.stdout) == {"written": 0, "same": 0, "newer": 0, "erased": 3}, ran.stderr
     assert (await command(embedded, "config", "export")).stdout == marked
-    with pytest.raises(ConfigError, match="acct_0 was erased, and is not made again"):
+    with pytest.raises(ConfigError, match=r"acct_0 was erased, and is not made again$"):
         await write_account(Account(account_id=GONE, name="x", created_at_ms=0), new_api_key(GONE, 0)[1], embedded)
+    of_up = replace(Identity.drawn(0), account_id=GONE)
+    with pytest.raises(ConfigError, match=r"acct_0 was erased, and is not made again; .*account\.json.*--fresh"):
+        await announce(of_up, embedded)
     # On another Kafka, where the account lives on: there it goes as well.
     for topic in (topics.accounts, topics.subscriptions, topics.endpoint_state):
         remove_topic(embedded.bootstrap_servers, topic)

@@ -12,6 +12,7 @@ from fakes.fanout import event, until
 from fakes.job_world import JobWorld, ListedLog
 from fakes.replaying import event_ids, job_for
 from hookline.core.ids import delivery_id
+from hookline.core.jobs import Asked
 from hookline.core.progress import State
 from hookline.runtime.clock import SystemClock
 from hookline.schemas.errors import NotYet
@@ -119,6 +120,22 @@ async def test_a_job_that_is_told_to_stop_leaves_what_it_did_on_record() -> None
     left = of.job_now()
     assert (left.state, left.sent, left.finished_at_ms) == (JobState.RUNNING, len(of.sent), None)
     assert sum(each.position for each in left.positions) == len(of.sent) < len(EVENTS)
+
+
+@pytest.mark.parametrize("ends_as", [JobState.DONE, JobState.CANCELLED])
+async def test_a_job_that_is_over_leaves_no_list_of_positions_and_shows_the_same_progress(ends_as: JobState) -> None:
+    of = world(rate=50)
+    of.log = ListedLog([EVENTS[:10], EVENTS[10:]], of.random)
+    task = asyncio.ensure_future(of.run().run())
+    await until(lambda: len(of.saved) > 2 and of.saved[-1].sent > 0)
+    if ends_as is JobState.CANCELLED:
+        of.wish = JobWish(job_id=of.job.job_id, account_id=of.job.account_id, wanted=Wanted.CANCEL, rate=None, at_ms=1)
+    await task
+    before, ended = of.saved[-2], of.saved[-1]
+    assert (len(before.positions), ended.state) == (2, ends_as)
+    assert len(ended.positions) == (0 if ends_as is JobState.DONE else 1)
+    share = 1.0 if ends_as is JobState.DONE else Asked(before, None).share_done
+    assert Asked(ended, None).share_done == share > 0
 
 
 async def test_a_subscription_that_wants_other_events_by_now_is_heeded() -> None:

@@ -22,6 +22,7 @@ from hookline.schemas.records import (
     Account,
     Disabling,
     Job,
+    JobKind,
     JobState,
     JobWish,
     Subscription,
@@ -51,8 +52,8 @@ class World:
 
     # -- the live view
 
-    def jobs(self) -> Sequence[Asked]:
-        return self.jobs_known.jobs()
+    def open_jobs(self) -> Sequence[Asked]:
+        return self.jobs_known.open_jobs()
 
     def job(self, job_id: str) -> Asked | None:
         return self.jobs_known.job(job_id)
@@ -121,9 +122,9 @@ class World:
 
 
 @asynccontextmanager
-async def owning(world: World, *, running_max: int = 8) -> AsyncIterator[Replays]:
+async def owning(world: World, *, running_max: int = 8, turn_s: float = 120) -> AsyncIterator[Replays]:
     """The role, which has the partition."""
-    replays = Replays(view=world, ground=world.ground, drain_s=5, running_max=running_max)
+    replays = Replays(view=world, ground=world.ground, drain_s=5, running_max=running_max, turn_s=turn_s)
     replays.read_by(world)
     task = asyncio.ensure_future(replays.run())
     replays.assigned([Position(PARTITION, 0, None, "")])
@@ -166,6 +167,54 @@ async def test_an_account_with_many_jobs_does_not_hold_up_another() -> None:
     async with owning(world, running_max=2):
         await until(lambda: len(world.began) == 2)
     assert world.began == [many[0].job_id, one[0].job_id]
+
+
+async def test_an_account_that_holds_all_places_gives_some_up_to_who_waits_and_goes_on_later() -> None:
+    world = World()
+    many, few = jobs(world, 5), jobs(world, 3, account_id="acct_other", first=100)
+    world.ask(*many)
+    async with owning(world, running_max=4, turn_s=0.3) as replays:
+        await until(lambda: len(world.began) == 4)
+        world.ask(*few)
+        await until(lambda: len(world.began) == 6)
+        assert world.began == ids([*many[:4], *few[:2]])
+        assert {each.job.job_id for each in replays.running()} == set(ids([*many[2:4], *few[:2]]))
+        assert [state_of(world, each) for each in many[:2]] == [JobState.WAITING] * 2
+        await nothing_begins(world)  # both have the same now
+        for each in few:
+            world.over[each.job_id].set()
+        await until(lambda: len(world.began) == 9)
+        assert world.began[6:] == [few[2].job_id, *ids(many[:2])]
+        assert all(state_of(world, each) is JobState.DONE for each in few)
+
+
+async def test_no_job_gives_way_before_it_had_its_turn_nor_to_one_of_its_own_account() -> None:
+    world = World()
+    world.ask(*jobs(world, 4))
+    async with owning(world, running_max=2, turn_s=0.1):
+        await until(lambda: len(world.began) == 2)
+        await nothing_begins(world)
+    other = World()
+    other.ask(*jobs(other, 2))
+    async with owning(other, running_max=2):
+        await until(lambda: len(other.began) == 2)
+        other.ask(*jobs(other, 1, account_id="acct_other"))
+        await nothing_begins(other)
+
+
+async def test_what_only_puts_cancelled_retries_on_record_waits_for_no_place_and_no_other_job() -> None:
+    world = World()
+    busy, waiting = jobs(world, 2)
+    short = replace(busy, job_id="job_short", kind=JobKind.CANCEL_RETRIES, created_at_ms=9)
+    again = replace(short, job_id="job_short_again", created_at_ms=10)
+    world.ask(busy, waiting)
+    async with owning(world, running_max=1):
+        await until(lambda: world.began == [busy.job_id])
+        world.ask(short, again)
+        await until(lambda: world.began == ids([busy, short]))
+        await nothing_begins(world)  # of these there is one at a time for a subscription, too
+        world.over[short.job_id].set()
+        await until(lambda: world.began == ids([busy, short, again]))
 
 
 async def test_jobs_of_a_subscription_run_one_at_a_time_and_one_that_waits_holds_up_no_other() -> None:

@@ -73,7 +73,7 @@ JOBS = (
     job(
         "whoever lost the jobs goes on",
         "replay.py",
-        "            task.cancel()\n",
+        "            each.task.cancel()\n",
         "            pass\n",
         TURNS,
     ),
@@ -90,6 +90,34 @@ JOBS = (
         "        return of_accounts[job.account_id], job.created_at_ms, job.job_id\n",
         "        return 0, job.created_at_ms, job.job_id\n",
         TURNS,
+    ),
+    job(
+        "nobody gives a place up",
+        "replay.py",
+        "            longest.run.give_way()\n",
+        "            pass\n",
+        TURNS,
+    ),
+    job(
+        "a cancelled job is forgotten while what it sent is still tried",
+        "job_keeping.py",
+        "    return asked.is_cancelled and asked.job.sent > 0 and",
+        "    return False and",
+        "tests/unit/test_job_keeping.py",
+    ),
+    rule(
+        "a job that came to its end while it was cancelled is not cancelled",
+        "jobs.py",
+        "JobState.CANCELLED or self.wanted is Wanted.CANCEL\n",
+        "JobState.CANCELLED\n",
+        "tests/unit/test_jobs.py",
+    ),
+    rule(
+        "jobs that are over stay among the open ones",
+        "jobs.py",
+        "            _drop(self._open, job)\n",
+        "            pass\n",
+        "tests/unit/test_jobs.py",
     ),
     job(
         "jobs begin again while they are given up",

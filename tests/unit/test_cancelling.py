@@ -38,7 +38,12 @@ def test_retries_made_before_they_were_cancelled(
         (JobState.RUNNING, Wanted.PAUSE, None),  # what is on its way still goes
         (JobState.RUNNING, Wanted.CANCEL, CalledOff.JOB),
         (JobState.CANCELLED, None, CalledOff.JOB),
-        (JobState.DONE, Wanted.CANCEL, None),  # it was too late
+        (JobState.DONE, None, None),
+        (
+            JobState.DONE,
+            Wanted.CANCEL,
+            CalledOff.JOB,
+        ),  # what it sent waits to be tried again, and was told to be cancelled
         (JobState.FAILED, None, None),
     ],
 )

@@ -68,14 +68,17 @@ def erase(
     asyncio.run(erase_account(account_id, settings, say=print))
 
 
-async def write_account(account: Account, key: ApiKey, settings: Settings) -> None:
-    """Write an account and its key, each unless it is there; returns when every process will see them. NotYet."""
+async def write_account(account: Account, key: ApiKey, settings: Settings, *, way_out: str = "") -> None:
+    """Write an account and its key, each unless it is there; returns when every process will see them. NotYet.
+
+    ConfigError if the account was erased; `way_out` says what to do about it.
+    """
     async with configuring(settings) as configuration:
         view, topic = configuration.view, configuration.topics.accounts
 
         def decide() -> Decision[None]:
             if view.marker(account.account_id) is not None:
-                raise ConfigError(f"the account {account.account_id} was erased, and is not made again")
+                raise ConfigError(f"the account {account.account_id} was erased, and is not made again{way_out}")
             new: list[Account | ApiKey] = [
                 *([account] if view.account(account.account_id) is None else []),
                 *([key] if view.api_key(key.key_id) is None else []),

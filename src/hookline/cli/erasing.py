@@ -109,8 +109,16 @@ def _remaining(settings: Settings, erased_at_ms: int) -> list[str]:
         f"  {topic:32} {'never: its retention has no end' if kept_ms is None else _shown(begins_ms + kept_ms)}"
         for topic, kept_ms in sorted(found.items())
     ]
+    rows += [f"  {topic:32} {when}" for topic, when in _compacted(topics).items() if topic in there]
     events = "The events themselves lie in the topics of their source systems, which are theirs to clean."
     return ["What these topics hold of it goes at the latest:", *rows, events]
+
+
+def _compacted(topics: Topics) -> dict[str, str]:
+    """Topics without a retention: what is deleted in them goes when the broker cleans them."""
+    soon = "once Kafka compacts it"
+    of_jobs = f"{soon}, of each job 30 days after its end at the latest"
+    return {topics.accounts: soon, topics.endpoint_state: soon, topics.jobs: of_jobs, topics.subscriptions: soon}
 
 
 def _with_records_of_accounts(topics: Topics, there: frozenset[str]) -> list[str]:

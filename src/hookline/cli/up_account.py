@@ -17,6 +17,7 @@ from hookline.schemas.records import Account, ApiKey
 
 _KEY_ID = "up-1"
 _NAME = "default"
+_WAY_OUT = "; it is the one of account.json: move that file away to begin with another, or start over with --fresh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,6 @@ def kept_master_key(path: Path) -> MasterKey:
 
 
 async def announce(identity: Identity, settings: Settings) -> None:
-    """Write the account and its key to Kafka, unless they are there."""
+    """Write the account and its key to Kafka, unless they are there; ConfigError if the account was erased."""
     account, key = identity.records()
-    await write_account(account, key, settings)
+    await write_account(account, key, settings, way_out=_WAY_OUT)

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
+from itertools import chain
 from typing import NamedTuple
 
-from hookline.schemas.records import Job, JobState, JobWish, Wanted
+from hookline.schemas.records import Job, JobPosition, JobState, JobWish, Wanted
 
 RATE_MAX = 1_000  # deliveries a second; more is what live traffic is for
 RATE_USUAL = 100
 OPEN_MAX = 10  # of one subscription at a time: each goes through the log for itself
+KEPT_MAX = 300  # of one subscription, with those that are over: every process has them in memory
 _OVER = frozenset({JobState.DONE, JobState.CANCELLED, JobState.FAILED})
 
 
@@ -46,17 +48,19 @@ class Asked(NamedTuple):
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether nothing of it is to be sent any more, also of what is on its way."""
-        return self.job.state is JobState.CANCELLED or (not self.is_over and self.wanted is Wanted.CANCEL)
+        """Whether nothing of it is to be sent any more, also of what is on its way.
+
+        A job may come to its end while it is being cancelled: the customer has been told that it is cancelled, so it is.
+        """
+        return self.job.state is JobState.CANCELLED or self.wanted is Wanted.CANCEL
 
     @property
     def shown(self) -> ShownState:
         """How far it is; a wish counts from the moment it is confirmed."""
-        if self.is_over:
-            return ShownState(self.job.state.value)
-        if self.wanted is Wanted.CANCEL:
+        if self.is_cancelled and self.job.state is not JobState.FAILED:
             return ShownState.CANCELLED
-        return ShownState.PAUSED if self.wanted is Wanted.PAUSE else ShownState(self.job.state.value)
+        is_held_up = self.wanted is Wanted.PAUSE and not self.is_over
+        return ShownState.PAUSED if is_held_up else ShownState(self.job.state.value)
 
     @property
     def share_done(self) -> float:
@@ -75,6 +79,7 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._wishes: dict[str, JobWish] = {}
         self._of: dict[str, dict[str, Job]] = {}  # by subscription
+        self._open: dict[str, dict[str, Job]] = {}  # those of `_of` that are not over: few, and asked for often
 
     def put(self, record: Job | JobWish) -> None:
         """Add a job or a wish, or replace the one of this id."""
@@ -82,6 +87,7 @@ class Jobs:
             case Job():
                 self._jobs[record.job_id] = record
                 self._of.setdefault(record.subscription_id, {})[record.job_id] = record
+                self._put_open(record)
             case JobWish():
                 self._wishes[record.job_id] = record
 
@@ -94,10 +100,14 @@ class Jobs:
         removed = self._jobs.pop(job_id, None)
         if removed is None:
             return
-        left = self._of[removed.subscription_id]
-        del left[job_id]
-        if not left:
-            del self._of[removed.subscription_id]
+        _drop(self._of, removed)
+        _drop(self._open, removed)
+
+    def _put_open(self, job: Job) -> None:
+        if job.state in _OVER:
+            _drop(self._open, job)
+        else:
+            self._open.setdefault(job.subscription_id, {})[job.job_id] = job
 
     def job(self, job_id: str) -> Asked | None:
         found = self._jobs.get(job_id)
@@ -111,6 +121,14 @@ class Jobs:
         """All jobs, in order of creation."""
         return self._in_order(self._jobs.values())
 
+    def open_jobs_of(self, subscription_id: str) -> Sequence[Asked]:
+        """A subscription's jobs that are not over, in order of creation; those that are cost nothing here."""
+        return self._in_order(self._open.get(subscription_id, {}).values())
+
+    def open_jobs(self) -> Sequence[Asked]:
+        """All jobs that are not over, in order of creation; those that are cost nothing here."""
+        return self._in_order(chain.from_iterable(each.values() for each in self._open.values()))
+
     def wishes(self) -> Iterator[JobWish]:
         """All wishes, also those of jobs that are gone."""
         return iter(self._wishes.values())
@@ -120,6 +138,22 @@ class Jobs:
         return [Asked(each, self._wishes.get(each.job_id)) for each in ordered]
 
 
+def summed(positions: Sequence[JobPosition]) -> tuple[JobPosition, ...]:
+    """One position for all of them that says the same of how much has been read; of none: none."""
+    if not positions:
+        return ()
+    whole = sum(each.end - each.start for each in positions)
+    done = sum(each.position - each.start for each in positions)
+    return (JobPosition(topic="", partition=0, start=0, position=done, end=whole),)
+
+
 def next_run(now_ms: int, *, last: int = 0) -> int:
     """The run of what is sent again now: larger than any before it. Runs are told apart by the time they were asked for."""
     return max(now_ms, last + 1)
+
+
+def _drop(jobs: dict[str, dict[str, Job]], gone: Job) -> None:
+    left = jobs.get(gone.subscription_id, {})
+    left.pop(gone.job_id, None)
+    if not left:
+        jobs.pop(gone.subscription_id, None)

@@ -159,6 +159,14 @@ class View:
         """The jobs of all accounts, in order of creation."""
         return self._jobs.jobs()
 
+    def open_jobs_of(self, subscription_id: str) -> Sequence[Asked]:
+        """A subscription's jobs that are not over, in order of creation."""
+        return self._jobs.open_jobs_of(subscription_id)
+
+    def open_jobs(self) -> Sequence[Asked]:
+        """The jobs of all accounts that are not over, in order of creation."""
+        return self._jobs.open_jobs()
+
     def wishes(self) -> Sequence[JobWish]:
         """The last wish about each job, also of jobs that are gone."""
         return tuple(self._jobs.wishes())
