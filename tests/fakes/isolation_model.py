@@ -165,4 +165,6 @@ class Model:
 
 
 def _turn(slot: Slot) -> tuple[int, int]:
+    if slot.window.lane == REPLAYS:
+        return (0 if slot.delivery.is_test else 1, slot.offset)
     return (0 if slot.delivery.is_test else slot.delivery.created_at_ms, slot.offset)

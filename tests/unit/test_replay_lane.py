@@ -1,13 +1,16 @@
 """Replays take what live traffic leaves: tables of offers and answers, with a clock that the tests move."""
 
 from collections import Counter
+from dataclasses import replace
 from math import inf
 
 import pytest
 
+from fakes.deliveries import DELIVERY
 from fakes.isolation_scene import Scene
 from hookline.core.breaker import Breaker
 from hookline.core.limits import FRESH, LANES, LIVE, REPLAYS, SECOND, Held, Limits
+from hookline.core.window import Arrival, Slot
 
 SPACING_MS, ALONE_MS = 5.0, 1.0  # between two starts, beside live traffic and without any
 
@@ -134,6 +137,24 @@ def test_replays_start_in_the_order_of_the_log() -> None:
         scene.end(slots)
         scene.now_ms += SPACING_MS
     assert (len(order), order) == (30, sorted(order))
+
+
+def test_a_replay_that_bears_an_earlier_time_does_not_overtake_those_before_it_in_the_log() -> None:
+    """Who wrote it may have taken over a job from a process whose clock was ahead."""
+    scene = Scene(most=4)
+    scene.prove("a")
+    window = scene.windows[REPLAYS]
+    for offset in range(10):
+        made = replace(DELIVERY, delivery_id=f"made_{offset}", subscription_id="a", created_at_ms=1_000 - offset)
+        assert window.arrive(made, offset, 1) is Arrival.START
+        assert scene.rules.offer(Slot(window, offset, 1, made), scene.now_ms) is None
+    order = []
+    for _ in range(10):
+        slots = scene.start()
+        order += [slot.offset for slot in slots]
+        scene.end(slots)
+        scene.now_ms += SPACING_MS
+    assert order == list(range(10))
 
 
 def test_a_replay_is_not_postponed_for_its_turn_but_keeps_its_place() -> None:

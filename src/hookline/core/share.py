@@ -36,7 +36,7 @@ _LOOK_MS = 1_000.0  # how often what waits is looked through for what waits in v
 class Waiting(NamedTuple):
     """One that waits, in the order of its turn."""
 
-    turn: int  # when its delivery was made; a test is looked at before all others
+    turn: int  # when its delivery was made, in the live lanes; a test is looked at before all others
     order: int
     slot: Slot
     since_ms: float
@@ -115,7 +115,8 @@ class Share:
             if other.waiting and other.took > side.took:
                 side.took = other.took  # no credit for idle time
         side.parked += slot.delivery.postponed > 0
-        turn = 0 if slot.delivery.is_test else slot.delivery.created_at_ms
+        # Replays go as they lie in the log: when each was made, clocks of several processes may have said.
+        turn = 0 if slot.delivery.is_test else 1 if lane == REPLAYS else slot.delivery.created_at_ms
         heappush(side.waiting, Waiting(turn, order, slot, now_ms))
 
     def pop(self, lane: str) -> Slot | None:
