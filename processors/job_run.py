@@ -355,7 +355,10 @@ def is_nobodys(job: Job, view: Following) -> bool:
 
 
 def is_held(job: Job, view: Following, *, now_ms: int) -> bool:
-    """Whether its subscription gets nothing now: it is paused or disabled, or its endpoint is away. What only puts on record that nothing is sent waits for nobody."""
+    """Whether its subscription gets nothing now: it is paused or disabled, or its endpoint is away.
+
+    What only puts on record that nothing is sent waits for nobody.
+    """
     subscription = view.subscription(job.subscription_id)
     if subscription is None or job.kind is JobKind.CANCEL_RETRIES:
         return False
