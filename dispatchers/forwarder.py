@@ -20,10 +20,11 @@ from hookline.dispatchers.recorder import Recorder
 from hookline.runtime.clock import Clock
 from hookline.runtime.log import Commit, KafkaRecord, Position, Reader, TopicPartition, Writer, Written, persisted
 from hookline.runtime.metrics import Metrics
+from hookline.runtime.newer import StoppedPartitions
 from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
 from hookline.schemas.codec import Codec
-from hookline.schemas.errors import ContractError, NotYet, TooLarge
+from hookline.schemas.errors import ContractError, NotYet, TooLarge, UnknownSchema
 from hookline.schemas.records import Delivery
 from hookline.schemas.tiers import tier_name
 from hookline.schemas.topics import Topics, waiting_ms
@@ -98,6 +99,7 @@ class Forwarder:
         self._reader: Reader | None = None
         self._partitions: dict[TopicPartition, _Waiting] = {}
         self._full: set[TopicPartition] = set()
+        self.stopped = StoppedPartitions(_log, says="delivery.of_newer_release")
         self._unacknowledged = 0
         self._forwarded = 0
         self._wake: asyncio.Future[None] | None = None
@@ -135,7 +137,7 @@ class Forwarder:
     def received(self, records: Sequence[KafkaRecord]) -> None:
         partition = TopicPartition(records[0].topic, records[0].partition)
         waiting = self._partitions[partition]
-        for record in records:
+        for record in records if partition not in self.stopped else ():
             if waiting.is_full(self._settings.waiting_records_max):
                 self._full.add(partition)
                 self._the_reader().pause(partition, resume_at=record.offset)
@@ -166,6 +168,7 @@ class Forwarder:
             if self._partitions.get(partition) is waiting:
                 del self._partitions[partition]
                 self._full.discard(partition)
+                self.stopped.forget([partition])
             waiting.ours = False
             waiting.clear()
 
@@ -210,18 +213,31 @@ class Forwarder:
         for _ in range(records_max):
             if self._unacknowledged >= _UNACKNOWLEDGED_MAX or not self._is_due(waiting):
                 break
-            self._forward(waiting, waiting.take())
+            record = waiting.take()
+            try:
+                self._forward(waiting, record)
+            except UnknownSchema as error:
+                self._stop(partition, waiting, record, error)
         self._resume(partition, waiting)
         return self._is_due(waiting)
 
+    def _stop(self, partition: TopicPartition, waiting: _Waiting, record: KafkaRecord, error: UnknownSchema) -> None:
+        """Keep it and all behind it open: they wait on the broker for who can read them."""
+        waiting.clear()
+        self._full.discard(partition)
+        self.stopped.stop(self._the_reader(), record, error)
+
     def _forward(self, waiting: _Waiting, record: KafkaRecord) -> None:
-        self._unacknowledged += 1
         try:
             delivery = self._codec.decode(record.value or b"", Delivery)
+        except UnknownSchema:
+            raise
         except ContractError as error:
+            self._unacknowledged += 1
             self._spawn(waiting, record, self._buried(record, str(error)))
             return
         key, topic = delivery.subscription_id.encode(), self._lane(delivery)
+        self._unacknowledged += 1
         # A task for each record would cost as much as the rest of it: there is one only when the first write fails.
         future = self._writer.write(topic, key=key, value=record.value)
         waiting.forwarding.add(future)

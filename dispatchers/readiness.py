@@ -5,6 +5,7 @@ from functools import partial
 
 from hookline.dispatchers.assembly import Parts
 from hookline.dispatchers.forwarder import Forwarder
+from hookline.dispatchers.worker import Worker
 from hookline.runtime.end_offsets import EndOffsets
 from hookline.runtime.health import Check
 from hookline.runtime.kafka_reader import KafkaReader
@@ -14,7 +15,13 @@ from hookline.runtime.view import View
 
 
 def readiness(
-    parts: Parts, lanes: Sequence[KafkaReader], tiers: KafkaReader, *, forwarder: Forwarder, ends: EndOffsets
+    parts: Parts,
+    lanes: Sequence[KafkaReader],
+    tiers: KafkaReader,
+    *,
+    worker: Worker,
+    forwarder: Forwarder,
+    ends: EndOffsets,
 ) -> Sequence[Check]:
     """The checks of /readyz; what they look at is asked for by tasks that begin here."""
     pulse = Pulse(ends, topic=parts.topics.subscriptions, clock=parts.clock)
@@ -28,7 +35,8 @@ def readiness(
     parts.tasks.spawn(pulse.beat_forever())
     parts.tasks.spawn(watch.look_forever())
     reading = [each.complaint for each in (*lanes, tiers)]
-    return [partial(_view_complaint, parts.view), *reading, pulse.complaint, watch.complaint]
+    stopped = [worker.stopped.complaint, forwarder.stopped.complaint]
+    return [partial(_view_complaint, parts.view), *reading, *stopped, pulse.complaint, watch.complaint]
 
 
 def _view_complaint(view: View) -> str | None:

@@ -12,6 +12,7 @@ from hookline.dispatchers.assembly import Parts, build_forwarder, build_worker
 from hookline.dispatchers.backlog import show_backlog_forever
 from hookline.dispatchers.forwarder import Forwarder
 from hookline.dispatchers.readiness import readiness
+from hookline.dispatchers.worker import Worker
 from hookline.runtime.admin import Size, TopicAdmin
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
@@ -48,8 +49,9 @@ async def run_dispatcher(settings: Settings, lifetime: Lifetime) -> None:
         ends = EndOffsets(settings.bootstrap_servers)
         stack.push_async_callback(ends.close)
         stack.push_async_callback(parts.tasks.cancel)  # after the readers have drained, before the writer goes
-        lanes, tiers, forwarder = _readers(parts, on_fatal=lifetime.fail)
-        ready = readiness(parts, lanes, tiers, forwarder=forwarder, ends=ends)
+        worker, forwarder = build_worker(parts), build_forwarder(parts)
+        lanes, tiers = _readers(parts, worker, forwarder, on_fatal=lifetime.fail)
+        ready = readiness(parts, lanes, tiers, worker=worker, forwarder=forwarder, ends=ends)
         health = build_health_app(parts.metrics, alive=[each.is_deaf for each in (*lanes, tiers)], ready=ready)
         await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
         if not await lifetime.lasts_until(parts.view.wait_ready()):
@@ -92,10 +94,9 @@ async def _refuse_unfit_tiers(settings: Settings, topics: Topics) -> None:
 
 
 def _readers(
-    parts: Parts, *, on_fatal: Callable[[BaseException], None]
-) -> tuple[Sequence[KafkaReader], KafkaReader, Forwarder]:
+    parts: Parts, worker: Worker, forwarder: Forwarder, *, on_fatal: Callable[[BaseException], None]
+) -> tuple[Sequence[KafkaReader], KafkaReader]:
     """A reader for each lane with their worker, and the tiers' with its forwarder, not yet started."""
-    worker, forwarder = build_worker(parts), build_forwarder(parts)
     lanes = {
         config.topics[0]: KafkaReader(config, worker, metrics=parts.metrics, on_fatal=on_fatal)
         for config in _lanes(parts.settings, parts.topics)
@@ -110,7 +111,7 @@ def _readers(
         forwarder.commit_forever(),
     ):
         parts.tasks.spawn(work)
-    return tuple(lanes.values()), tiers, forwarder
+    return tuple(lanes.values()), tiers
 
 
 def _lanes(settings: Settings, topics: Topics) -> Sequence[ReaderConfig]:

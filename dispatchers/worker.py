@@ -20,11 +20,12 @@ from hookline.dispatchers.steady import SteadyClock
 from hookline.runtime.clock import Clock
 from hookline.runtime.log import Commit, KafkaRecord, Position, Reader, TopicPartition
 from hookline.runtime.metrics import Metrics
+from hookline.runtime.newer import StoppedPartitions
 from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import View
 from hookline.schemas.codec import Codec
-from hookline.schemas.errors import ContractError, NotYet
+from hookline.schemas.errors import ContractError, NotYet, UnknownSchema
 from hookline.schemas.records import Delivery
 from hookline.schemas.topics import Topics
 
@@ -81,6 +82,7 @@ class Worker:
         )
         self._bytes = HeldBytes({lane: settings.window_bytes_max * part // 8 for lane, part in EIGHTHS.items()})
         self._full: set[TopicPartition] = set()
+        self.stopped = StoppedPartitions(_log, says="delivery.of_newer_release")
         self._unseen: dict[tuple[Window, str], deque[Slot]] = {}  # by subscription, each in order
         self._to_postpone: deque[Postponed] = deque()  # open records all of them, so no more than the windows hold
         self._postponing = 0
@@ -136,7 +138,12 @@ class Worker:
         partition = TopicPartition(records[0].topic, records[0].partition)
         window = self._windows[partition]
         for record in records:
-            if not self._take(window, record):
+            try:
+                taken = self._take(window, record)
+            except UnknownSchema as error:
+                self.stopped.stop(self._the_reader(), record, error)
+                break
+            if not taken:
                 self._full.add(partition)
                 self._the_reader().pause(partition, resume_at=record.offset)
                 break
@@ -164,6 +171,7 @@ class Worker:
             if self._windows.get(partition) is window:
                 del self._windows[partition], self._running[window]
                 self._full.discard(partition)
+                self.stopped.forget([partition])
                 self._bytes.give_back(window.lane, window.open_bytes)
             window.hold = Hold.GONE
             self._isolation.forget(window)
@@ -173,9 +181,13 @@ class Worker:
     # -- taking -------------------------------------------------------------------------------------------------------
 
     def _take(self, window: Window, record: KafkaRecord) -> bool:
-        """Whether the record was taken; False: no room now, read it again later."""
+        """Whether the record was taken; False: no room now, read it again later. UnknownSchema: none of ours, but a newer release's."""
         try:
             delivery = readable(self._codec.decode(record.value or b"", Delivery))
+        except UnknownSchema:
+            if record.offset < window.committed:
+                return True
+            raise
         except ContractError as error:
             return self._take_unreadable(window, record, str(error))
         if record.offset < window.committed:

@@ -13,8 +13,9 @@ from hookline.processors.storable import Storable, storable
 from hookline.runtime.clock import Clock
 from hookline.runtime.log import Commit, KafkaRecord, Position, Reader, TopicPartition, Writer, persisted
 from hookline.runtime.metrics import Metrics
+from hookline.runtime.newer import StoppedPartitions
 from hookline.schemas.codec import Codec
-from hookline.schemas.errors import ContractError, NotYet, TooLarge
+from hookline.schemas.errors import ContractError, NotYet, TooLarge, UnknownSchema
 from hookline.schemas.records import DeadLetter
 from hookline.schemas.topics import Topics
 
@@ -87,6 +88,7 @@ class Ingest:
         self._next: dict[TopicPartition, int] = {}
         self._left_at: dict[TopicPartition, int] = {}  # where the store stood when we last heard of it
         self._paused: set[TopicPartition] = set()
+        self.stopped = StoppedPartitions(_log, says="record.of_newer_release")
         self._came = asyncio.Event()
         self._storing = asyncio.Lock()
 
@@ -127,17 +129,28 @@ class Ingest:
         for each in positions:
             self._next[each.partition] = each.start
             self._paused.discard(each.partition)
+        self.stopped.forget(each.partition for each in positions)
 
     def received(self, records: Sequence[KafkaRecord]) -> None:
         # Read here and not when it is stored: meanwhile the database works on what came before.
         for record in records:
-            partition, size = TopicPartition(record.topic, record.partition), len(record.value or b"")
-            self._waiting.append(_Waiting(partition, record.offset, size, self._read(record)))
-            self._waiting_bytes += size
-            self._next[partition] = record.offset + 1
+            partition = TopicPartition(record.topic, record.partition)
+            if partition not in self.stopped:
+                self._take_in(partition, record)
         self._came.set()
         if self._is_over(1.0):
             self._pause()
+
+    def _take_in(self, partition: TopicPartition, record: KafkaRecord) -> None:
+        size = len(record.value or b"")
+        try:
+            found = self._read(record)
+        except UnknownSchema as error:
+            self.stopped.stop(self._reader, record, error)
+            return
+        self._waiting.append(_Waiting(partition, record.offset, size, found))
+        self._waiting_bytes += size
+        self._next[partition] = record.offset + 1
 
     async def revoking(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Commit]:
         """What waits is another process's work; only a transaction that has begun is waited for."""
@@ -150,6 +163,7 @@ class Ingest:
         for each in gone:
             self._next.pop(each, None)
         self._paused -= gone
+        self.stopped.forget(gone)
         self._waiting = deque(each for each in self._waiting if each.partition not in gone)
         self._waiting_bytes = sum(each.size for each in self._waiting)
 
@@ -188,8 +202,11 @@ class Ingest:
         return taken
 
     def _read(self, record: KafkaRecord) -> Storable | _Unreadable:
+        """What is to be stored of it; UnknownSchema for what a newer release wrote."""
         try:
             return self._reads[record.topic](record.value)
+        except UnknownSchema:
+            raise
         except ContractError as error:
             return _Unreadable(record, str(error))
 
@@ -237,7 +254,7 @@ class Ingest:
         if self._reader is None:
             return
         for partition, resume_at in self._next.items():
-            if partition not in self._paused:
+            if partition not in self._paused and partition not in self.stopped:
                 self._reader.pause(partition, resume_at=resume_at)
                 self._paused.add(partition)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol
 
+from hookline.core.breaker import Health, is_away
 from hookline.core.jobs import Asked, summed
 from hookline.core.metering import Meter, batch_size
 from hookline.processors.composer import Outgoing
@@ -22,6 +23,7 @@ from hookline.schemas.errors import NotYet, TooLarge
 from hookline.schemas.records import (
     Account,
     Disabling,
+    EndpointHealth,
     Job,
     JobKind,
     JobState,
@@ -42,7 +44,7 @@ class Told(Enum):
     """What a job is to do now."""
 
     GO = auto()
-    WAIT = auto()  # its customer paused it, or its subscription is paused or disabled
+    WAIT = auto()  # its customer paused it, or its subscription gets nothing now
     CANCEL = auto()  # its customer cancelled it, or there is nobody left to send to
     BEGIN_AGAIN = auto()  # its subscription wants other events by now
     STOP = auto()  # another process will go on, or others are to have its place
@@ -56,6 +58,8 @@ class Following(Protocol):
     def subscription(self, subscription_id: str) -> Subscription | None: ...
 
     def disabling(self, subscription_id: str) -> Disabling | None: ...
+
+    def health(self, subscription_id: str) -> EndpointHealth | None: ...
 
     def account(self, account_id: str) -> Account | None: ...
 
@@ -254,7 +258,7 @@ class JobRun:
         asked = self._view.job(self._job.job_id)
         if asked is None or asked.wanted is Wanted.CANCEL or is_nobodys(self._job, self._view):
             return Told.CANCEL
-        if asked.wanted is Wanted.PAUSE or is_held(self._job, self._view):
+        if asked.wanted is Wanted.PAUSE or is_held(self._job, self._view, now_ms=self._clock.now_ms()):
             return Told.WAIT
         now = self._view.subscription(self._job.subscription_id)
         began = self._subscription
@@ -363,10 +367,16 @@ def is_nobodys(job: Job, view: Following) -> bool:
     return is_gone or (account is not None and account.erased_at_ms is not None)
 
 
-def is_held(job: Job, view: Following) -> bool:
-    """Whether its subscription gets nothing now. What only puts on record that nothing is sent waits for nobody."""
+def is_held(job: Job, view: Following, *, now_ms: int) -> bool:
+    """Whether its subscription gets nothing now: it is paused or disabled, or its endpoint is away.
+
+    What only puts on record that nothing is sent waits for nobody.
+    """
     subscription = view.subscription(job.subscription_id)
     if subscription is None or job.kind is JobKind.CANCEL_RETRIES:
         return False
     is_paused = subscription.status is SubscriptionStatus.PAUSED
-    return is_paused or view.disabling(job.subscription_id) is not None
+    if is_paused or view.disabling(job.subscription_id) is not None:
+        return True
+    judged = view.health(job.subscription_id)
+    return judged is not None and is_away(Health(opened=judged.opened, probe_at_ms=judged.probe_at_ms), now_ms)

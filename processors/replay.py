@@ -192,7 +192,9 @@ class Replays:
         """One at a time for a subscription, and a short one beside it. One that waits for somebody holds up no other."""
         asked = self._view.job(job.job_id)
         is_busy = any(each.run.job.subscription_id == job.subscription_id for each in self._beside(job))
-        return not is_busy and asked is not None and asked.wanted is Wanted.RUN and not is_held(job, self._view)
+        if is_busy or asked is None or asked.wanted is not Wanted.RUN:
+            return False
+        return not is_held(job, self._view, now_ms=self._ground.clock.now_ms())
 
     def _ended(self, job_id: str, task: "asyncio.Task[None]") -> None:
         self._running.pop(job_id, None)

@@ -152,7 +152,13 @@ async def run_history(settings: Settings, lifetime: Lifetime) -> None:
         pulse = Pulse(ends, topic=settings.topics().subscriptions, clock=clock)
         signs = [partial(unread, each, ends) for each in readers]
         watch = Watch(pulse, *signs, partial(_unstored, readers), clock=clock)
-        ready = [erased.complaint, *(each.complaint for each in readers), pulse.complaint, watch.complaint]
+        ready = [
+            erased.complaint,
+            ingest.stopped.complaint,
+            *(each.complaint for each in readers),
+            pulse.complaint,
+            watch.complaint,
+        ]
         health = build_health_app(metrics, alive=[each.is_deaf for each in readers], ready=ready)
         await stack.enter_async_context(serving(health, host=settings.health_host, port=settings.health_port))
         if not await lifetime.lasts_until(mark_all(store, erased)):

@@ -15,7 +15,7 @@ from fastavro.read import SchemaResolutionError
 
 from hookline.schemas.avsc import SchemaVersion
 from hookline.schemas.catalogue import Catalogue, EventType
-from hookline.schemas.errors import ContractError
+from hookline.schemas.errors import ContractError, UnknownSchema
 from hookline.schemas.framing import Framing, SingleObject
 from hookline.schemas.json_values import read_moment
 from hookline.schemas.record_forms import RECORD_KINDS, RecordForm, record_form
@@ -60,7 +60,7 @@ class Codec:
             ) from error
 
     def decode(self, value: bytes | None, kind: type[R]) -> R:
-        """The record in these bytes; ContractError when there is none, or one of another kind."""
+        """The record in these bytes; ContractError when there is none, or one of another kind (UnknownSchema: of a newer release)."""
         version, body_at = self._opened(value)
         form = self._form(version)
         if form.kind is not kind:
@@ -112,7 +112,7 @@ class Codec:
         fingerprint, body_at = self._framing.unframe(value)
         version = self._catalogue.by_fingerprint.get(fingerprint)
         if version is None:
-            raise ContractError(
+            raise UnknownSchema(
                 f"the value's schema has the fingerprint {fingerprint.hex()}, which the catalogue lacks"
             )
         return version, body_at

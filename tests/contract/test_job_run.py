@@ -10,6 +10,7 @@ import pytest
 from fakes.configuration import account, subscription
 from fakes.fanout import event, until
 from fakes.job_world import JobWorld, ListedLog
+from fakes.judgements import health
 from fakes.replaying import event_ids, job_for
 from hookline.core.ids import delivery_id
 from hookline.core.jobs import Asked
@@ -89,6 +90,16 @@ async def test_a_job_of_a_paused_subscription_is_put_back() -> None:
     of.subscription = replace(of.subscription, status=SubscriptionStatus.PAUSED)
     await of.run().run()
     assert (of.job_now().state, of.job_now().finished_at_ms, of.sent) == (JobState.WAITING, None, [])
+
+
+async def test_a_job_whose_endpoint_is_away_is_put_back_until_it_is_well() -> None:
+    of = world()
+    of.health = health(of.subscription, opened=1)
+    await of.run().run()
+    assert (of.job_now().state, of.job_now().finished_at_ms, of.sent) == (JobState.WAITING, None, [])
+    of.health = health(of.subscription)
+    await of.run().run()
+    assert (of.job_now().state, len(of.sent)) == (JobState.DONE, len(EVENTS))
 
 
 async def test_nothing_is_written_while_it_is_in_doubt_whose_the_job_is() -> None:

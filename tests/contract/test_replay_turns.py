@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from fakes.configuration import subscription
 from fakes.fanout import CODEC, TOPICS, until
+from fakes.judgements import health
 from fakes.replaying import job_for
 from hookline.core.jobs import Asked, Jobs
 from hookline.processors.job_run import Ground
@@ -21,6 +22,7 @@ from hookline.runtime.metrics import Metrics
 from hookline.schemas.records import (
     Account,
     Disabling,
+    EndpointHealth,
     Job,
     JobKind,
     JobState,
@@ -39,6 +41,7 @@ class World:
 
     jobs_known: Jobs = field(default_factory=Jobs)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    healths: dict[str, EndpointHealth] = field(default_factory=dict)
     began: list[str] = field(default_factory=list)
     over: dict[str, asyncio.Event] = field(default_factory=dict)
     step_s: dict[str, float] = field(default_factory=dict)
@@ -66,6 +69,9 @@ class World:
 
     def account(self, _account_id: str) -> Account | None:
         return None
+
+    def health(self, subscription_id: str) -> EndpointHealth | None:
+        return self.healths.get(subscription_id)
 
     async def wait_applied(self, _topic: str, _offset: int, *, timeout_s: float) -> None:
         await asyncio.sleep(0)
@@ -243,6 +249,21 @@ async def test_what_waits_for_its_subscription_takes_no_room() -> None:
         await until(lambda: world.began == [ready.job_id])
         world.over[ready.job_id].set()
         world.subscriptions[held.subscription_id] = to
+        await until(lambda: world.began == ids([ready, held]))
+
+
+async def test_what_waits_for_an_endpoint_that_is_away_takes_no_room_and_goes_on_when_it_is_well() -> None:
+    world = World()
+    held, ready = jobs(world, 2)
+    to = world.subscriptions[held.subscription_id]
+    in_a_while = replace(health(to, opened=1), probe_at_ms=SystemClock().now_ms() + 50_000)
+    world.healths[held.subscription_id] = in_a_while
+    world.ask(held, ready)
+    async with owning(world, running_max=1):
+        await until(lambda: world.began == [ready.job_id])
+        world.over[ready.job_id].set()
+        await nothing_begins(world)
+        world.healths[held.subscription_id] = health(to)
         await until(lambda: world.began == ids([ready, held]))
 
 

@@ -78,7 +78,8 @@ async def test_live_deliveries_go_before_the_replays_of_their_endpoint() -> None
         began = len(seen)
         await until(lambda: live <= {request.headers["webhook-id"] for request in seen})
         between = [each for each in list(seen)[began:] if each.headers["webhook-id"] not in live]
-        assert len(between) <= 2 * 4  # in flight before the live ones came, and after the last of them had started
+        # In flight before the live ones came, and after the last of them had started; and one for fifteen of them.
+        assert len(between) <= 2 * 4 + len(live) // 15
 
 
 async def test_thousands_of_replays_at_once_start_a_few_at_a_time_beside_live_traffic() -> None:

@@ -1,5 +1,6 @@
 """What `isolation_machine` knows of each slot, and what must hold whenever one starts: the sentences of the design."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -13,6 +14,8 @@ from hookline.core.share import Share
 from hookline.core.window import Hold, Slot, Window
 
 _LATE_MS = 10.0
+_LIVE_IN_A_ROW_MAX = 15
+_CROWDED_MS = 5_000.0
 _STARTS_MAX = 200  # of which the times are compared
 
 
@@ -49,6 +52,7 @@ class Model:
         default_factory=list
     )  # when each started, and how far away the next one is
     spacings: dict[tuple[str, str], Spacing] = field(default_factory=dict)
+    live_in_a_row: Counter[str] = field(default_factory=Counter)  # by endpoint
 
     def check(self, slot: Slot, before: Mapping[str, Mapping[str, set[int]]]) -> None:
         share = self.share(slot)
@@ -62,6 +66,7 @@ class Model:
         if slot.window.lane == REPLAYS:
             self._check_a_replay_steps_back(slot)
             self._check_replays_are_paced()
+        self.live_in_a_row[share.name] = 0 if slot.window.lane == REPLAYS else self.live_in_a_row[share.name] + 1
 
     def _check_budget_of_standing(self, slot: Slot, share: Share) -> None:
         """One to an endpoint of this standing starts only while these and worse ones hold less than their part.
@@ -91,9 +96,10 @@ class Model:
             assert in_flight[lane] <= part  # the other lane wants its part
 
     def _check_a_replay_steps_back(self, slot: Slot) -> None:
-        """It starts only while no live one waits for its endpoint."""
-        waits = self.waits(slot.delivery.subscription_id)
-        assert not any(waits[lane] for lane in LIVE)
+        """It starts only while no live one waits for its endpoint, or after fifteen of them."""
+        name = slot.delivery.subscription_id
+        waits = self.waits(name)
+        assert self.live_in_a_row[name] >= _LIVE_IN_A_ROW_MAX or not any(waits[lane] for lane in LIVE)
 
     def _check_replays_are_paced(self) -> None:
         """Any k + 1 take k times the spacing that held when each of them started, less what a late timer may make up."""
@@ -127,9 +133,12 @@ class Model:
             assert self.now_ms - at_ms >= number * 1_000 / rate - _LATE_MS - 1e-6
 
     def check_a_replay_keeps_its_turn(self, slot: Slot) -> None:
-        """It is not postponed, for it would lose its turn, unless its endpoint is in doubt or its job is cancelled."""
-        if slot.window.lane == REPLAYS:
-            assert self.share(slot).doubt_since_ms is not None or slot.delivery.job_id in self.cancelled
+        """It is not postponed, for it would lose its turn, unless its endpoint is in doubt or crowded, or its job is cancelled."""
+        if slot.window.lane != REPLAYS:
+            return
+        share = self.share(slot)
+        is_crowded = share.live_since_ms is not None and self.now_ms - share.live_since_ms >= _CROWDED_MS
+        assert share.doubt_since_ms is not None or is_crowded or slot.delivery.job_id in self.cancelled
 
     def forget_spacings(self, partition: int) -> None:
         """With one live lane here, that has its own part of the rate."""
@@ -165,4 +174,6 @@ class Model:
 
 
 def _turn(slot: Slot) -> tuple[int, int]:
+    if slot.window.lane == REPLAYS:
+        return (0 if slot.delivery.is_test else 1, slot.offset)
     return (0 if slot.delivery.is_test else slot.delivery.created_at_ms, slot.offset)

@@ -21,7 +21,17 @@ from hookline.runtime.event_log import Picked, Stretch
 from hookline.runtime.log import KafkaRecord, TopicPartition, Written
 from hookline.runtime.metrics import Metrics
 from hookline.schemas.errors import NotYet, TooLarge
-from hookline.schemas.records import Account, Delivery, Disabling, Event, Job, JobPosition, JobWish, Subscription
+from hookline.schemas.records import (
+    Account,
+    Delivery,
+    Disabling,
+    EndpointHealth,
+    Event,
+    Job,
+    JobPosition,
+    JobWish,
+    Subscription,
+)
 from hookline.schemas.topics import Topics
 
 T = TypeVar("T")
@@ -95,6 +105,7 @@ class JobWorld:
     states: States | None = None
     wish: JobWish | None = None
     account: Account | None = None
+    health: EndpointHealth | None = None
     is_gone: bool = False
     is_member: bool = True
     clock: Clock | None = None  # else one by which progress is saved after every step
@@ -176,6 +187,9 @@ class _View:
 
     def account(self, _account_id: str) -> Account | None:
         return self._world.account
+
+    def health(self, _subscription_id: str) -> EndpointHealth | None:
+        return self._world.health
 
     async def wait_applied(self, _topic: str, _offset: int, *, timeout_s: float) -> None:
         await asyncio.sleep(0)

@@ -8,10 +8,38 @@ REPLAYS = (
     rule(
         "a replay starts although a live one waits",
         "share.py",
-        "if lane == REPLAYS and others_wait:",
+        "if lane == REPLAYS and others_wait and not self._is_replays_turn():",
         "if False:",
         _REPLAY_LANE,
         ISOLATED,
+    ),
+    rule(
+        "replays have no turn while live ones always wait",
+        "share.py",
+        "return self.live_in_a_row >= REPLAY_TURN_EVERY - 1",
+        "return False",
+        _REPLAY_LANE,
+    ),
+    rule(
+        "live ones leave no slot to a replay whose turn it is",
+        "share.py",
+        "self.in_flight() >= total - self._kept_free(lane, total):",
+        "self.in_flight() >= total:",
+        _REPLAY_LANE,
+    ),
+    rule(
+        "replays of a crowded endpoint fill the lane's memory",
+        "share.py",
+        "return self.live_since_ms is not None and now_ms - self.live_since_ms >= CROWDED_MS",
+        "return False",
+        _REPLAY_LANE,
+    ),
+    rule(
+        "replays start by the time that they bear",
+        "share.py",
+        "1 if lane == REPLAYS else slot.delivery.created_at_ms",
+        "slot.delivery.created_at_ms",
+        _REPLAY_LANE,
     ),
     rule(
         "replays take all of their endpoint's cap",
@@ -53,7 +81,7 @@ REPLAYS = (
     rule(
         "replays are parked when their turn is far away",
         "isolation.py",
-        "if lane == REPLAYS and share.doubt_since_ms is None:",
+        "if lane == REPLAYS and share.doubt_since_ms is None and not share.is_crowded(now_ms):",
         "if False:",
         _REPLAY_LANE,
         ISOLATED,

@@ -1,6 +1,6 @@
 import pytest
 
-from hookline.core.breaker import WELL, Breaker, Health, after_failure, breaker, is_hopeless, is_news
+from hookline.core.breaker import WELL, Breaker, Health, after_failure, breaker, is_away, is_hopeless, is_news
 
 DAY_MS = 86_400_000
 
@@ -110,3 +110,22 @@ FAILING = Health(failing_since_ms=0, weight=3)
 )
 def test_what_is_worth_a_record(recorded: Health, found: Health, now_ms: int, news: bool) -> None:
     assert is_news(recorded, found, now_ms=now_ms) is news
+
+
+@pytest.mark.parametrize(
+    ("health", "at_ms", "is_so"),
+    [
+        (WELL, 0, False),
+        (Health(weight=19), 0, False),  # it fails, and nothing is held back yet
+        (Health(opened=1, probe_at_ms=100_000), 40_000, True),  # it has just opened for the longest time
+        (Health(opened=1, probe_at_ms=100_000), 99_999, True),
+        (Health(opened=1, probe_at_ms=100_000), 100_000, False),
+        (Health(opened=1, probe_at_ms=100_000), 101_999, False),
+        (Health(opened=1, probe_at_ms=100_000), 102_000, True),
+        (Health(opened=1, probe_at_ms=100_000), 160_000, False),  # nobody else has asked
+    ],
+)
+def test_jobs_ask_an_endpoint_that_is_away_for_two_seconds_in_each_minute(
+    health: Health, at_ms: int, is_so: bool
+) -> None:
+    assert is_away(health, at_ms) is is_so

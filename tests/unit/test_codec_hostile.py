@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fakes.schemas import MONEY, TEXT, TIME, event, field, parcels
 from hookline.schemas.codec import Codec
-from hookline.schemas.errors import ContractError
+from hookline.schemas.errors import ContractError, UnknownSchema
 
 
 def varint(number: int) -> bytes:
@@ -115,3 +115,19 @@ def test_one_wrong_byte_raises_nothing_but_a_contract_error(place: int, byte: in
         codec.decode_event(written(FINE[:place] + bytes([byte]) + FINE[place + 1 :]))
     except ContractError:
         return
+
+
+@pytest.mark.parametrize(
+    ("value", "is_of_newer"),
+    [
+        (b"\xc3\x01" + bytes(8), True),
+        (b"\xc3\x01" + bytes(8) + b"a body", True),
+        (b"\xc3\x01" + bytes(7), False),
+        (b"\xc3\x02" + bytes(8), False),
+        (b"", False),
+    ],
+)
+def test_only_what_is_framed_as_ours_may_be_of_a_newer_release(value: bytes, is_of_newer: bool) -> None:
+    with pytest.raises(ContractError) as raised:
+        Codec(HOSTILE).decode_any(value)
+    assert isinstance(raised.value, UnknownSchema) is is_of_newer

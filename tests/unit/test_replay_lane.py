@@ -1,13 +1,16 @@
 """Replays take what live traffic leaves: tables of offers and answers, with a clock that the tests move."""
 
 from collections import Counter
+from dataclasses import replace
 from math import inf
 
 import pytest
 
+from fakes.deliveries import DELIVERY
 from fakes.isolation_scene import Scene
 from hookline.core.breaker import Breaker
 from hookline.core.limits import FRESH, LANES, LIVE, REPLAYS, SECOND, Held, Limits
+from hookline.core.window import Arrival, Slot
 
 SPACING_MS, ALONE_MS = 5.0, 1.0  # between two starts, beside live traffic and without any
 
@@ -31,12 +34,65 @@ def test_replays_have_a_quarter_of_their_endpoints_cap(most: int, replays: int) 
 
 @pytest.mark.parametrize("lane", LIVE)
 def test_no_replay_starts_while_a_live_one_waits_for_its_endpoint(lane: str) -> None:
-    scene = Scene()
+    scene = Scene(most=8)
     scene.prove("a")
     scene.offer("a", 20, lane=lane)
     scene.offer("a", 20, lane=REPLAYS)
     scene.offer("b", 1, lane=REPLAYS)
-    assert Counter(started(scene)) == {lane: 16, REPLAYS: 1}  # the one is of the other endpoint
+    assert Counter(started(scene)) == {lane: 8, REPLAYS: 1}  # the one is of the other endpoint
+
+
+def saturated(scene: Scene, *, lane: str, starts: int) -> list[str]:
+    """The lanes of the next starts at an endpoint for which live ones wait all the time; each ends before its next one may start."""
+    order, flying = list[str](), list[Slot]()
+    while len(order) < starts:
+        scene.offer("a", max(0, 20 - len(scene.rules._shares["a"].sides[lane].waiting)), lane=lane)
+        scene.end(flying[:1])
+        scene.now_ms = max(scene.now_ms + SPACING_MS, scene.rules.wake_ms() if scene.rules.wake_ms() != inf else 0.0)
+        begun = scene.start()
+        flying = [*flying[1:], *begun]
+        order += [slot.window.lane for slot in begun]
+    return order
+
+
+@pytest.mark.parametrize("lane", LIVE)
+@pytest.mark.parametrize("limits", [Limits(), Limits(20)])
+def test_one_start_of_sixteen_is_a_replays_however_many_live_ones_wait(lane: str, limits: Limits) -> None:
+    scene = Scene(limits={"a": limits})
+    scene.prove("a")
+    scene.offer("a", 100, lane=REPLAYS)
+    counts = Counter(saturated(scene, lane=lane, starts=320))
+    assert 18 <= counts[REPLAYS] <= 20
+
+
+def test_a_crowded_endpoint_leaves_the_lanes_memory_to_others() -> None:
+    scene = Scene(limits={"a": Limits(1)})
+    scene.prove("a", "b")
+    scene.offer("a", 50)
+    scene.offer("a", 20, lane=REPLAYS)
+    scene.offer("b", 20, lane=REPLAYS)
+    scene.tick()
+    scene.rules.lanes[REPLAYS].cramped = True
+    assert scene.tick(4_900) == []
+    moved = [each for each in scene.tick(100) if each.slot.window.lane == REPLAYS]
+    assert [(each.slot.delivery.subscription_id, each.held) for each in moved] == [("a", Held.RATE)] * 12
+    waits_ms = [each.wait_ms for each in moved]
+    assert waits_ms == sorted(waits_ms)
+    assert waits_ms[0] == 16_000.0 * (8 + 1)  # after those that are held, each of which waits for sixteen turns
+    assert len(scene.offer("a", 1, lane=REPLAYS)) == 1
+    assert scene.offer("b", 1, lane=REPLAYS) == []
+
+
+def test_a_crowded_endpoint_makes_room_in_its_window() -> None:
+    scene = Scene(limits={"a": Limits(1)})
+    scene.prove("a")
+    scene.offer("a", 20, lane=REPLAYS)
+    scene.offer("a", 50)
+    scene.tick()
+    scene.tick(5_000)
+    moved = list(scene.rules.make_room(scene.windows[REPLAYS], scene.now_ms))
+    assert moved
+    assert {each.slot.window.lane for each in moved} == {REPLAYS}
 
 
 def test_replays_in_flight_count_against_their_endpoints_cap() -> None:
@@ -134,6 +190,24 @@ def test_replays_start_in_the_order_of_the_log() -> None:
         scene.end(slots)
         scene.now_ms += SPACING_MS
     assert (len(order), order) == (30, sorted(order))
+
+
+def test_a_replay_that_bears_an_earlier_time_does_not_overtake_those_before_it_in_the_log() -> None:
+    """Who wrote it may have taken over a job from a process whose clock was ahead."""
+    scene = Scene(most=4)
+    scene.prove("a")
+    window = scene.windows[REPLAYS]
+    for offset in range(10):
+        made = replace(DELIVERY, delivery_id=f"made_{offset}", subscription_id="a", created_at_ms=1_000 - offset)
+        assert window.arrive(made, offset, 1) is Arrival.START
+        assert scene.rules.offer(Slot(window, offset, 1, made), scene.now_ms) is None
+    order = []
+    for _ in range(10):
+        slots = scene.start()
+        order += [slot.offset for slot in slots]
+        scene.end(slots)
+        scene.now_ms += SPACING_MS
+    assert order == list(range(10))
 
 
 def test_a_replay_is_not_postponed_for_its_turn_but_keeps_its_place() -> None:

@@ -12,6 +12,7 @@ _OPENS_AT = 20
 _ANSWERED, _UNANSWERED = 1, 4
 _COOL_DOWN_FIRST_MS = 5_000
 _COOL_DOWN_MAX_MS = 60_000  # an endpoint that is well again is noticed within a minute
+_ASKED_EVERY_MS, _ASKED_FOR_MS = 60_000, 2_000  # by jobs: at their usual rate two hundred deliveries
 _SUSTAINED_MS = 60_000  # failing for less is nobody else's business
 _WARNED_AT = (0.5, 0.8)  # shares of the time until it is disabled
 
@@ -45,6 +46,16 @@ def breaker(health: Health, now_ms: int) -> Breaker:
     wait_ms = health.probe_at_ms - now_ms
     # Further away than any breaker is ever open: the clock was set back since, here or where it was judged.
     return Breaker.OPEN if 0 < wait_ms <= _COOL_DOWN_MAX_MS else Breaker.PROBE
+
+
+def is_away(health: Health, now_ms: int) -> bool:
+    """Whether a job should send it nothing now, for all of it would be postponed.
+
+    Two seconds in each minute from its first probe on are left to it: where there is no live traffic, who else would probe?
+    """
+    if health.opened == 0 or health.probe_at_ms is None:
+        return False
+    return breaker(health, now_ms) is Breaker.OPEN or (now_ms - health.probe_at_ms) % _ASKED_EVERY_MS >= _ASKED_FOR_MS
 
 
 def after_failure(health: Health, *, answered: bool, now_ms: int, disable_after_ms: int) -> Health:

@@ -2,8 +2,8 @@
 
 Invariants: a lane's requests in flight never exceed its budget; one to an endpoint in doubt never starts while those hold half
 of it; an endpoint's never exceed its cap; a rate limited endpoint's requests are spaced; what waits is bounded, and what exceeds
-is postponed; nothing but tests starts while a breaker is open. A replay starts only while no live one waits for its endpoint, in
-the order of the log and evenly spaced; it is postponed only for an endpoint in doubt, else it keeps its window and so its turn.
+is postponed; nothing but tests starts while a breaker is open. A replay starts only while no live one waits for its endpoint, or after
+15 of them, in the order of the log and evenly spaced; it keeps its window and so its turn, unless its endpoint is in doubt or crowded.
 """
 
 from collections import deque
@@ -121,7 +121,7 @@ class Isolation:
         share.look(self._limits_of(share.name), now_ms)
         waiting = len(share.sides[lane].waiting)
         may_be_many = waiting >= HELD_MIN or self.lanes[lane].cramped
-        if may_be_many and self._is_limited(share, lane) and waiting >= self._bound(share, lane, now_ms):
+        if may_be_many and self._is_limited(share, lane, now_ms) and waiting >= self._bound(share, lane, now_ms):
             return share.park(slot, now_ms)
         share.put(slot, lane, next(self._order), now_ms)
         self._busy[share.name] = share
@@ -181,7 +181,7 @@ class Isolation:
         before = window.position + most // 2
         moved: list[Postponed] = []
         for share in self._busy.values():
-            if share.partition == window.partition and self._is_limited(share, window.lane):
+            if share.partition == window.partition and self._is_limited(share, window.lane, now_ms):
                 slots = list(share.take(window.lane, lambda slot: slot.window is window and slot.offset < before, most))
                 slots.reverse()  # the older of them has its turn before
                 moved.extend(share.park(slot, now_ms) for slot in slots)
@@ -294,7 +294,7 @@ class Isolation:
         if lane == FRESH and share.doubt_since_ms is not None and not self.lanes[lane].cramped:
             return  # what it held while it was well may wait as long as what comes now
         excess = len(share.sides[lane].waiting) - self._bound(share, lane, now_ms)
-        if excess <= 0 or not self._is_limited(share, lane):
+        if excess <= 0 or not self._is_limited(share, lane, now_ms):
             return
         slots = list(share.take(lane, _is_ours, int(excess)))
         slots.reverse()  # the older of them has its turn before
@@ -306,12 +306,13 @@ class Isolation:
             return HELD_MIN if share.doubt_since_ms is None else 1
         return share.held_max(lane, now_ms) if lane == FRESH else self._held_max
 
-    def _is_limited(self, share: Share, lane: str) -> bool:
+    def _is_limited(self, share: Share, lane: str, now_ms: float) -> bool:
         """Whether it waits for its own sake; else for its lane's budget, and postponing would only add work.
 
-        Replays wait for all others, and would lose their order: they stay where they are, and what comes after them in the log.
+        Replays wait for all others, and would lose their order: they stay where they are, and what comes after them in the log,
+        unless live ones leave them hardly a turn: others would wait behind them for as long.
         """
-        if lane == REPLAYS and share.doubt_since_ms is None:
+        if lane == REPLAYS and share.doubt_since_ms is None and not share.is_crowded(now_ms):
             return False
         return share.sides[lane].queued is None or share.standing is Standing.DOUBTFUL
 

@@ -17,6 +17,7 @@ EIGHTHS = {FRESH: 6, SECOND: 2, REPLAYS: 1}
 _SHARES = {FRESH: 0.75, SECOND: 0.25, REPLAYS: 0.25}
 _PARKED_SHARE = 0.5
 _UNSEEN_SHARE = 0.125
+REPLAY_TURN_EVERY = 16  # of an endpoint's starts one is a replay's, however many live ones wait
 UNPROVEN_MAX = 2
 # Endpoints in doubt share half of a lane. A quarter more is for those nobody knows yet, or they could never prove themselves
 # while the half is full; the last quarter is for proven ones alone.

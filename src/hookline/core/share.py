@@ -12,6 +12,7 @@ from hookline.core.limits import (
     FRESH,
     LANES,
     LIVE,
+    REPLAY_TURN_EVERY,
     REPLAYS,
     SECOND,
     Held,
@@ -30,13 +31,16 @@ _FRESH_HELD_S = 20.0
 HELD_MIN = 8  # held for one endpoint, however slow it is and however short memory
 # Held for one in doubt, for as long as `doubt_held_ms`: eight such endpoints leave half of a partition's window.
 DOUBT_HELD_MAX = 1_000
+CROWDED_MS = (
+    5_000.0  # live ones that wait for so long without a break leave replays little but their one turn in so many
+)
 _LOOK_MS = 1_000.0  # how often what waits is looked through for what waits in vain
 
 
 class Waiting(NamedTuple):
     """One that waits, in the order of its turn."""
 
-    turn: int  # when its delivery was made; a test is looked at before all others
+    turn: int  # when its delivery was made, in the live lanes; a test is looked at before all others
     order: int
     slot: Slot
     since_ms: float
@@ -58,6 +62,7 @@ class Side:
     in_flight: int = 0
     queued: Standing | None = None  # where it stands in its lane's turns
     parked: int = 0  # of the waiting, those that were postponed before
+    turn_ms: float = 0.0  # when the last of what was parked will have its turn; the live lanes have one in common
     took: float = 0.0  # of the rate limit, in proportion to its share
     looked_ms: float = 0.0  # when it was last looked for what waits in vain
 
@@ -81,8 +86,9 @@ class Share:
     tokens: dict[str, Tokens] = field(default_factory=lambda: {lane: Tokens() for lane in LANES})
     standing: Standing = Standing.UNKNOWN
     timed_ms: float = inf  # where it stands in the queue of the rate limited; infinity: not at all
-    turn_ms: float = 0.0  # when the last of what was parked will have its turn
     doubt_since_ms: float | None = None
+    live_since_ms: float | None = None  # since when live ones have waited, whenever it was looked at
+    live_in_a_row: int = 0  # live ones started since the last replay
 
     def in_flight(self) -> int:
         return self.sides[FRESH].in_flight + self.sides[SECOND].in_flight + self.sides[REPLAYS].in_flight
@@ -101,12 +107,20 @@ class Share:
         return True
 
     def look(self, limits: Limits, now_ms: float) -> None:
-        """What holds for it now; and since when it is in doubt."""
+        """What holds for it now; since when it is in doubt, and since when live ones wait."""
         self.limits = limits
+        if not self._live_waits(REPLAYS):
+            self.live_since_ms = None
+        elif self.live_since_ms is None:
+            self.live_since_ms = now_ms
         if limits.breaker is Breaker.CLOSED and self.standing is not Standing.DOUBTFUL:
             self.doubt_since_ms = None
         elif self.doubt_since_ms is None:
             self.doubt_since_ms = now_ms
+
+    def is_crowded(self, now_ms: float) -> bool:
+        """Whether live ones have waited without a break: replays hardly have a turn then."""
+        return self.live_since_ms is not None and now_ms - self.live_since_ms >= CROWDED_MS
 
     def put(self, slot: Slot, lane: str, order: int, now_ms: float) -> None:
         """It waits for its turn."""
@@ -115,7 +129,8 @@ class Share:
             if other.waiting and other.took > side.took:
                 side.took = other.took  # no credit for idle time
         side.parked += slot.delivery.postponed > 0
-        turn = 0 if slot.delivery.is_test else slot.delivery.created_at_ms
+        # Replays go as they lie in the log: when each was made, clocks of several processes may have said.
+        turn = 0 if slot.delivery.is_test else 1 if lane == REPLAYS else slot.delivery.created_at_ms
         heappush(side.waiting, Waiting(turn, order, slot, now_ms))
 
     def pop(self, lane: str) -> Slot | None:
@@ -173,9 +188,9 @@ class Share:
         side, others_wait = self.sides[lane], self._live_waits(lane)
         if self.limits.breaker is Breaker.OPEN and not self.limits.is_over and side.waiting and side.waiting[0].turn:
             return False  # only tests go
-        if lane == REPLAYS and others_wait:
+        if lane == REPLAYS and others_wait and not self._is_replays_turn():
             return False
-        if both_here and self.in_flight() >= total:
+        if both_here and self.in_flight() >= total - self._kept_free(lane, total):
             return False
         if both_here and lane != REPLAYS and not others_wait:
             return True
@@ -193,6 +208,7 @@ class Share:
 
     def spend(self, lane: str, now_ms: float, *, both_here: bool) -> None:
         """One request of this lane starts."""
+        self.live_in_a_row = 0 if lane == REPLAYS else self.live_in_a_row + 1
         if self.limits.rate is None:
             return
         if both_here:
@@ -223,20 +239,32 @@ class Share:
         in_doubt_ms = 0.0 if self.doubt_since_ms is None else now_ms - self.doubt_since_ms
         if self.limits.breaker is not Breaker.CLOSED:
             return Postponed(slot, Held.BREAKER, in_doubt_ms)
-        if slot.window.lane == REPLAYS or (self.limits.rate is None and self.standing is not Standing.PROVEN):
-            return Postponed(slot, Held.DOUBTFUL, in_doubt_ms)  # replays are postponed for nothing else
+        is_replay = slot.window.lane == REPLAYS
+        in_doubt = self.doubt_since_ms is not None
+        if (is_replay and in_doubt) or (self.limits.rate is None and self.standing is not Standing.PROVEN):
+            return Postponed(slot, Held.DOUBTFUL, in_doubt_ms)
         held = Held.BACKLOG if self.limits.rate is None else Held.RATE
-        each_ms = self._turn_each_ms()
-        held_ms = each_ms * sum(len(self.sides[lane].waiting) for lane in LIVE)
+        each_ms = self._turn_each_ms() * (REPLAY_TURN_EVERY if is_replay else 1)
+        held_ms = each_ms * sum(len(self.sides[lane].waiting) for lane in ((REPLAYS,) if is_replay else LIVE))
         if slot.delivery.postponed:
             return Postponed(slot, held, held_ms)
-        self.turn_ms = max(self.turn_ms, now_ms) + each_ms
-        return Postponed(slot, held, self.turn_ms - now_ms + held_ms)
+        side = self.sides[REPLAYS if is_replay else FRESH]
+        side.turn_ms = max(side.turn_ms, now_ms) + each_ms
+        return Postponed(slot, held, side.turn_ms - now_ms + held_ms)
 
     def _turn_each_ms(self) -> float:
         """How long one takes at the endpoint's best, so that what is parked comes back too early rather than too late."""
         spaced_ms = 0.0 if self.limits.rate is None else 1_000 / self.limits.rate
         return max(spaced_ms, (self.pace.usual_ms or 0.0) / self.most)
+
+    def _is_replays_turn(self) -> bool:
+        return self.live_in_a_row >= REPLAY_TURN_EVERY - 1
+
+    def _kept_free(self, lane: str, total: int) -> int:
+        """Live ones leave a slot to a replay whose turn it is, or there would be none whenever they want all."""
+        replays = self.sides[REPLAYS]
+        is_wanted = bool(replays.waiting) and not replays.in_flight and self._is_replays_turn()
+        return int(lane != REPLAYS and is_wanted and total > 1 and self.standing is Standing.PROVEN)
 
     def _live_waits(self, lane: str) -> bool:
         """Whether live traffic waits in another lane."""
