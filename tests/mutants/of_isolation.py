@@ -21,8 +21,8 @@ ISOLATION = (
     rule(
         "an endpoint takes one more than its cap",
         "share.py",
-        "if both_here and self.in_flight() >= total:",
-        "if both_here and self.in_flight() > total:",
+        "if both_here and self.in_flight() >= total - self._kept_free(lane, total):",
+        "if both_here and self.in_flight() > total - self._kept_free(lane, total):",
         f"{UNIT}/test_share.py",
     ),
     rule(
@@ -78,8 +78,8 @@ ISOLATION = (
     rule(
         "the youngest goes first",
         "share.py",
-        "turn = 0 if slot.delivery.is_test else slot.delivery.created_at_ms",
-        "turn = 0 if slot.delivery.is_test else -slot.delivery.created_at_ms",
+        "else 1 if lane == REPLAYS else slot.delivery.created_at_ms",
+        "else 1 if lane == REPLAYS else -slot.delivery.created_at_ms",
         f"{UNIT}/test_share.py",
     ),
     rule(

@@ -66,8 +66,8 @@ JOBS = (
     job(
         "a job heeds no pause of its subscription",
         "job_run.py",
-        "    return is_paused or view.disabling(job.subscription_id) is not None\n",
-        "    return False\n",
+        "    if is_paused or view.disabling(job.subscription_id) is not None:\n",
+        "    if False:\n",
         RUN,
     ),
     job(
@@ -80,8 +80,8 @@ JOBS = (
     job(
         "two jobs of a subscription run at once",
         "replay.py",
-        "        return not is_busy and asked is not None",
-        "        return asked is not None",
+        "        if is_busy or asked is None or",
+        "        if asked is None or",
         TURNS,
     ),
     job(
