@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, TypeVar
 
 from hookline.core.ids import delivery_id
-from hookline.core.progress import State
 from hookline.core.rendering import Renderer
-from hookline.core.resending import needs_sending, replayed
+from hookline.core.resending import Known, needs_sending, replayed
 from hookline.core.sieve import Sieve
 from hookline.processors.composer import Outgoing
 from hookline.runtime.clock import Clock
@@ -67,7 +66,7 @@ class States(Protocol):
 
     async def states(
         self, *, account_id: str, subscription_id: str, delivery_ids: Sequence[str]
-    ) -> Mapping[str, State]:
+    ) -> Mapping[str, Known]:
         """How far these deliveries are, without those that nothing is on record of; NotYet."""
         ...
 
@@ -92,6 +91,7 @@ class Replay:
         *,
         log: Log,
         states: States,
+        is_cancelled: Callable[[str], bool],
         rendering: Rendering,
         subscription: Subscription,
         size: Callable[[], int],
@@ -99,6 +99,7 @@ class Replay:
     ) -> None:
         self._log = log
         self._states = states
+        self._is_cancelled = is_cancelled
         self._rendering = rendering
         self._subscription = subscription
         self._size = size
@@ -130,7 +131,11 @@ class Replay:
         known = await self._states.states(
             account_id=of.account_id, subscription_id=of.subscription_id, delivery_ids=ids
         )
-        return {each for each in ids if needs_sending(known.get(each), everything=False)}
+        return {
+            each
+            for each in ids
+            if needs_sending(known.get(each), of, everything=False, is_cancelled=self._is_cancelled)
+        }
 
     async def _stretch_steps(self, job: Job, stretch: Stretch[Event], needed: set[str]) -> Steps:
         """Progress within a stretch is the place behind the last event that was decided on."""

@@ -21,10 +21,14 @@ Settled = Callable[[str, Sequence[JobPosition]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobWork:
-    """Begins jobs and makes their steps. `settled` waits until what is on its way to a subscription is on record."""
+    """Begins jobs and makes their steps. `settled` waits until what is on its way to a subscription is on record.
+
+    `is_cancelled` says of a job's id whether the job was cancelled.
+    """
 
     log: Log
     history: History
+    is_cancelled: Callable[[str], bool]
     kept: Kept
     settled: Settled
     committed: Committed
@@ -48,6 +52,7 @@ class JobWork:
                 replaying = Replay(
                     log=self.log,
                     states=self.history,
+                    is_cancelled=self.is_cancelled,
                     rendering=self.rendering,
                     subscription=subscription,
                     size=size,

@@ -127,6 +127,7 @@ async def _work(shared: _Shared, view: View, stack: AsyncExitStack) -> tuple[Job
     work = JobWork(
         log=EventLog(settings.bootstrap_servers),
         history=store.recovery(),
+        is_cancelled=view.is_cancelled,
         kept=kept,
         settled=settling.settled,
         committed=sent,

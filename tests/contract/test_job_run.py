@@ -13,6 +13,7 @@ from fakes.job_world import JobWorld, ListedLog
 from fakes.replaying import event_ids, job_for
 from hookline.core.ids import delivery_id
 from hookline.core.progress import State
+from hookline.core.resending import Known as KnownDelivery
 from hookline.runtime.clock import SystemClock
 from hookline.schemas.errors import NotYet
 from hookline.schemas.records import JobState, JobWish, SubscriptionStatus, Wanted
@@ -26,18 +27,19 @@ class Known:
 
     states_of: Mapping[str, State]
     away: int = 0
+    job_id: str | None = None
     error: Exception | None = None
 
     async def states(
         self, *, account_id: str, subscription_id: str, delivery_ids: Sequence[str]
-    ) -> Mapping[str, State]:
+    ) -> Mapping[str, KnownDelivery]:
         if self.error is not None:
             raise self.error
         if self.away:
             self.away -= 1
             raise NotYet("the history store does not answer")
         ids = {delivery_id(account_id, event_id, subscription_id): state for event_id, state in self.states_of.items()}
-        return {each: ids[each] for each in delivery_ids if each in ids}
+        return {each: KnownDelivery(ids[each], 1_000, self.job_id) for each in delivery_ids if each in ids}
 
 
 def world(*, everything: bool = True, rate: int = 1_000_000) -> JobWorld:
@@ -52,6 +54,14 @@ async def test_a_store_that_is_away_is_waited_for_and_nothing_is_sent_twice() ->
     await of.run().run()
     assert event_ids(of.sent) == [each.event_id for each in EVENTS if each.event_id not in {"evt_3", "evt_5"}]
     assert (of.job_now().state, of.job_now().sent, of.job_now().left_out) == (JobState.DONE, 18, 2)
+
+
+async def test_what_a_cancelled_job_has_left_on_tiers_is_sent() -> None:
+    of = world(everything=False)
+    of.states = Known({"evt_3": State.SUCCEEDED, "evt_4": State.RETRYING}, job_id="job_cancelled")
+    of.cancelled = frozenset({"job_cancelled"})
+    await of.run().run()
+    assert event_ids(of.sent) == [each.event_id for each in EVENTS if each.event_id != "evt_3"]
 
 
 async def test_a_bug_ends_the_job_as_failed_with_a_sentence_and_no_other() -> None:

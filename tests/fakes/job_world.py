@@ -93,6 +93,7 @@ class JobWorld:
     random: Random
     fails: float = 0.0
     states: States | None = None
+    cancelled: frozenset[str] = frozenset()  # other jobs that were
     wish: JobWish | None = None
     account: Account | None = None
     is_gone: bool = False
@@ -122,6 +123,7 @@ class JobWorld:
         work = JobWork(
             log=self.log,
             history=self.states,  # type: ignore[arg-type]  # a job that sends everything asks for nothing
+            is_cancelled=lambda job_id: job_id in self.cancelled,
             kept=None,  # type: ignore[arg-type]
             settled=_at_once,
             committed=_KeepingUp(),

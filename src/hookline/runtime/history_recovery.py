@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row, Select, bindparam, select, tuple_
 
 from hookline.core.progress import State
+from hookline.core.resending import Known
 from hookline.runtime.history_bulk import bulk
 from hookline.runtime.history_database import Database
 from hookline.runtime.history_kinds import LISTED_DELIVERIES, Page, Wanted, newest
@@ -32,7 +33,7 @@ class HistoryRecovery:
 
     async def states(
         self, *, account_id: str, subscription_id: str, delivery_ids: Sequence[str]
-    ) -> Mapping[str, State]:
+    ) -> Mapping[str, Known]:
         """How far these deliveries are, without those that nothing is on record of."""
         await self._check()
         asking = bulk(postgres=self._database.is_postgres)
@@ -43,7 +44,7 @@ class HistoryRecovery:
         keys = [(subscription_id, row.first_at_ms, row.delivery_id) for row in times]
         names = ["subscription_id", "first_at_ms", "delivery_id"]
         rows = await self._database.rows(*asking.rows_with(DELIVERIES, names, keys)) if keys else []
-        return {row.delivery_id: State(row.state) for row in rows if row.account_id == account_id}
+        return {row.delivery_id: _known(row) for row in rows if row.account_id == account_id}
 
     async def failed(
         self, *, account_id: str, subscription_id: str, since_ms: int, until_ms: int, after: Cursor | None
@@ -87,8 +88,15 @@ def _walk() -> Select[Any]:
     )
 
 
+def _known(row: Row[Any]) -> Known:
+    return Known(State(row.state), _run_began_ms(row), row.job_id)
+
+
 def _pending(row: Row[Any]) -> PendingRow:
     is_retrying = row.state == State.RETRYING
-    began_ms = min((each.at_ms for each in steps_of(row.steps) if each.run == row.run), default=row.at_ms)
     number = row.attempt + 1 if is_retrying else row.attempt
-    return PendingRow(delivery=delivery_of(row), next_attempt=number, run_began_ms=began_ms)
+    return PendingRow(delivery=delivery_of(row), next_attempt=number, run_began_ms=_run_began_ms(row))
+
+
+def _run_began_ms(row: Row[Any]) -> int:
+    return min((each.at_ms for each in steps_of(row.steps) if each.run == row.run), default=row.at_ms)

@@ -151,6 +151,10 @@ class View:
         """A job, and what its customer wants of it."""
         return self._jobs.job(job_id)
 
+    def is_cancelled(self, job_id: str) -> bool:
+        """Whether this job was cancelled, so that nothing of it is sent any more."""
+        return self._jobs.is_cancelled(job_id)
+
     def jobs_of(self, subscription_id: str) -> Sequence[Asked]:
         """A subscription's jobs, in order of creation; also of one that is gone."""
         return self._jobs.jobs_of(subscription_id)
