@@ -47,7 +47,7 @@ def truth(records: Sequence[Attempt], webhook: str = WEBHOOK) -> dict[str, Known
 
 def known(said: Progress) -> Known:
     began_ms = min(each.at_ms for each in said.steps if each.run == said.furthest.run)
-    return Known(said.state, began_ms, said.origin.job_id or None)
+    return Known(said.state, said.is_delivered, began_ms, said.origin.job_id or None)
 
 
 def firsts(records: Sequence[Attempt]) -> dict[str, int]:
@@ -74,7 +74,9 @@ async def test_failed_deliveries_come_once_and_the_oldest_first(store: HistorySt
     wanted = [
         each
         for each, said in truth(RECORDS).items()
-        if said.state in {State.EXHAUSTED, State.EXPIRED, State.CANCELLED} and since_ms <= began[each] < until_ms
+        if said.state in {State.EXHAUSTED, State.EXPIRED, State.CANCELLED}
+        and not said.is_delivered
+        and since_ms <= began[each] < until_ms
     ]
     assert wanted != []
     assert [each.delivery_id for each in page.rows] == sorted(wanted, key=lambda each: (began[each], each))
@@ -83,6 +85,17 @@ async def test_failed_deliveries_come_once_and_the_oldest_first(store: HistorySt
         account_id="acct_0", subscription_id=WEBHOOK, since_ms=since_ms, until_ms=until_ms, after=None
     )
     assert other.rows == []
+
+
+async def test_what_was_delivered_has_not_failed_although_a_later_run_was_cancelled(store: HistoryStore) -> None:
+    delivered, cancelled = attempt(event="evt_1"), attempt(1, Outcome.CANCELLED, event="evt_1", at_ms=AT_MS + 9, run=7)
+    whose = {"account_id": ACCOUNT, "subscription_id": WEBHOOK}
+    for each in (delivered, cancelled, attempt(1, Outcome.FAILED, event="evt_2", at_ms=AT_MS + 1)):
+        await store.ingest([each], {})
+    page = await store.recovery().failed(**whose, since_ms=0, until_ms=AT_MS * 2, after=None)
+    assert [each.event_id for each in page.rows] == ["evt_2"]
+    known = await store.recovery().states(**whose, delivery_ids=[delivered.delivery_id])
+    assert known == {delivered.delivery_id: Known(State.CANCELLED, True, AT_MS + 9, None)}
 
 
 async def test_failed_deliveries_are_found_page_by_page_however_few_they_are(store: HistoryStore) -> None:

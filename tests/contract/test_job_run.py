@@ -39,7 +39,11 @@ class Known:
             self.away -= 1
             raise NotYet("the history store does not answer")
         ids = {delivery_id(account_id, event_id, subscription_id): state for event_id, state in self.states_of.items()}
-        return {each: KnownDelivery(ids[each], 1_000, self.job_id) for each in delivery_ids if each in ids}
+        return {
+            each: KnownDelivery(ids[each], ids[each] is State.SUCCEEDED, 1_000, self.job_id)
+            for each in delivery_ids
+            if each in ids
+        }
 
 
 def world(*, everything: bool = True, rate: int = 1_000_000) -> JobWorld:

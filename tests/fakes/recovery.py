@@ -54,7 +54,7 @@ class CountedInMemory:
 
     def _is_needed(self, event: Event, of: Subscription, *, everything: bool) -> bool:
         state = self.states.get(delivery_id(event.account_id, event.event_id, of.subscription_id))
-        known = None if state is None else Known(state, of.cancelled_before_ms, None)
+        known = None if state is None else Known(state, state is State.SUCCEEDED, of.cancelled_before_ms, None)
         return needs_sending(known, of, everything=everything, is_cancelled=lambda _: False)
 
 

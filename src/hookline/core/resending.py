@@ -12,12 +12,13 @@ _TO_COME = frozenset({State.RETRYING, State.POSTPONED})  # an attempt is still t
 
 
 class Known(NamedTuple):
-    """What history knows of a delivery: its state, when the first record of its furthest run began, and whose run that is.
+    """What history knows of a delivery: its furthest run's state, when that run's first record began, and which job asked for it.
 
-    `job_id` None: no job asked for it.
+    `job_id` None: no job did. `is_delivered`: by any run.
     """
 
     state: State
+    is_delivered: bool
     run_began_ms: int
     job_id: str | None
 
@@ -77,7 +78,9 @@ def needs_sending(
     """
     if everything or known is None:
         return True
+    if known.is_delivered:
+        return False
     if known.state in _TO_COME:
         is_of_cancelled = known.job_id is not None and is_cancelled(known.job_id)
         return is_of_cancelled or known.run_began_ms < subscription.cancelled_before_ms
-    return known.state is not State.SUCCEEDED
+    return True
