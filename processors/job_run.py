@@ -13,6 +13,7 @@ from hookline.core.jobs import Asked
 from hookline.core.metering import Meter, batch_size
 from hookline.processors.composer import Outgoing
 from hookline.processors.job_steps import Step, Steps
+from hookline.processors.job_work import Begun
 from hookline.processors.replay_room import Room
 from hookline.runtime.clock import Clock
 from hookline.runtime.log import Writer, Written, persisted
@@ -65,11 +66,11 @@ class Following(Protocol):
 class Work(Protocol):
     """What a kind of job needs to begin, and its steps (`hookline.processors.job_work.JobWork`)."""
 
-    async def begun(self, job: Job, subscription: Subscription) -> Job:
+    async def begun(self, job: Job, subscription: Subscription) -> Begun:
         """The job with where it begins and ends; NotYet."""
         ...
 
-    def steps(self, job: Job, subscription: Subscription, *, size: Callable[[], int]) -> Steps:
+    def steps(self, begun: Begun, subscription: Subscription, *, size: Callable[[], int]) -> Steps:
         """Its steps from where it is."""
         ...
 
@@ -148,12 +149,12 @@ class JobRun:
         begun = await self._insisted(lambda: self._ground.work.begun(self._job, subscription))
         if isinstance(begun, Told):
             return begun
-        self._job = replace(begun, state=JobState.RUNNING)
+        self._job = replace(begun.job, state=JobState.RUNNING)
         await self._save()
         _log.info("job.started", extra=self._line())
         self.room = self._ground.work.room(self._job)
         while True:
-            steps = self._ground.work.steps(self._counted(), subscription, size=self._size)
+            steps = self._ground.work.steps(begun._replace(job=self._counted()), subscription, size=self._size)
             self._job, self._refused = self._counted(), 0
             try:
                 async with aclosing(steps):
@@ -273,7 +274,7 @@ class JobRun:
         await self._save_when_due()
         return self._told()
 
-    async def _insisted(self, ask: Callable[[], Awaitable[Job]]) -> Job | Told:
+    async def _insisted(self, ask: Callable[[], Awaitable[Begun]]) -> Begun | Told:
         """The answer, however long who is asked takes or is away; or what else there is to do by then."""
         while True:
             self.awaits = "what is on its way"

@@ -3,7 +3,7 @@
 A step's `after` counts only once the broker has all that the step writes: then a job that is begun again from it leaves no gap.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, TypeVar
@@ -32,6 +32,7 @@ class Step(NamedTuple):
 
 
 Steps = AsyncGenerator[Step, None]
+Recorded = Callable[[], Awaitable[None]]  # NotYet while history lacks what was on record when the job began
 
 
 class Reading(Protocol[T]):
@@ -91,6 +92,7 @@ class Replay:
         *,
         log: Log,
         states: States,
+        recorded: Recorded,
         is_cancelled: Callable[[str], bool],
         rendering: Rendering,
         subscription: Subscription,
@@ -99,6 +101,7 @@ class Replay:
     ) -> None:
         self._log = log
         self._states = states
+        self._recorded = recorded
         self._is_cancelled = is_cancelled
         self._rendering = rendering
         self._subscription = subscription
@@ -106,7 +109,9 @@ class Replay:
         self._on_read = on_read
 
     async def steps(self, job: Job) -> Steps:
-        """From where the job is. A step without writes may come at any time, so that whoever waits can look about."""
+        """From where the job is. A step without writes may come at any time, so that whoever waits can look about. NotYet."""
+        if not job.everything:
+            await self._recorded()  # before a reading is opened in vain
         sieve = sieve_of(self._rendering.codec, self._subscription, job)
         async with self._log.reading(
             job.positions, lambda record: sieve.picked(record.timestamp_ms, record.value)
@@ -128,9 +133,11 @@ class Replay:
         if not ids or job.everything:
             return set(ids)
         of = self._subscription
+        await self._recorded()
         known = await self._states.states(
             account_id=of.account_id, subscription_id=of.subscription_id, delivery_ids=ids
         )
+        await self._recorded()  # what was emptied meanwhile answered that nothing was ever sent
         return {
             each
             for each in ids

@@ -129,7 +129,7 @@ async def _work(shared: _Shared, view: View, stack: AsyncExitStack) -> tuple[Job
         history=store.recovery(),
         is_cancelled=view.is_cancelled,
         kept=kept,
-        settled=settling.settled,
+        settling=settling,
         committed=sent,
         rendering=rendering,
         metrics=shared.metrics,

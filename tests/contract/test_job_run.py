@@ -60,6 +60,36 @@ async def test_a_store_that_is_away_is_waited_for_and_nothing_is_sent_twice() ->
     assert (of.job_now().state, of.job_now().sent, of.job_now().left_out) == (JobState.DONE, 18, 2)
 
 
+@dataclass(slots=True)
+class Emptied:
+    """A history store that knows everything, is emptied before its second answer, and filled again when it was asked thrice."""
+
+    answers: int = 0
+    is_emptied: bool = False
+    asked: int = 0
+
+    async def recorded(self) -> None:
+        if self.is_emptied:
+            self.asked += 1
+            self.is_emptied = self.asked < 3
+            raise NotYet("the history store is not there yet")
+
+    async def states(
+        self, *, account_id: str, subscription_id: str, delivery_ids: Sequence[str]
+    ) -> Mapping[str, KnownDelivery]:
+        self.answers += 1
+        self.is_emptied = self.answers == 2
+        return {} if self.is_emptied else {each: KnownDelivery(State.SUCCEEDED, True, 1, None) for each in delivery_ids}
+
+
+async def test_a_store_that_is_emptied_in_the_middle_is_waited_for_and_nothing_is_sent_again() -> None:
+    of, store = world(everything=False), Emptied()
+    of.states, of.recorded = store, store.recorded
+    await of.run().run()
+    assert (of.sent, store.asked, store.answers > 2) == ([], 3, True)
+    assert (of.job_now().state, of.job_now().left_out) == (JobState.DONE, len(EVENTS))
+
+
 async def test_what_a_cancelled_job_has_left_on_tiers_is_sent() -> None:
     of = world(everything=False)
     of.states = Known({"evt_3": State.SUCCEEDED, "evt_4": State.RETRYING}, job_id="job_cancelled")

@@ -14,6 +14,7 @@ from fakes.replaying import job_for
 from hookline.core.jobs import Asked, Jobs
 from hookline.processors.job_run import Ground
 from hookline.processors.job_steps import Step, Steps
+from hookline.processors.job_work import Begun
 from hookline.processors.replay import Replays
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.log import Commit, Position, TopicPartition, Written
@@ -80,11 +81,14 @@ class World:
 
     # -- the work
 
-    async def begun(self, job: Job, _subscription: Subscription) -> Job:
+    async def begun(self, job: Job, _subscription: Subscription) -> Begun:
         self.began.append(job.job_id)
-        return job
+        return Begun(job, self.recorded)
 
-    async def steps(self, job: Job, _subscription: Subscription, *, size: Callable[[], int]) -> Steps:
+    async def recorded(self) -> None: ...
+
+    async def steps(self, begun: Begun, _subscription: Subscription, *, size: Callable[[], int]) -> Steps:
+        job = begun.job
         while not self.over[job.job_id].is_set():
             await asyncio.sleep(self.step_s.get(job.job_id, 0.01))
             yield Step((), job)

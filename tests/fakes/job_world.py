@@ -13,7 +13,7 @@ from fakes.fanout import CODEC
 from hookline.core.jobs import Asked
 from hookline.core.rendering import Renderer
 from hookline.processors.job_run import Ground, JobRun
-from hookline.processors.job_steps import Rendering, States
+from hookline.processors.job_steps import Recorded, Rendering, States
 from hookline.processors.job_work import JobWork
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import Clock, SystemClock
@@ -93,6 +93,7 @@ class JobWorld:
     random: Random
     fails: float = 0.0
     states: States | None = None
+    recorded: Recorded | None = None  # else history has everything
     cancelled: frozenset[str] = frozenset()  # other jobs that were
     wish: JobWish | None = None
     account: Account | None = None
@@ -125,7 +126,7 @@ class JobWorld:
             history=self.states,  # type: ignore[arg-type]  # a job that sends everything asks for nothing
             is_cancelled=lambda job_id: job_id in self.cancelled,
             kept=None,  # type: ignore[arg-type]
-            settled=_at_once,
+            settling=_Settled(self.recorded or _nothing),
             committed=_KeepingUp(),
             rendering=rendering,
             metrics=metrics,
@@ -222,5 +223,14 @@ async def _nothing() -> None:
     await asyncio.sleep(0)
 
 
-async def _at_once(_subscription_id: str, _positions: Sequence[JobPosition]) -> None:
-    await asyncio.sleep(0)
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """Nothing is on its way."""
+
+    recorded: Recorded
+
+    async def settled(self, _subscription_id: str, _positions: Sequence[JobPosition]) -> None:
+        await asyncio.sleep(0)
+
+    async def recording(self, _subscription_id: str) -> Recorded:
+        return self.recorded
