@@ -23,16 +23,21 @@ class Listed(Protocol):
 
     def wishes(self) -> Iterable[JobWish]: ...
 
+    def cannot_read(self, record_id: str) -> bool: ...
+
 
 def outdated(view: Listed, *, now_ms: int) -> Iterator[bytes]:
-    """The keys of what is to go."""
+    """The keys of what is to go; nothing of a job whose last record is a newer release's, and can't be read."""
     for job, wish in view.jobs():
-        if job.finished_at_ms is not None and job.finished_at_ms < now_ms - _KEPT_MS:
+        is_long_over = job.finished_at_ms is not None and job.finished_at_ms < now_ms - _KEPT_MS
+        if is_long_over and not view.cannot_read(job.job_id):
             yield job.job_id.encode()
             if wish is not None:
                 yield wish_key(job.job_id)
     # A wish follows its job in the one partition that both lie in: without a job, the job has gone.
-    yield from (wish_key(each.job_id) for each in view.wishes() if view.job(each.job_id) is None)
+    for each in view.wishes():
+        if view.job(each.job_id) is None and not view.cannot_read(each.job_id):
+            yield wish_key(each.job_id)
 
 
 async def keep_jobs(
