@@ -37,6 +37,7 @@ _LOOK_EVERY_S = 0.1  # how soon a wish is heeded while something is waited for
 _SAVE_EVERY_S = 1.0  # so a kill repeats what was sent in a second
 _AGAIN_S = 0.5
 _APPLIED_S = 5.0
+_CLOCKS_MS = 60_000  # so much may the clocks of API processes differ
 
 
 class Told(Enum):
@@ -58,7 +59,7 @@ class Following(Protocol):
 
     def disabling(self, subscription_id: str) -> Disabling | None: ...
 
-    def account(self, account_id: str) -> Account | None: ...
+    def marker(self, account_id: str) -> Account | None: ...
 
     async def wait_applied(self, topic: str, offset: int, *, timeout_s: float) -> None: ...
 
@@ -345,10 +346,15 @@ class JobRun:
 
 
 def is_nobodys(job: Job, view: Following) -> bool:
-    """Whether there is nobody left to send to. A view that is behind may not know the subscription yet."""
-    subscription, account = view.subscription(job.subscription_id), view.account(job.account_id)
-    is_gone = subscription is None or subscription.account_id != job.account_id
-    return is_gone or (account is not None and account.erased_at_ms is not None)
+    """Whether there is nobody left to send to. A view that is behind may not know the subscription yet.
+
+    One that was made after the job is another, with the same id: the one that the job was for was deleted.
+    """
+    subscription = view.subscription(job.subscription_id)
+    if subscription is None or subscription.account_id != job.account_id:
+        return True
+    is_another = subscription.created_at_ms > job.created_at_ms + _CLOCKS_MS
+    return is_another or view.marker(job.account_id) is not None
 
 
 def is_held(job: Job, view: Following) -> bool:

@@ -114,17 +114,26 @@ async def test_what_no_topic_takes_for_its_size_is_lost_and_the_rest_is_sent() -
     assert (of.job_now().sent, of.job_now().lost, len(of.sent)) == (18, 2, 18)
 
 
-@pytest.mark.parametrize("why", ["deleted", "erased", "another's", "cancelled"])
+@pytest.mark.parametrize("why", ["deleted", "erased", "another's", "made anew", "cancelled"])
 async def test_a_job_without_anybody_to_send_to_ends_as_cancelled(why: str) -> None:
     of = world()
     erased = replace(account(of.job.account_id), erased_at_ms=1)
     cancelled = JobWish(job_id=of.job.job_id, account_id="", wanted=Wanted.CANCEL, rate=None, at_ms=0)
     of.is_gone = why == "deleted"
-    of.account = erased if why == "erased" else None
-    of.subscription = replace(of.subscription, account_id="acct_x" if why == "another's" else "acct_test")
+    of.marker = erased if why == "erased" else None
+    made_ms = of.job.created_at_ms + (60_001 if why == "made anew" else 60_000)
+    account_id = "acct_x" if why == "another's" else "acct_test"
+    of.subscription = replace(of.subscription, account_id=account_id, created_at_ms=made_ms)
     of.wish = cancelled if why == "cancelled" else None
     await of.run().run()
     assert (of.job_now().state, of.sent) == (JobState.CANCELLED, [])
+
+
+async def test_a_subscription_that_was_made_in_the_minute_of_its_job_is_taken_for_its_own() -> None:
+    of = world()
+    of.subscription = replace(of.subscription, created_at_ms=of.job.created_at_ms + 60_000)
+    await of.run().run()
+    assert (of.job_now().state, len(of.sent)) == (JobState.DONE, len(EVENTS))
 
 
 async def test_a_job_of_a_paused_subscription_is_put_back() -> None:

@@ -64,7 +64,7 @@ class World:
     def disabling(self, _subscription_id: str) -> Disabling | None:
         return None
 
-    def account(self, _account_id: str) -> Account | None:
+    def marker(self, _account_id: str) -> Account | None:
         return None
 
     async def wait_applied(self, _topic: str, _offset: int, *, timeout_s: float) -> None:
@@ -142,7 +142,7 @@ def jobs(world: World, count: int, *, account_id: str = "acct_test", first: int 
     """Jobs of a subscription each, in order of creation."""
     made = []
     for number in range(count):
-        to = subscription("https://example.com/", account_id=account_id)
+        to = replace(subscription("https://example.com/", account_id=account_id), created_at_ms=0)
         world.subscriptions[to.subscription_id] = to
         made.append(job_for(to, created_at_ms=first + number))
     return made

@@ -96,7 +96,7 @@ class JobWorld:
     recorded: Recorded | None = None  # else history has everything
     cancelled: frozenset[str] = frozenset()  # other jobs that were
     wish: JobWish | None = None
-    account: Account | None = None
+    marker: Account | None = None  # its account was erased
     is_gone: bool = False
     is_member: bool = True
     clock: Clock | None = None  # else one by which progress is saved after every step
@@ -177,8 +177,8 @@ class _View:
     def disabling(self, _subscription_id: str) -> Disabling | None:
         return None
 
-    def account(self, _account_id: str) -> Account | None:
-        return self._world.account
+    def marker(self, _account_id: str) -> Account | None:
+        return self._world.marker
 
     async def wait_applied(self, _topic: str, _offset: int, *, timeout_s: float) -> None:
         await asyncio.sleep(0)

@@ -59,8 +59,8 @@ JOBS = (
     job(
         "a job of an erased account goes on",
         "job_run.py",
-        "    return is_gone or (account is not None and account.erased_at_ms is not None)\n",
-        "    return is_gone\n",
+        "    return is_another or view.marker(job.account_id) is not None\n",
+        "    return is_another\n",
         RUN,
     ),
     job(
