@@ -309,7 +309,7 @@ class JobRun:
             await self._save()
 
     async def _end(self, state: JobState, *, detail: str | None = None) -> None:
-        self._job = replace(self._job, finished_at_ms=self._clock.now_ms(), detail=detail)
+        self._job = replace(self._job, finished_at_ms=self._clock.now_ms(), detail=detail or self._job.detail)
         await self._save(state=state)
         _log.info("job.ended", extra=self._line() | {"state": state.value})
 

@@ -22,6 +22,8 @@ from hookline.schemas.records import Event, Job, JobPosition, Subscription
 from hookline.schemas.topics import Topics
 
 T = TypeVar("T")
+# How many records they were is of all accounts, and only for operators.
+REMOVED = "Part of the log was removed before it was read."
 
 
 class Step(NamedTuple):
@@ -97,7 +99,7 @@ class Replay:
         rendering: Rendering,
         subscription: Subscription,
         size: Callable[[], int],
-        on_read: Callable[[int, int], None],
+        on_read: Callable[[int, int, int], None],
     ) -> None:
         self._log = log
         self._states = states
@@ -119,7 +121,7 @@ class Replay:
             while not log.is_done:
                 stretches = await log.next()
                 needed = await self._needed(job, stretches)
-                self._on_read(sum(each.looked_at for each in stretches), sum(each.unreadable for each in stretches))
+                self._note_read(stretches)
                 for stretch in stretches:
                     async for step in self._stretch_steps(job, stretch, needed):
                         yield step
@@ -158,9 +160,14 @@ class Replay:
                 job = _behind(replace(job, sent=job.sent + len(writes)), before, stretch, picked)
                 yield Step(writes, job)
                 writes, size = [], self._size()
-        looked_at, lost = before.looked_at + stretch.looked_at, job.lost + stretch.lost
-        job = replace(job, sent=job.sent + len(writes), looked_at=looked_at, lost=lost)
+        detail = REMOVED if stretch.lost else job.detail
+        job = replace(job, sent=job.sent + len(writes), looked_at=before.looked_at + stretch.looked_at, detail=detail)
         yield Step(writes, _at(job, stretch, stretch.position))
+
+    def _note_read(self, stretches: Sequence[Stretch[Event]]) -> None:
+        sums = [sum(each) for each in zip(*((of.looked_at, of.unreadable, of.lost) for of in stretches), strict=True)]
+        if sums:
+            self._on_read(*sums)
 
     def _outgoing(self, job: Job, event: Event) -> Outgoing | None:
         """None if its body can't be made, or is over the limit."""

@@ -94,9 +94,10 @@ class JobWork:
             case JobKind.CANCEL_RETRIES:
                 return CancelRetries(lists=self.history, rendering=self.rendering, subscription=subscription).steps(job)
 
-    def _note_read(self, looked_at: int, unreadable: int) -> None:
+    def _note_read(self, looked_at: int, unreadable: int, lost: int) -> None:
         self.metrics.replay_events.inc(looked_at)
         self.metrics.replay_unreadable.inc(unreadable)
+        self.metrics.replay_removed.inc(lost)
 
     def room(self, job: Job) -> Room | None:
         """The bound on what is on its way; None for records that no dispatcher reads."""

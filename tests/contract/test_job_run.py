@@ -114,6 +114,15 @@ async def test_what_no_topic_takes_for_its_size_is_lost_and_the_rest_is_sent() -
     assert (of.job_now().sent, of.job_now().lost, len(of.sent)) == (18, 2, 18)
 
 
+async def test_how_much_of_everybodys_log_was_removed_is_not_told_but_that_it_was() -> None:
+    of = world()
+    of.log.lost = 1_000
+    await of.run().run()
+    ended = of.job_now()
+    assert (ended.state, ended.sent, ended.lost) == (JobState.DONE, len(EVENTS), 0)
+    assert ended.detail == "Part of the log was removed before it was read."
+
+
 @pytest.mark.parametrize("why", ["deleted", "erased", "another's", "made anew", "cancelled"])
 async def test_a_job_without_anybody_to_send_to_ends_as_cancelled(why: str) -> None:
     of = world()

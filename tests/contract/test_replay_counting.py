@@ -42,12 +42,13 @@ def settings(bootstrap: str, prefix: str, tmp_path: Path) -> Settings:
 
 
 async def happened(settings: Settings) -> Subscription:
-    """10 events that it got, 20 that it did not, 5 of another account, 5 too early, and bytes that are none."""
+    """10 events that it got, 20 that it did not, 5 of another account, 5 too early, and bytes that are none, of each."""
     to = subscription("http://127.0.0.1:1/", "order.*", "user.created")
     got = events(10)
     missed = [*events(12), *events(5, "order.completed"), *events(3, "user.created")]
     publish(settings, events(5), at_ms=NOW_MS - 3 * HOUR_MS)
-    publish(settings, [*got, *missed, *events(5, account_id="acct_other"), b"none"], at_ms=NOW_MS - HOUR_MS)
+    broken = [b"none", b"none of acct_other", b"none of acct_test"]
+    publish(settings, [*got, *missed, *events(5, account_id="acct_other"), *broken], at_ms=NOW_MS - HOUR_MS)
     async with open_history(settings) as store:
         await store.ingest([outcome(each, to, at_ms=NOW_MS - HOUR_MS) for each in got], {})
     return to

@@ -35,6 +35,7 @@ class ListedLog:
 
     partitions: Sequence[Sequence[Event]]
     random: Random
+    lost: int = 0  # before each stretch, of whomever
 
     async def bounds(self, topics: Sequence[str], *, since_ms: int, until_ms: int) -> Sequence[JobPosition]:
         (topic,) = topics
@@ -80,7 +81,9 @@ class ListedReading(Generic[T]):
         if end == place.end:
             del self._left[number]
         partition = TopicPartition(place.topic, number)
-        return Stretch(partition=partition, position=end, picked=picked, looked_at=end - place.position)
+        return Stretch(
+            partition=partition, position=end, picked=picked, looked_at=end - place.position, lost=self._log.lost
+        )
 
 
 @dataclass(slots=True)
