@@ -76,7 +76,7 @@ class ReplayCounted(Answer):
     looked_at: int = Field(description="Your events of that time, of the types asked for, that the log still has.")
     wanted: int = Field(description="So many would be sent.")
     left_out: int = Field(description="Delivered already, or still being tried.")
-    unreadable: int = Field(description="Records of the log that can't be read.")
+    unreadable: int = Field(description="Records of that time that name your account, and can't be read.")
     by_type: Mapping[str, int] = Field(description="Those that would be sent, by event type.")
     is_whole: bool = Field(description="If not, counting ended at a bound, and there may be more of all.")
     takes_s: int = Field(description="Seconds that sending them takes at this rate, if the endpoint keeps up.")

@@ -73,7 +73,9 @@ async def _opened(stack: AsyncExitStack, settings: Settings, lifetime: Lifetime)
     changing = open_changes(bootstrap, topics=topics, view=view, metrics=metrics, answer_s=KAFKA_ANSWER_S)
     writing = open_writer(bootstrap, on_fatal=lifetime.fail, answer_s=_WRITE_S)
     outbound = await stack.enter_async_context(session_of(settings, metrics))
-    counted = open_counting(settings, topics=topics, codec=codec, states=history.recovery())
+    counted = open_counting(
+        settings, is_cancelled=view.is_cancelled, topics=topics, codec=codec, states=history.recovery()
+    )
     counting = await stack.enter_async_context(counted)
     return Parts(
         view=view,

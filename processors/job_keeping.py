@@ -27,12 +27,17 @@ class Listed(Protocol):
 
     def wishes(self) -> Iterable[JobWish]: ...
 
+    def cannot_read(self, record_id: str) -> bool: ...
+
 
 def outdated(view: Listed, *, now_ms: int, sent_for_ms: int) -> Iterator[bytes]:
-    """The keys of what is to go. `sent_for_ms`: for how long after a job's end something that it sent may still be tried."""
+    """The keys of what is to go; nothing of a job whose last record is a newer release's, and can't be read.
+
+    `sent_for_ms`: for how long after a job's end something that it sent may still be tried.
+    """
     newer = Counter[str]()  # by subscription, and by account
     for each in reversed(view.jobs()):
-        if not each.is_over:
+        if not each.is_over or view.cannot_read(each.job.job_id):
             continue
         of, account = each.job.subscription_id, each.job.account_id
         are_many = newer[of] >= _KEPT_OF_SUBSCRIPTION or newer[account] >= _KEPT_OF_ACCOUNT
@@ -42,7 +47,9 @@ def outdated(view: Listed, *, now_ms: int, sent_for_ms: int) -> Iterator[bytes]:
             yield from _keys(each)
         newer.update((of, account))
     # A wish follows its job in the one partition that both lie in: without a job, the job has gone.
-    yield from (wish_key(each.job_id) for each in view.wishes() if view.job(each.job_id) is None)
+    for wish in view.wishes():
+        if view.job(wish.job_id) is None and not view.cannot_read(wish.job_id):
+            yield wish_key(wish.job_id)
 
 
 def _holds_back(asked: Asked, *, now_ms: int, sent_for_ms: int) -> bool:

@@ -14,6 +14,7 @@ from hookline.core.jobs import Asked, summed
 from hookline.core.metering import Meter, batch_size
 from hookline.processors.composer import Outgoing
 from hookline.processors.job_steps import Step, Steps
+from hookline.processors.job_work import Begun
 from hookline.processors.replay_room import Room
 from hookline.runtime.clock import Clock
 from hookline.runtime.log import Writer, Written, persisted
@@ -38,6 +39,7 @@ _LOOK_EVERY_S = 0.1  # how soon a wish is heeded while something is waited for
 _SAVE_EVERY_S = 1.0  # so a kill repeats what was sent in a second
 _AGAIN_S = 0.5
 _APPLIED_S = 5.0
+_CLOCKS_MS = 60_000  # so much may the clocks of API processes differ
 
 
 class Told(Enum):
@@ -61,7 +63,7 @@ class Following(Protocol):
 
     def health(self, subscription_id: str) -> EndpointHealth | None: ...
 
-    def account(self, account_id: str) -> Account | None: ...
+    def marker(self, account_id: str) -> Account | None: ...
 
     async def wait_applied(self, topic: str, offset: int, *, timeout_s: float) -> None: ...
 
@@ -69,11 +71,11 @@ class Following(Protocol):
 class Work(Protocol):
     """What a kind of job needs to begin, and its steps (`hookline.processors.job_work.JobWork`)."""
 
-    async def begun(self, job: Job, subscription: Subscription) -> Job:
+    async def begun(self, job: Job, subscription: Subscription) -> Begun:
         """The job with where it begins and ends; NotYet."""
         ...
 
-    def steps(self, job: Job, subscription: Subscription, *, size: Callable[[], int]) -> Steps:
+    def steps(self, begun: Begun, subscription: Subscription, *, size: Callable[[], int]) -> Steps:
         """Its steps from where it is."""
         ...
 
@@ -163,12 +165,12 @@ class JobRun:
         begun = await self._insisted(lambda: self._ground.work.begun(self._job, subscription))
         if isinstance(begun, Told):
             return begun
-        self._job = replace(begun, state=JobState.RUNNING)
+        self._job = replace(begun.job, state=JobState.RUNNING)
         await self._save()
         _log.info("job.started", extra=self._line())
         self.room = self._ground.work.room(self._job)
         while True:
-            steps = self._ground.work.steps(self._counted(), subscription, size=self._size)
+            steps = self._ground.work.steps(begun._replace(job=self._counted()), subscription, size=self._size)
             self._job, self._refused = self._counted(), 0
             try:
                 async with aclosing(steps):
@@ -288,7 +290,7 @@ class JobRun:
         await self._save_when_due()
         return self._told()
 
-    async def _insisted(self, ask: Callable[[], Awaitable[Job]]) -> Job | Told:
+    async def _insisted(self, ask: Callable[[], Awaitable[Begun]]) -> Begun | Told:
         """The answer, however long who is asked takes or is away; or what else there is to do by then."""
         while True:
             self.awaits = "what is on its way"
@@ -324,7 +326,7 @@ class JobRun:
     async def _end(self, state: JobState, *, detail: str | None = None) -> None:
         job = self._job
         kept = () if state is JobState.DONE else summed(job.positions)  # nobody goes on from there, and all keep it
-        self._job = replace(job, positions=kept, finished_at_ms=self._clock.now_ms(), detail=detail)
+        self._job = replace(job, positions=kept, finished_at_ms=self._clock.now_ms(), detail=detail or job.detail)
         await self._save(state=state)
         _log.info("job.ended", extra=self._line() | {"state": state.value})
 
@@ -361,10 +363,15 @@ class JobRun:
 
 
 def is_nobodys(job: Job, view: Following) -> bool:
-    """Whether there is nobody left to send to. A view that is behind may not know the subscription yet."""
-    subscription, account = view.subscription(job.subscription_id), view.account(job.account_id)
-    is_gone = subscription is None or subscription.account_id != job.account_id
-    return is_gone or (account is not None and account.erased_at_ms is not None)
+    """Whether there is nobody left to send to. A view that is behind may not know the subscription yet.
+
+    One that was made after the job is another, with the same id: the one that the job was for was deleted.
+    """
+    subscription = view.subscription(job.subscription_id)
+    if subscription is None or subscription.account_id != job.account_id:
+        return True
+    is_another = subscription.created_at_ms > job.created_at_ms + _CLOCKS_MS
+    return is_another or view.marker(job.account_id) is not None
 
 
 def is_held(job: Job, view: Following, *, now_ms: int) -> bool:

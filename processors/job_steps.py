@@ -3,15 +3,14 @@
 A step's `after` counts only once the broker has all that the step writes: then a job that is begun again from it leaves no gap.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, TypeVar
 
 from hookline.core.ids import delivery_id
-from hookline.core.progress import State
 from hookline.core.rendering import Renderer
-from hookline.core.resending import needs_sending, replayed
+from hookline.core.resending import Known, needs_sending, replayed
 from hookline.core.sieve import Sieve
 from hookline.processors.composer import Outgoing
 from hookline.runtime.clock import Clock
@@ -23,6 +22,8 @@ from hookline.schemas.records import Event, Job, JobPosition, Subscription
 from hookline.schemas.topics import Topics
 
 T = TypeVar("T")
+# How many records they were is of all accounts, and only for operators.
+REMOVED = "Part of the log was removed before it was read."
 
 
 class Step(NamedTuple):
@@ -33,6 +34,7 @@ class Step(NamedTuple):
 
 
 Steps = AsyncGenerator[Step, None]
+Recorded = Callable[[], Awaitable[None]]  # NotYet while history lacks what was on record when the job began
 
 
 class Reading(Protocol[T]):
@@ -67,7 +69,7 @@ class States(Protocol):
 
     async def states(
         self, *, account_id: str, subscription_id: str, delivery_ids: Sequence[str]
-    ) -> Mapping[str, State]:
+    ) -> Mapping[str, Known]:
         """How far these deliveries are, without those that nothing is on record of; NotYet."""
         ...
 
@@ -92,20 +94,26 @@ class Replay:
         *,
         log: Log,
         states: States,
+        recorded: Recorded,
+        is_cancelled: Callable[[str], bool],
         rendering: Rendering,
         subscription: Subscription,
         size: Callable[[], int],
-        on_read: Callable[[int, int], None],
+        on_read: Callable[[int, int, int], None],
     ) -> None:
         self._log = log
         self._states = states
+        self._recorded = recorded
+        self._is_cancelled = is_cancelled
         self._rendering = rendering
         self._subscription = subscription
         self._size = size
         self._on_read = on_read
 
     async def steps(self, job: Job) -> Steps:
-        """From where the job is. A step without writes may come at any time, so that whoever waits can look about."""
+        """From where the job is. A step without writes may come at any time, so that whoever waits can look about. NotYet."""
+        if not job.everything:
+            await self._recorded()  # before a reading is opened in vain
         sieve = sieve_of(self._rendering.codec, self._subscription, job)
         async with self._log.reading(
             job.positions, lambda record: sieve.picked(record.timestamp_ms, record.value)
@@ -113,7 +121,7 @@ class Replay:
             while not log.is_done:
                 stretches = await log.next()
                 needed = await self._needed(job, stretches)
-                self._on_read(sum(each.looked_at for each in stretches), sum(each.unreadable for each in stretches))
+                self._note_read(stretches)
                 for stretch in stretches:
                     async for step in self._stretch_steps(job, stretch, needed):
                         yield step
@@ -127,10 +135,16 @@ class Replay:
         if not ids or job.everything:
             return set(ids)
         of = self._subscription
+        await self._recorded()
         known = await self._states.states(
             account_id=of.account_id, subscription_id=of.subscription_id, delivery_ids=ids
         )
-        return {each for each in ids if needs_sending(known.get(each), everything=False)}
+        await self._recorded()  # what was emptied meanwhile answered that nothing was ever sent
+        return {
+            each
+            for each in ids
+            if needs_sending(known.get(each), of, everything=False, is_cancelled=self._is_cancelled)
+        }
 
     async def _stretch_steps(self, job: Job, stretch: Stretch[Event], needed: set[str]) -> Steps:
         """Progress within a stretch is the place behind the last event that was decided on."""
@@ -146,9 +160,14 @@ class Replay:
                 job = _behind(replace(job, sent=job.sent + len(writes)), before, stretch, picked)
                 yield Step(writes, job)
                 writes, size = [], self._size()
-        looked_at, lost = before.looked_at + stretch.looked_at, job.lost + stretch.lost
-        job = replace(job, sent=job.sent + len(writes), looked_at=looked_at, lost=lost)
+        detail = REMOVED if stretch.lost else job.detail
+        job = replace(job, sent=job.sent + len(writes), looked_at=before.looked_at + stretch.looked_at, detail=detail)
         yield Step(writes, _at(job, stretch, stretch.position))
+
+    def _note_read(self, stretches: Sequence[Stretch[Event]]) -> None:
+        sums = [sum(each) for each in zip(*((of.looked_at, of.unreadable, of.lost) for of in stretches), strict=True)]
+        if sums:
+            self._on_read(*sums)
 
     def _outgoing(self, job: Job, event: Event) -> Outgoing | None:
         """None if its body can't be made, or is over the limit."""

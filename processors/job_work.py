@@ -1,12 +1,12 @@
 """The kinds of jobs, each with what it needs to begin and its steps."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hookline.core.matching import wants
 from hookline.processors.job_list_steps import CancelRetries, Kept, Lists, Recover
-from hookline.processors.job_steps import Log, Rendering, Replay, States, Steps
+from hookline.processors.job_steps import Log, Recorded, Rendering, Replay, States, Steps
 from hookline.processors.replay_room import Committed, Room
 from hookline.runtime.metrics import Metrics
 from hookline.schemas.records import Job, JobKind, JobPosition, Subscription
@@ -16,38 +16,66 @@ class History(States, Lists, Protocol):
     """What jobs ask the history store."""
 
 
-Settled = Callable[[str, Sequence[JobPosition]], Awaitable[None]]
+class Settles(Protocol):
+    """Waits for what is on its way to a subscription (`hookline.processors.settling.Settling`)."""
+
+    async def settled(self, subscription_id: str, positions: Sequence[JobPosition]) -> None:
+        """Return when fan-out and dispatchers are past it; NotYet."""
+        ...
+
+    async def recording(self, subscription_id: str) -> Recorded:
+        """What says whether history has what is on record now; NotYet."""
+        ...
+
+
+class Begun(NamedTuple):
+    """A job with where it begins and ends, and what says whether history has what was on record then."""
+
+    job: Job
+    recorded: Recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobWork:
-    """Begins jobs and makes their steps. `settled` waits until what is on its way to a subscription is on record."""
+    """Begins jobs and makes their steps. `settling` waits until what is on its way to a subscription is on record.
+
+    `is_cancelled` says of a job's id whether the job was cancelled.
+    """
 
     log: Log
     history: History
+    is_cancelled: Callable[[str], bool]
     kept: Kept
-    settled: Settled
+    settling: Settles
     committed: Committed
     rendering: Rendering
     metrics: Metrics
 
-    async def begun(self, job: Job, subscription: Subscription) -> Job:
+    async def begun(self, job: Job, subscription: Subscription) -> Begun:
         """The job with the stretches of the log that it is about, fixed once. NotYet."""
-        if job.kind is not JobKind.REPLAY or job.positions:
-            return job
+        if job.kind is not JobKind.REPLAY:
+            return Begun(job, _asks_nothing)
+        if not job.positions:
+            job = await self._bounded(job, subscription)
+        return Begun(job, _asks_nothing if job.everything else await self.settling.recording(job.subscription_id))
+
+    async def _bounded(self, job: Job, subscription: Subscription) -> Job:
         topics = topics_of(job, subscription, self.rendering)
         positions = await self.log.bounds(topics, since_ms=job.since_ms, until_ms=job.until_ms)
         if not job.everything:
-            await self.settled(job.subscription_id, positions)
+            await self.settling.settled(job.subscription_id, positions)
         return replace(job, positions=tuple(positions))
 
-    def steps(self, job: Job, subscription: Subscription, *, size: Callable[[], int]) -> Steps:
+    def steps(self, begun: Begun, subscription: Subscription, *, size: Callable[[], int]) -> Steps:
         """Its steps from where it is."""
+        job = begun.job
         match job.kind:
             case JobKind.REPLAY:
                 replaying = Replay(
                     log=self.log,
                     states=self.history,
+                    recorded=begun.recorded,
+                    is_cancelled=self.is_cancelled,
                     rendering=self.rendering,
                     subscription=subscription,
                     size=size,
@@ -66,13 +94,18 @@ class JobWork:
             case JobKind.CANCEL_RETRIES:
                 return CancelRetries(lists=self.history, rendering=self.rendering, subscription=subscription).steps(job)
 
-    def _note_read(self, looked_at: int, unreadable: int) -> None:
+    def _note_read(self, looked_at: int, unreadable: int, lost: int) -> None:
         self.metrics.replay_events.inc(looked_at)
         self.metrics.replay_unreadable.inc(unreadable)
+        self.metrics.replay_removed.inc(lost)
 
     def room(self, job: Job) -> Room | None:
         """The bound on what is on its way; None for records that no dispatcher reads."""
         return None if job.kind is JobKind.CANCEL_RETRIES else Room(self.committed, clock=self.rendering.clock)
+
+
+async def _asks_nothing() -> None:
+    """Of jobs that history leaves nothing out of."""
 
 
 def topics_of(job: Job, subscription: Subscription, rendering: Rendering) -> Sequence[str]:

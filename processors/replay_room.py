@@ -38,7 +38,9 @@ class Room:
 
     def wrote(self, written: Written) -> None:
         """This was written."""
-        self._partition = TopicPartition(written.topic, written.partition)
+        partition = TopicPartition(written.topic, written.partition)
+        if partition != self._partition:  # the first, or the topic has more of them by now
+            self._partition, self._next, self._done = partition, 0, 0
         self._next = max(self._next, written.offset + 1)
 
     async def has_room(self, count: int) -> bool:

@@ -134,8 +134,9 @@ async def _work(shared: _Shared, view: View, stack: AsyncExitStack) -> tuple[Job
     work = JobWork(
         log=EventLog(settings.bootstrap_servers),
         history=store.recovery(),
+        is_cancelled=view.is_cancelled,
         kept=kept,
-        settled=settling.settled,
+        settling=settling,
         committed=sent,
         rendering=rendering,
         metrics=shared.metrics,

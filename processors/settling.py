@@ -1,6 +1,7 @@
 """Before a replay looks what was never delivered, what is on its way must have come to be on record.
 
-Else it would send once more what the fan-out has matched and a dispatcher has not sent yet.
+Else it would send once more what the fan-out has matched and a dispatcher has not sent yet. And as long as it looks, history must
+have that: a store that is behind, or was emptied and is being filled again, would have everything sent once more.
 """
 
 import asyncio
@@ -8,13 +9,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from hookline.processors.job_steps import Recorded
 from hookline.runtime.log import TopicPartition
+from hookline.schemas.errors import NotYet
 from hookline.schemas.records import JobPosition
 from hookline.schemas.topics import Topics
 
 _log = logging.getLogger("hookline.replay")
-# A road that is further behind is in trouble, and what is sent twice then bears the same id.
-_PATIENCE_S = 60.0
+_SAY_EVERY_S = 60.0  # a road that is further behind is in trouble
 _LOOK_EVERY_S = 0.1
 
 
@@ -43,7 +45,7 @@ class Store(Protocol):
 
 
 class Settling:
-    """Waits until fan-out, dispatchers and history have what lay before them when it began."""
+    """Waits until fan-out and dispatchers have what lay before them when it began, and says whether history has it."""
 
     def __init__(
         self,
@@ -53,41 +55,45 @@ class Settling:
         replays: Ends,
         store: Store,
         topics: Topics,
-        patience_s: float = _PATIENCE_S,
+        say_every_s: float = _SAY_EVERY_S,
     ) -> None:
         self._fanout = fanout
         self._dispatchers = dispatchers
         self._replays = replays
         self._store = store
         self._topics = topics
-        self._patience_s = patience_s
+        self._say_every_s = say_every_s
 
     async def settled(self, subscription_id: str, positions: Sequence[JobPosition]) -> None:
-        """Return when all that happened to events before their ends is on record, or after a minute at most. NotYet."""
-        try:
-            async with asyncio.timeout(self._patience_s):
-                await self._settled(subscription_id.encode(), positions)
-        except TimeoutError:
-            _log.warning("job.not_settled", extra={"subscription_id": subscription_id, "waited_s": self._patience_s})
-
-    async def _settled(self, key: bytes, positions: Sequence[JobPosition]) -> None:
+        """Return when fan-out and dispatchers are past what happened to events before their ends, however long it takes. NotYet."""
+        key, topics = subscription_id.encode(), self._topics
         ends = {TopicPartition(each.topic, each.partition): each.end for each in positions}
         await self._until_committed(self._fanout, {each: end for each, end in ends.items() if end})
-        for group, topic in ((self._dispatchers, self._topics.deliveries), (self._replays, self._topics.replays)):
+        for group, topic in ((self._dispatchers, topics.deliveries), (self._replays, topics.replays)):
             partition = await group.partition(topic, key)
             await self._until_committed(group, await group.ends([partition]))
-        attempts = await self._dispatchers.partition(self._topics.attempts, key)
-        end = (await self._dispatchers.ends([attempts]))[attempts]
-        while True:
-            stored = await self._store.offsets(self._topics.attempts)
-            if stored.get(attempts.partition, 0) >= end:
-                return
-            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def recording(self, subscription_id: str) -> Recorded:
+        """What says NotYet while history has not all that is on record of the subscription now. NotYet."""
+        topic = self._topics.attempts
+        partition = await self._dispatchers.partition(topic, subscription_id.encode())
+        end = (await self._dispatchers.ends([partition]))[partition]
+
+        async def recorded() -> None:
+            stored = (await self._store.offsets(topic)).get(partition.partition, 0)
+            if stored < end:
+                raise NotYet(f"the history store is not at offset {end} of {topic}[{partition.partition}] yet")
+
+        return recorded
 
     async def _until_committed(self, group: Ends, ends: Mapping[TopicPartition, int]) -> None:
-        left = dict(ends)
+        left, clock = dict(ends), asyncio.get_running_loop().time
+        say_s = clock() + self._say_every_s
         while left:
             found = await group.backlog(tuple(left))
             left = {each: end for each, end in left.items() if found[each][0] < end}
+            if left and clock() >= say_s:
+                _log.warning("job.not_settled", extra={"awaits": [f"{each.topic}[{each.partition}]" for each in left]})
+                say_s = clock() + self._say_every_s
             if left:
                 await asyncio.sleep(_LOOK_EVERY_S)

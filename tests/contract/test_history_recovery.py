@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 from fakes.records import ACCOUNT, AT_MS, WEBHOOK, attempt, lives
 from fakes.stores import database
 from hookline.core.progress import Progress, State, joined, progress
+from hookline.core.resending import Known
 from hookline.runtime.history import HistoryStore, open_history
 from hookline.runtime.history_recovery import WALKED_MAX, HistoryRecovery
 from hookline.runtime.settings import Settings
@@ -34,14 +35,19 @@ QUESTIONS: dict[str, Ask] = {
 }
 
 
-def truth(records: Sequence[Attempt], webhook: str = WEBHOOK) -> dict[str, State]:
-    """What became of each delivery, as the rules say."""
+def truth(records: Sequence[Attempt], webhook: str = WEBHOOK) -> dict[str, Known]:
+    """What is known of each delivery, as the rules say."""
     found: dict[str, Progress] = {}
     for each in records:
         if each.subscription_id == webhook:
             before = found.get(each.delivery_id)
             found[each.delivery_id] = progress(each) if before is None else joined(before, progress(each))
-    return {each: said.state for each, said in found.items()}
+    return {each: known(said) for each, said in found.items()}
+
+
+def known(said: Progress) -> Known:
+    began_ms = min(each.at_ms for each in said.steps if each.run == said.furthest.run)
+    return Known(said.state, said.is_delivered, began_ms, said.origin.job_id or None)
 
 
 def firsts(records: Sequence[Attempt]) -> dict[str, int]:
@@ -67,8 +73,10 @@ async def test_failed_deliveries_come_once_and_the_oldest_first(store: HistorySt
     page = await store.recovery().failed(**WHOSE, since_ms=since_ms, until_ms=until_ms, after=None)
     wanted = [
         each
-        for each, state in truth(RECORDS).items()
-        if state in {State.EXHAUSTED, State.EXPIRED, State.CANCELLED} and since_ms <= began[each] < until_ms
+        for each, said in truth(RECORDS).items()
+        if said.state in {State.EXHAUSTED, State.EXPIRED, State.CANCELLED}
+        and not said.is_delivered
+        and since_ms <= began[each] < until_ms
     ]
     assert wanted != []
     assert [each.delivery_id for each in page.rows] == sorted(wanted, key=lambda each: (began[each], each))
@@ -77,6 +85,17 @@ async def test_failed_deliveries_come_once_and_the_oldest_first(store: HistorySt
         account_id="acct_0", subscription_id=WEBHOOK, since_ms=since_ms, until_ms=until_ms, after=None
     )
     assert other.rows == []
+
+
+async def test_what_was_delivered_has_not_failed_although_a_later_run_was_cancelled(store: HistoryStore) -> None:
+    delivered, cancelled = attempt(event="evt_1"), attempt(1, Outcome.CANCELLED, event="evt_1", at_ms=AT_MS + 9, run=7)
+    whose = {"account_id": ACCOUNT, "subscription_id": WEBHOOK}
+    for each in (delivered, cancelled, attempt(1, Outcome.FAILED, event="evt_2", at_ms=AT_MS + 1)):
+        await store.ingest([each], {})
+    page = await store.recovery().failed(**whose, since_ms=0, until_ms=AT_MS * 2, after=None)
+    assert [each.event_id for each in page.rows] == ["evt_2"]
+    known = await store.recovery().states(**whose, delivery_ids=[delivered.delivery_id])
+    assert known == {delivered.delivery_id: Known(State.CANCELLED, True, AT_MS + 9, None)}
 
 
 async def test_failed_deliveries_are_found_page_by_page_however_few_they_are(store: HistoryStore) -> None:

@@ -23,7 +23,7 @@ from hookline.runtime.history import HistoryStore, migrate_history, open_history
 from hookline.runtime.history_database import Database, open_database
 from hookline.runtime.history_partitions import Partitions
 from hookline.runtime.history_schema import require_migrated, upgrade
-from hookline.runtime.history_tables import HEAD, METADATA, PARTITIONED
+from hookline.runtime.history_tables import DELIVERIES, HEAD, METADATA, PARTITIONED, places
 from hookline.runtime.log import TopicPartition
 from hookline.runtime.settings import Settings, as_env
 from hookline.schemas.errors import ConfigError
@@ -150,7 +150,7 @@ async def test_a_file_of_the_release_without_migrations_is_taken_over_without_lo
         assert await store.offsets("webhooks.attempts") == {0: 111}
     taken_over = await dumped(old)
     assert [name for name, rows in taken_over.items() if not rows] == ["erasures"]
-    assert taken_over == await dumped(new)
+    assert known_to_0001(taken_over) == known_to_0001(await dumped(new))
 
 
 async def test_a_file_without_audit_entries_is_taken_over_and_gets_their_table(tmp_path: Path) -> None:
@@ -181,11 +181,17 @@ async def test_a_store_of_0001_is_brought_up_without_loss_and_goes_on(old: Setti
             async with open_history(old):
                 pass
         assert await migrate_history(old) is True
-        assert await dumped(old) == await dumped(store_settings)
+        assert known_to_0001(await dumped(old)) == known_to_0001(await dumped(store_settings))
         async with open_history(old) as migrated:
             for each in (store, migrated):
                 await each.ingest(lives(60, seed=6)[half:], {TopicPartition("webhooks.attempts", 0): 2 * half})
-        assert await dumped(old) == await dumped(store_settings)
+        assert known_to_0001(await dumped(old)) == known_to_0001(await dumped(store_settings))
+
+
+def known_to_0001(rows: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
+    """Without what the rows of 0001 did not tell: whether a run before the furthest had succeeded."""
+    (place,) = places(DELIVERIES, "delivered_before")
+    return rows | {"deliveries": [(*row[:place], *row[place + 1 :]) for row in rows["deliveries"]]}
 
 
 async def make_0001(settings: Settings, rows: dict[str, list[tuple[Any, ...]]]) -> None:

@@ -15,6 +15,7 @@ from fakes.replaying import event_ids, job_for
 from hookline.core.ids import delivery_id
 from hookline.core.jobs import Asked
 from hookline.core.progress import State
+from hookline.core.resending import Known as KnownDelivery
 from hookline.runtime.clock import SystemClock
 from hookline.schemas.errors import NotYet
 from hookline.schemas.records import JobState, JobWish, SubscriptionStatus, Wanted
@@ -28,18 +29,23 @@ class Known:
 
     states_of: Mapping[str, State]
     away: int = 0
+    job_id: str | None = None
     error: Exception | None = None
 
     async def states(
         self, *, account_id: str, subscription_id: str, delivery_ids: Sequence[str]
-    ) -> Mapping[str, State]:
+    ) -> Mapping[str, KnownDelivery]:
         if self.error is not None:
             raise self.error
         if self.away:
             self.away -= 1
             raise NotYet("the history store does not answer")
         ids = {delivery_id(account_id, event_id, subscription_id): state for event_id, state in self.states_of.items()}
-        return {each: ids[each] for each in delivery_ids if each in ids}
+        return {
+            each: KnownDelivery(ids[each], ids[each] is State.SUCCEEDED, 1_000, self.job_id)
+            for each in delivery_ids
+            if each in ids
+        }
 
 
 def world(*, everything: bool = True, rate: int = 1_000_000) -> JobWorld:
@@ -54,6 +60,44 @@ async def test_a_store_that_is_away_is_waited_for_and_nothing_is_sent_twice() ->
     await of.run().run()
     assert event_ids(of.sent) == [each.event_id for each in EVENTS if each.event_id not in {"evt_3", "evt_5"}]
     assert (of.job_now().state, of.job_now().sent, of.job_now().left_out) == (JobState.DONE, 18, 2)
+
+
+@dataclass(slots=True)
+class Emptied:
+    """A history store that knows everything, is emptied before its second answer, and filled again when it was asked thrice."""
+
+    answers: int = 0
+    is_emptied: bool = False
+    asked: int = 0
+
+    async def recorded(self) -> None:
+        if self.is_emptied:
+            self.asked += 1
+            self.is_emptied = self.asked < 3
+            raise NotYet("the history store is not there yet")
+
+    async def states(
+        self, *, account_id: str, subscription_id: str, delivery_ids: Sequence[str]
+    ) -> Mapping[str, KnownDelivery]:
+        self.answers += 1
+        self.is_emptied = self.answers == 2
+        return {} if self.is_emptied else {each: KnownDelivery(State.SUCCEEDED, True, 1, None) for each in delivery_ids}
+
+
+async def test_a_store_that_is_emptied_in_the_middle_is_waited_for_and_nothing_is_sent_again() -> None:
+    of, store = world(everything=False), Emptied()
+    of.states, of.recorded = store, store.recorded
+    await of.run().run()
+    assert (of.sent, store.asked, store.answers > 2) == ([], 3, True)
+    assert (of.job_now().state, of.job_now().left_out) == (JobState.DONE, len(EVENTS))
+
+
+async def test_what_a_cancelled_job_has_left_on_tiers_is_sent() -> None:
+    of = world(everything=False)
+    of.states = Known({"evt_3": State.SUCCEEDED, "evt_4": State.RETRYING}, job_id="job_cancelled")
+    of.cancelled = frozenset({"job_cancelled"})
+    await of.run().run()
+    assert event_ids(of.sent) == [each.event_id for each in EVENTS if each.event_id != "evt_3"]
 
 
 async def test_a_bug_ends_the_job_as_failed_with_a_sentence_and_no_other() -> None:
@@ -72,17 +116,35 @@ async def test_what_no_topic_takes_for_its_size_is_lost_and_the_rest_is_sent() -
     assert (of.job_now().sent, of.job_now().lost, len(of.sent)) == (18, 2, 18)
 
 
-@pytest.mark.parametrize("why", ["deleted", "erased", "another's", "cancelled"])
+async def test_how_much_of_everybodys_log_was_removed_is_not_told_but_that_it_was() -> None:
+    of = world()
+    of.log.lost = 1_000
+    await of.run().run()
+    ended = of.job_now()
+    assert (ended.state, ended.sent, ended.lost) == (JobState.DONE, len(EVENTS), 0)
+    assert ended.detail == "Part of the log was removed before it was read."
+
+
+@pytest.mark.parametrize("why", ["deleted", "erased", "another's", "made anew", "cancelled"])
 async def test_a_job_without_anybody_to_send_to_ends_as_cancelled(why: str) -> None:
     of = world()
     erased = replace(account(of.job.account_id), erased_at_ms=1)
     cancelled = JobWish(job_id=of.job.job_id, account_id="", wanted=Wanted.CANCEL, rate=None, at_ms=0)
     of.is_gone = why == "deleted"
-    of.account = erased if why == "erased" else None
-    of.subscription = replace(of.subscription, account_id="acct_x" if why == "another's" else "acct_test")
+    of.marker = erased if why == "erased" else None
+    made_ms = of.job.created_at_ms + (60_001 if why == "made anew" else 60_000)
+    account_id = "acct_x" if why == "another's" else "acct_test"
+    of.subscription = replace(of.subscription, account_id=account_id, created_at_ms=made_ms)
     of.wish = cancelled if why == "cancelled" else None
     await of.run().run()
     assert (of.job_now().state, of.sent) == (JobState.CANCELLED, [])
+
+
+async def test_a_subscription_that_was_made_in_the_minute_of_its_job_is_taken_for_its_own() -> None:
+    of = world()
+    of.subscription = replace(of.subscription, created_at_ms=of.job.created_at_ms + 60_000)
+    await of.run().run()
+    assert (of.job_now().state, len(of.sent)) == (JobState.DONE, len(EVENTS))
 
 
 async def test_a_job_of_a_paused_subscription_is_put_back() -> None:

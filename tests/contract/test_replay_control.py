@@ -83,7 +83,7 @@ async def test_a_job_keeps_its_rate(settings: Settings) -> None:
 
 async def test_a_cancelled_job_sends_no_more_whether_it_runs_or_waits(settings: Settings) -> None:
     to = subscribed(settings, 400)
-    running, waiting = job_for(to, rate=20), job_for(to, created_at_ms=NOW_MS + 1)
+    running, waiting = job_for(to, rate=20), job_for(to, created_at_ms=to.created_at_ms + 1)
     async with replayer(settings):
         ask(settings, running, waiting)
         await until_job(settings, running, lambda each: each.sent > 0)
@@ -99,7 +99,7 @@ async def test_a_cancelled_job_sends_no_more_whether_it_runs_or_waits(settings: 
 async def test_jobs_of_one_subscription_run_one_after_the_other_in_order_of_creation(settings: Settings) -> None:
     to = subscribed(settings, 30)
     first = job_for(to, rate=30)
-    second = job_for(to, created_at_ms=NOW_MS + 1, run=NOW_MS + 1, everything=True)
+    second = job_for(to, created_at_ms=to.created_at_ms + 1, run=NOW_MS + 1, everything=True)
     async with replayer(settings), dispatchers_that_keep_up(settings):
         ask(settings, second, first)
         await until_over(settings, second)

@@ -1,5 +1,6 @@
 """A dry run counts what a replay would send: the same as the replay then sends."""
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from hookline.runtime.history import open_history
 from hookline.runtime.replay_counting import ReplayCounting, open_counting
 from hookline.runtime.settings import Settings
 from hookline.schemas.errors import NotYet
-from hookline.schemas.records import Subscription
+from hookline.schemas.records import Outcome, Subscription
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 WINDOW = {"since_ms": NOW_MS - HOUR_MS, "until_ms": NOW_MS}
@@ -41,12 +42,13 @@ def settings(bootstrap: str, prefix: str, tmp_path: Path) -> Settings:
 
 
 async def happened(settings: Settings) -> Subscription:
-    """10 events that it got, 20 that it did not, 5 of another account, 5 too early, and bytes that are none."""
+    """10 events that it got, 20 that it did not, 5 of another account, 5 too early, and bytes that are none, of each."""
     to = subscription("http://127.0.0.1:1/", "order.*", "user.created")
     got = events(10)
     missed = [*events(12), *events(5, "order.completed"), *events(3, "user.created")]
     publish(settings, events(5), at_ms=NOW_MS - 3 * HOUR_MS)
-    publish(settings, [*got, *missed, *events(5, account_id="acct_other"), b"none"], at_ms=NOW_MS - HOUR_MS)
+    broken = [b"none", b"none of acct_other", b"none of acct_test"]
+    publish(settings, [*got, *missed, *events(5, account_id="acct_other"), *broken], at_ms=NOW_MS - HOUR_MS)
     async with open_history(settings) as store:
         await store.ingest([outcome(each, to, at_ms=NOW_MS - HOUR_MS) for each in got], {})
     return to
@@ -54,7 +56,7 @@ async def happened(settings: Settings) -> Subscription:
 
 async def test_a_replay_sends_what_was_counted(settings: Settings) -> None:
     to = await happened(settings)
-    async with open_counting(settings, topics=settings.topics(), codec=CODEC) as counting:
+    async with counting_with_history(settings) as counting:
         counted = await counting.count(to, **WINDOW, events=(), everything=False)
         all_of_them = await counting.count(to, **WINDOW, events=(), everything=True)
         orders = await counting.count(to, **WINDOW, events=("order.created",), everything=False)
@@ -87,11 +89,38 @@ async def test_a_broker_that_is_away_is_said_so(settings: Settings) -> None:
         await counting.count(to, **WINDOW, events=(), everything=True)
 
 
+async def test_what_a_cancelled_job_left_waiting_is_counted_as_to_be_sent(settings: Settings) -> None:
+    to = subscription("http://127.0.0.1:1/", "order.*")
+    waiting = events(4)
+    publish(settings, waiting, at_ms=NOW_MS - HOUR_MS)
+    failed = [
+        replace(outcome(each, to, Outcome.FAILED, at_ms=NOW_MS - HOUR_MS, next_ms=NOW_MS), job_id=job_id)
+        for each, job_id in zip(waiting, ["job_cancelled", "job_runs", None, None], strict=True)
+    ]
+    async with open_history(settings) as store:
+        await store.ingest(failed, {})
+    async with counting_with_history(settings, cancelled="job_cancelled") as counting:
+        counted = await counting.count(to, **WINDOW, events=(), everything=False)
+        called_off = replace(to, cancelled_before_ms=NOW_MS)
+        after = await counting.count(called_off, **WINDOW, events=(), everything=False)
+    assert (counted.wanted, counted.left_out) == (1, 3)
+    assert (after.wanted, after.left_out) == (4, 0)
+
+
+def counting_with_history(
+    settings: Settings, *, cancelled: str | None = None
+) -> AbstractAsyncContextManager[ReplayCounting]:
+    return open_counting(
+        settings, is_cancelled=lambda job_id: job_id == cancelled, topics=settings.topics(), codec=CODEC
+    )
+
+
 def counting_of(settings: Settings, *, records_max: int = 1_000_000) -> ReplayCounting:
     """Counting without a history store, for who counts everything."""
     return ReplayCounting(
         log=EventLog(settings.bootstrap_servers),
         states=None,  # type: ignore[arg-type]
+        is_cancelled=lambda _: False,
         topics=settings.topics(),
         codec=CODEC,
         records_max=records_max,

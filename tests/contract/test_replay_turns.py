@@ -15,6 +15,7 @@ from fakes.replaying import job_for
 from hookline.core.jobs import Asked, Jobs
 from hookline.processors.job_run import Ground
 from hookline.processors.job_steps import Step, Steps
+from hookline.processors.job_work import Begun
 from hookline.processors.replay import Replays
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.log import Commit, Position, TopicPartition, Written
@@ -67,7 +68,7 @@ class World:
     def disabling(self, _subscription_id: str) -> Disabling | None:
         return None
 
-    def account(self, _account_id: str) -> Account | None:
+    def marker(self, _account_id: str) -> Account | None:
         return None
 
     def health(self, subscription_id: str) -> EndpointHealth | None:
@@ -87,11 +88,14 @@ class World:
 
     # -- the work
 
-    async def begun(self, job: Job, _subscription: Subscription) -> Job:
+    async def begun(self, job: Job, _subscription: Subscription) -> Begun:
         self.began.append(job.job_id)
-        return job
+        return Begun(job, self.recorded)
 
-    async def steps(self, job: Job, _subscription: Subscription, *, size: Callable[[], int]) -> Steps:
+    async def recorded(self) -> None: ...
+
+    async def steps(self, begun: Begun, _subscription: Subscription, *, size: Callable[[], int]) -> Steps:
+        job = begun.job
         while not self.over[job.job_id].is_set():
             await asyncio.sleep(self.step_s.get(job.job_id, 0.01))
             yield Step((), job)
@@ -145,7 +149,7 @@ def jobs(world: World, count: int, *, account_id: str = "acct_test", first: int 
     """Jobs of a subscription each, in order of creation."""
     made = []
     for number in range(count):
-        to = subscription("https://example.com/", account_id=account_id)
+        to = replace(subscription("https://example.com/", account_id=account_id), created_at_ms=0)
         world.subscriptions[to.subscription_id] = to
         made.append(job_for(to, created_at_ms=first + number))
     return made

@@ -1,4 +1,4 @@
-"""A replay begins only when what lay before fan-out, dispatchers and history is on record."""
+"""A replay begins only when fan-out, dispatchers and history have what lay before them, and looks only while history has it."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ import pytest
 
 from hookline.processors.settling import Settling
 from hookline.runtime.log import TopicPartition
+from hookline.schemas.errors import NotYet
 from hookline.schemas.records import JobPosition
 from hookline.schemas.topics import Topics
 
@@ -50,14 +51,14 @@ class Road:
         assert topic == TOPICS.attempts
         return self.stored
 
-    def settling(self, *, patience_s: float = 30.0) -> Settling:
+    def settling(self, *, say_every_s: float = 30.0) -> Settling:
         return Settling(
             fanout=self.fanout,
             dispatchers=self.dispatchers,
             replays=self.replays,
             store=self,
             topics=TOPICS,
-            patience_s=patience_s,
+            say_every_s=say_every_s,
         )
 
 
@@ -73,30 +74,39 @@ def at_rest() -> Road:
 
 
 async def test_what_is_at_rest_is_not_waited_for() -> None:
+    settling = at_rest().settling()
     async with asyncio.timeout(5):
-        await at_rest().settling().settled("wh_1", POSITIONS)
+        await settling.settled("wh_1", POSITIONS)
+        await (await settling.recording("wh_1"))()
 
 
-@pytest.mark.parametrize("behind", ["fan-out", "dispatchers", "replays", "history"])
-async def test_whoever_is_behind_is_waited_for(behind: str) -> None:
+@pytest.mark.parametrize("behind", ["fan-out", "dispatchers", "replays"])
+async def test_whoever_is_behind_is_waited_for_and_said_so(behind: str, caplog: pytest.LogCaptureFixture) -> None:
     road = at_rest()
-    places: dict[str, tuple[dict[tuple[str, int], int] | dict[int, int], object]] = {
+    places: dict[str, tuple[dict[tuple[str, int], int], tuple[str, int]]] = {
         "fan-out": (road.fanout.committed, (ORDERS, 2)),
         "dispatchers": (road.dispatchers.committed, (TOPICS.deliveries, 3)),
         "replays": (road.replays.committed, (TOPICS.replays, 3)),
-        "history": (road.stored, 3),
     }
     committed, place = places[behind]
-    committed[place] -= 1  # type: ignore[index]
-    waiting = asyncio.ensure_future(road.settling().settled("wh_1", POSITIONS))
+    committed[place] -= 1
+    waiting = asyncio.ensure_future(road.settling(say_every_s=0.05).settled("wh_1", POSITIONS))
     done, _ = await asyncio.wait({waiting}, timeout=0.3)
     assert done == set()
-    committed[place] += 1  # type: ignore[index]
+    awaited = [each.__dict__["awaits"] for each in caplog.records if each.message == "job.not_settled"]
+    assert awaited[0] == [f"{place[0]}[{place[1]}]"]
+    committed[place] += 1
     await asyncio.wait_for(waiting, 5)
 
 
-async def test_nobody_is_waited_for_without_end() -> None:
+async def test_history_must_have_what_was_on_record_at_the_beginning_whenever_it_is_asked() -> None:
     road = at_rest()
-    road.stored = {}
-    async with asyncio.timeout(5):
-        await road.settling(patience_s=0.05).settled("wh_1", POSITIONS)
+    recorded = await road.settling().recording("wh_1")
+    road.dispatchers.end[TOPICS.attempts] = 20  # what came later is of no interest
+    await recorded()
+    for emptied in ({}, {3: 8}, {2: 9}):
+        road.stored = emptied
+        with pytest.raises(NotYet, match=r"offset 9 of s\.webhooks\.attempts\[3\]"):
+            await recorded()
+    road.stored = {3: 9}
+    await recorded()

@@ -13,7 +13,7 @@ from fakes.fanout import CODEC
 from hookline.core.jobs import Asked
 from hookline.core.rendering import Renderer
 from hookline.processors.job_run import Ground, JobRun
-from hookline.processors.job_steps import Rendering, States
+from hookline.processors.job_steps import Recorded, Rendering, States
 from hookline.processors.job_work import JobWork
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import Clock, SystemClock
@@ -45,6 +45,7 @@ class ListedLog:
 
     partitions: Sequence[Sequence[Event]]
     random: Random
+    lost: int = 0  # before each stretch, of whomever
 
     async def bounds(self, topics: Sequence[str], *, since_ms: int, until_ms: int) -> Sequence[JobPosition]:
         (topic,) = topics
@@ -90,7 +91,9 @@ class ListedReading(Generic[T]):
         if end == place.end:
             del self._left[number]
         partition = TopicPartition(place.topic, number)
-        return Stretch(partition=partition, position=end, picked=picked, looked_at=end - place.position)
+        return Stretch(
+            partition=partition, position=end, picked=picked, looked_at=end - place.position, lost=self._log.lost
+        )
 
 
 @dataclass(slots=True)
@@ -103,9 +106,11 @@ class JobWorld:
     random: Random
     fails: float = 0.0
     states: States | None = None
+    recorded: Recorded | None = None  # else history has everything
+    cancelled: frozenset[str] = frozenset()  # other jobs that were
     wish: JobWish | None = None
-    account: Account | None = None
     health: EndpointHealth | None = None
+    marker: Account | None = None  # its account was erased
     is_gone: bool = False
     is_member: bool = True
     clock: Clock | None = None  # else one by which progress is saved after every step
@@ -133,8 +138,9 @@ class JobWorld:
         work = JobWork(
             log=self.log,
             history=self.states,  # type: ignore[arg-type]  # a job that sends everything asks for nothing
+            is_cancelled=lambda job_id: job_id in self.cancelled,
             kept=None,  # type: ignore[arg-type]
-            settled=_at_once,
+            settling=_Settled(self.recorded or _nothing),
             committed=_KeepingUp(),
             rendering=rendering,
             metrics=metrics,
@@ -185,8 +191,8 @@ class _View:
     def disabling(self, _subscription_id: str) -> Disabling | None:
         return None
 
-    def account(self, _account_id: str) -> Account | None:
-        return self._world.account
+    def marker(self, _account_id: str) -> Account | None:
+        return self._world.marker
 
     def health(self, _subscription_id: str) -> EndpointHealth | None:
         return self._world.health
@@ -234,5 +240,14 @@ async def _nothing() -> None:
     await asyncio.sleep(0)
 
 
-async def _at_once(_subscription_id: str, _positions: Sequence[JobPosition]) -> None:
-    await asyncio.sleep(0)
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """Nothing is on its way."""
+
+    recorded: Recorded
+
+    async def settled(self, _subscription_id: str, _positions: Sequence[JobPosition]) -> None:
+        await asyncio.sleep(0)
+
+    async def recording(self, _subscription_id: str) -> Recorded:
+        return self.recorded

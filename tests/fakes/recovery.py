@@ -10,7 +10,7 @@ from fakes.history import FAILED
 from hookline.core.ids import delivery_id
 from hookline.core.matching import wants
 from hookline.core.progress import State
-from hookline.core.resending import Counted, needs_sending
+from hookline.core.resending import Counted, Known, needs_sending
 from hookline.runtime.history_questions import DeliveryRow
 from hookline.schemas.records import Delivery, Event, Job, JobKind, JobPosition, JobState, Place, Subscription
 
@@ -42,7 +42,7 @@ class CountedInMemory:
             await self.held.wait()
         looked_at = [each for each in self.events if since_ms <= each.occurred_at.timestamp() * 1_000 < until_ms]
         asked = [each for each in looked_at if _is_asked_for(each, subscription, events)]
-        wanted = [each for each in asked if needs_sending(self._state(each, subscription), everything=everything)]
+        wanted = [each for each in asked if self._is_needed(each, subscription, everything=everything)]
         return Counted(
             looked_at=len(looked_at),
             wanted=len(wanted),
@@ -52,8 +52,10 @@ class CountedInMemory:
             is_whole=self.is_whole,
         )
 
-    def _state(self, event: Event, subscription: Subscription) -> State | None:
-        return self.states.get(delivery_id(event.account_id, event.event_id, subscription.subscription_id))
+    def _is_needed(self, event: Event, of: Subscription, *, everything: bool) -> bool:
+        state = self.states.get(delivery_id(event.account_id, event.event_id, of.subscription_id))
+        known = None if state is None else Known(state, state is State.SUCCEEDED, of.cancelled_before_ms, None)
+        return needs_sending(known, of, everything=everything, is_cancelled=lambda _: False)
 
 
 def _is_asked_for(event: Event, subscription: Subscription, events: tuple[str, ...]) -> bool:

@@ -252,7 +252,7 @@ def job_for(to: Subscription, kind: JobKind = JobKind.REPLAY, **changes: object)
         events=(),
         everything=False,
         rate=1_000,
-        created_at_ms=NOW_MS,
+        created_at_ms=to.created_at_ms,
         at_ms=NOW_MS,
     )
     return replace(made, **changes)  # type: ignore[arg-type]  # the tests name real fields

@@ -59,8 +59,8 @@ JOBS = (
     job(
         "a job of an erased account goes on",
         "job_run.py",
-        "    return is_gone or (account is not None and account.erased_at_ms is not None)\n",
-        "    return is_gone\n",
+        "    return is_another or view.marker(job.account_id) is not None\n",
+        "    return is_another\n",
         RUN,
     ),
     job(
@@ -129,9 +129,30 @@ JOBS = (
     job(
         "a replay does not wait for the dispatchers",
         "settling.py",
-        "        for group, topic in ((self._dispatchers, self._topics.deliveries), (self._replays, self._topics.replays)):\n",
-        "        for group, topic in ((self._replays, self._topics.replays),):\n",
+        "        for group, topic in ((self._dispatchers, topics.deliveries), (self._replays, topics.replays)):\n",
+        "        for group, topic in ((self._replays, topics.replays),):\n",
         SETTLING,
+    ),
+    job(
+        "a replay believes a store that was emptied meanwhile",
+        "job_steps.py",
+        "        await self._recorded()  # what was emptied meanwhile answered that nothing was ever sent\n",
+        "",
+        RUN,
+    ),
+    rule(
+        "what was delivered is replayed because a later run was cancelled",
+        "resending.py",
+        "    if known.is_delivered:\n",
+        "    if known.state is State.SUCCEEDED:\n",
+        "tests/unit/test_resending.py",
+    ),
+    rule(
+        "what a cancelled job left on tiers is not replayed",
+        "resending.py",
+        "        return is_of_cancelled or known",
+        "        return known",
+        "tests/unit/test_resending.py",
     ),
     job(
         "a job runs ahead of the dispatchers without a bound",

@@ -89,6 +89,15 @@ def test_the_origin_and_the_job_are_those_of_the_newest_run() -> None:
     assert all_of(late, again, first).first_at_ms == AT_MS
 
 
+def test_what_one_run_delivered_stays_delivered_but_shows_the_newest_run() -> None:
+    delivered = attempt(1)
+    cancelled = attempt(1, Outcome.CANCELLED, at_ms=AT_MS + 9, run=7)
+    whole = all_of(cancelled, delivered)
+    assert (whole.state, whole.is_delivered) == (State.CANCELLED, True)
+    assert all_of(delivered, cancelled) == whole
+    assert not progress(cancelled).is_delivered
+
+
 def test_of_two_copies_of_a_runs_first_record_the_one_that_is_kept_for_longer_is_the_origin() -> None:
     one = replace(attempt(1, Outcome.FAILED), origin=Place(partition=3, offset=5))
     repeat = replace(attempt(2, at_ms=AT_MS + 9), origin=Place(partition=3, offset=70))

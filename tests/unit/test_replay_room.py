@@ -21,8 +21,8 @@ class Group:
         return dict.fromkeys(partitions, (self.committed, 1000000))
 
 
-def written(offset: int) -> Written:
-    return Written("replays", 3, offset, 0)
+def written(offset: int, *, partition: int = 3) -> Written:
+    return Written("replays", partition, offset, 0)
 
 
 async def test_a_job_may_be_so_far_ahead_of_the_dispatchers_and_no_further() -> None:
@@ -37,6 +37,18 @@ async def test_a_job_may_be_so_far_ahead_of_the_dispatchers_and_no_further() -> 
     group.committed, clock.s = 50, clock.s + 1
     assert await room.has_room(50)
     assert (room.ahead, await room.has_room(51)) == (50, False)
+
+
+async def test_a_topic_that_gets_more_partitions_does_not_hold_the_job_up() -> None:
+    group, clock = Group(committed=90_000), SetClock()
+    room = Room(group, clock=clock, ahead_max=100)
+    room.wrote(written(90_050))
+    assert await room.has_room(49)
+    group.committed, clock.s = 10, clock.s + 1
+    room.wrote(written(29, partition=7))
+    assert (await room.has_room(80), room.ahead) == (True, 20)
+    room.wrote(written(109, partition=7))
+    assert not await room.has_room(1)
 
 
 async def test_while_the_broker_does_not_say_the_job_waits() -> None:

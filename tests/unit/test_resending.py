@@ -8,7 +8,7 @@ import pytest
 from fakes.configuration import subscription
 from hookline.core.fanout import fan_out
 from hookline.core.progress import State
-from hookline.core.resending import needs_sending, replayed, resent
+from hookline.core.resending import Known, needs_sending, replayed, resent
 from hookline.schemas.records import Event, Place
 
 EVENT = Event(event_id="evt_1", account_id="acct_1", type="order.created", occurred_at=datetime.now(UTC), data={})
@@ -32,5 +32,27 @@ def test_what_is_sent_again_begins_anew_and_holds_its_own_body() -> None:
 @pytest.mark.parametrize("state", [None, *State])
 def test_what_was_delivered_or_is_still_tried_is_left_out_unless_everything_is_asked_for(state: State | None) -> None:
     needs = {None, State.EXHAUSTED, State.CANCELLED, State.EXPIRED}
-    assert needs_sending(state, everything=False) == (state in needs)
-    assert needs_sending(state, everything=True)
+    known = None if state is None else Known(state, state is State.SUCCEEDED, 1_000, "job_1")
+    assert needs_sending(known, WEBHOOK, everything=False, is_cancelled=lambda _: False) == (state in needs)
+    assert needs_sending(known, WEBHOOK, everything=True, is_cancelled=lambda _: False)
+
+
+@pytest.mark.parametrize("state", [State.RETRYING, State.POSTPONED])
+@pytest.mark.parametrize(
+    ("job_id", "cancelled_before_ms", "is_needed"),
+    [("job_gone", 0, True), ("job_1", 1_001, True), (None, 1_001, True), ("job_1", 1_000, False), (None, 0, False)],
+)
+def test_what_waits_is_sent_if_it_was_called_off_and_will_end_when_it_is_due(
+    state: State, job_id: str | None, cancelled_before_ms: int, is_needed: bool
+) -> None:
+    of = replace(WEBHOOK, cancelled_before_ms=cancelled_before_ms)
+    known = Known(state, False, 1_000, job_id)
+    found = needs_sending(known, of, everything=False, is_cancelled=lambda each: each == "job_gone")
+    assert found is is_needed
+
+
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.CANCELLED, State.EXHAUSTED, State.RETRYING])
+def test_what_any_run_delivered_is_left_out_whatever_became_of_the_last(state: State) -> None:
+    known = Known(state, True, 1_000, "job_gone")
+    of = replace(WEBHOOK, cancelled_before_ms=2_000)
+    assert not needs_sending(known, of, everything=False, is_cancelled=lambda _: True)

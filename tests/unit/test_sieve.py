@@ -8,6 +8,7 @@ from hookline.schemas.errors import ContractError
 
 ORDER = event(1)
 VALUE = CODEC.encode_event(ORDER)
+ACCOUNT = ORDER.account_id.encode()
 
 
 def sieve(*subscribed: str, events: tuple[str, ...] = (), account_id: str = ORDER.account_id) -> Sieve:
@@ -44,7 +45,13 @@ def test_another_accounts_event_is_not_picked_even_if_it_holds_the_accounts_id()
     assert sieve("*").picked(1_500, CODEC.encode_event(foreign)) is None
 
 
-@pytest.mark.parametrize("value", [None, b"", b"no Avro", VALUE[:2] + bytes(8), VALUE[:-1]])
-def test_what_is_no_event_is_said_to_be_none(value: bytes | None) -> None:
+@pytest.mark.parametrize("value", [b"no Avro " + ACCOUNT, VALUE[:2] + bytes(8) + ACCOUNT, VALUE[:-1]])
+def test_what_names_the_account_and_is_no_event_is_said_to_be_none(value: bytes) -> None:
     with pytest.raises(ContractError):
         sieve("*").picked(1_500, value)
+    assert sieve("*").picked(2_000, value) is None
+
+
+@pytest.mark.parametrize("value", [None, b"", b"no Avro", VALUE[:2] + bytes(8), VALUE[:2] + b"acct_other"])
+def test_of_what_others_broke_nothing_is_said(value: bytes | None) -> None:
+    assert sieve("*").picked(1_500, value) is None

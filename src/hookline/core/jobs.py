@@ -113,6 +113,11 @@ class Jobs:
         found = self._jobs.get(job_id)
         return None if found is None else Asked(found, self._wishes.get(job_id))
 
+    def is_cancelled(self, job_id: str) -> bool:
+        """Whether nothing of this job is sent any more."""
+        found = self.job(job_id)
+        return found is not None and found.is_cancelled
+
     def jobs_of(self, subscription_id: str) -> Sequence[Asked]:
         """A subscription's jobs, in order of creation."""
         return self._in_order(self._of.get(subscription_id, {}).values())

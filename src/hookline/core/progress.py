@@ -81,7 +81,11 @@ class Requests(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a delivery has come. `first_at_ms`: when its earliest known record began. `steps`: its records, the oldest first."""
+    """How far a delivery has come. `first_at_ms`: when its earliest known record began. `steps`: its records, the oldest first.
+
+    `is_delivered`: in any of its runs. Its state is the furthest run's all the same, for that was asked for last: what is sent
+    again although it was delivered may be cancelled, but it needs no recovery.
+    """
 
     first_at_ms: int
     origin: Origin
@@ -89,6 +93,7 @@ class Progress(NamedTuple):
     request: LastRequest
     requests: Requests
     steps: tuple[Step, ...]
+    is_delivered: bool
 
     @property
     def state(self) -> State:
@@ -124,6 +129,7 @@ def progress(attempt: Attempt) -> Progress:
         request,
         Requests(run, number if asked else 0),
         (Step(at_ms, run, number, asked),),
+        grade == 1,
     )
 
 
@@ -136,6 +142,7 @@ def joined(one: Progress, other: Progress) -> Progress:
         max(one.request, other.request),
         max(one.requests, other.requests),
         tuple(sorted({*one.steps, *other.steps})[-STEPS_MAX:]),
+        one.is_delivered or other.is_delivered,
     )
 
 

@@ -1,19 +1,31 @@
 """Sending again what was sent, or could have been: the same delivery id, a run of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from hookline.core.ids import delivery_id
 from hookline.core.progress import State
 from hookline.schemas.records import Delivery, Event, Subscription
 
-# What needs nothing: it was delivered, or an attempt is still to come.
-_SETTLED = frozenset({State.SUCCEEDED, State.RETRYING, State.POSTPONED})
+_TO_COME = frozenset({State.RETRYING, State.POSTPONED})  # an attempt is still to come, unless it was called off
+
+
+class Known(NamedTuple):
+    """What history knows of a delivery: its furthest run's state, when that run's first record began, and which job asked for it.
+
+    `job_id` None: no job did. `is_delivered`: by any run.
+    """
+
+    state: State
+    is_delivered: bool
+    run_began_ms: int
+    job_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """What a replay would do. `left_out`: delivered already, or still being tried. Not `is_whole`: counting ended at a bound."""
+    """What a replay would do. `left_out`: delivered already, or still to be tried. Not `is_whole`: counting ended at a bound."""
 
     looked_at: int
     wanted: int
@@ -57,6 +69,18 @@ def replayed(
     )
 
 
-def needs_sending(state: State | None, *, everything: bool) -> bool:
-    """Whether a replay sends a delivery that history knows in this state; None: not at all."""
-    return everything or state not in _SETTLED
+def needs_sending(
+    known: Known | None, subscription: Subscription, *, everything: bool, is_cancelled: Callable[[str], bool]
+) -> bool:
+    """Whether a replay sends a delivery of which history knows this; None: nothing. `is_cancelled` is asked with a job's id.
+
+    What waits to be tried counts as sent, unless the dispatchers will end it as cancelled when it is due (`core.cancelling`).
+    """
+    if everything or known is None:
+        return True
+    if known.is_delivered:
+        return False
+    if known.state in _TO_COME:
+        is_of_cancelled = known.job_id is not None and is_cancelled(known.job_id)
+        return is_of_cancelled or known.run_began_ms < subscription.cancelled_before_ms
+    return True

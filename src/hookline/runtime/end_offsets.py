@@ -47,7 +47,7 @@ class EndOffsets:
         return await self._ask(lambda: self._backlog(partitions))
 
     async def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """The offset that the next record of each partition will have, in one question; NotYet."""
+        """The offset that the next record of each partition will have, in one question; NotYet if the broker leaves one out."""
         return await self._ask(lambda: self._ends(partitions)) if partitions else {}
 
     async def partition(self, topic: str, key: bytes) -> TopicPartition:
@@ -88,17 +88,27 @@ class EndOffsets:
         asked = [confluent_kafka.TopicPartition(each.topic, each.partition) for each in partitions]
         found = {}
         for committed in self._consumer.committed(asked, timeout=self._timeout_s):
+            if committed.error is not None:
+                raise KafkaException(committed.error)  # -1001 would read as "nothing committed"
             low, high = self._watermarks(committed.topic, committed.partition)
             found[TopicPartition(committed.topic, committed.partition)] = max(low, committed.offset), high
-        return found
+        return _complete(found, partitions)
 
     def _partition(self, topic: str, key: bytes) -> TopicPartition:
-        known = self._consumer.list_topics(topic, timeout=self._timeout_s).topics[topic]
-        if known.error is not None or not known.partitions:
+        known = self._consumer.list_topics(topic, timeout=self._timeout_s).topics.get(topic)
+        if known is None or known.error is not None or not known.partitions:
             raise NotYet(f"the broker did not say which partitions {topic} has")
         return TopicPartition(topic, confluent_kafka.murmur2(key, len(known.partitions)))
 
     def _ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         # A time of -1 asks for the end, and all partitions of one broker are one request.
         found = self._consumer.offsets_for_times([at(each, OFFSET_END) for each in partitions], timeout=self._timeout_s)
-        return {partition_of(each): each.offset for each in found if each.error is None}
+        ends = {partition_of(each): each.offset for each in found if each.error is None and each.offset >= 0}
+        return _complete(ends, partitions)
+
+
+def _complete(found: Mapping[TopicPartition, _T], partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, _T]:
+    """What was found, if it is of all partitions: one that is left out would pass for one without records."""
+    if missing := [each for each in partitions if each not in found]:
+        raise NotYet(f"the broker did not say where {missing[0].topic}[{missing[0].partition}] ends")
+    return found

@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy import Row, Select, bindparam, select, tuple_
 
 from hookline.core.progress import State
+from hookline.core.resending import Known
 from hookline.runtime.history_bulk import bulk
 from hookline.runtime.history_database import Database
 from hookline.runtime.history_kinds import LISTED_DELIVERIES, Page, Wanted, newest
 from hookline.runtime.history_listing import delivery_of
 from hookline.runtime.history_questions import Cursor
-from hookline.runtime.history_rows import steps_of
+from hookline.runtime.history_rows import is_delivered, steps_of
 from hookline.runtime.history_tables import DELIVERIES, DELIVERY_TIMES
 from hookline.runtime.recovery_rows import FailedPage, PendingRow
 
@@ -32,7 +33,7 @@ class HistoryRecovery:
 
     async def states(
         self, *, account_id: str, subscription_id: str, delivery_ids: Sequence[str]
-    ) -> Mapping[str, State]:
+    ) -> Mapping[str, Known]:
         """How far these deliveries are, without those that nothing is on record of."""
         await self._check()
         asking = bulk(postgres=self._database.is_postgres)
@@ -43,12 +44,12 @@ class HistoryRecovery:
         keys = [(subscription_id, row.first_at_ms, row.delivery_id) for row in times]
         names = ["subscription_id", "first_at_ms", "delivery_id"]
         rows = await self._database.rows(*asking.rows_with(DELIVERIES, names, keys)) if keys else []
-        return {row.delivery_id: State(row.state) for row in rows if row.account_id == account_id}
+        return {row.delivery_id: _known(row) for row in rows if row.account_id == account_id}
 
     async def failed(
         self, *, account_id: str, subscription_id: str, since_ms: int, until_ms: int, after: Cursor | None
     ) -> FailedPage:
-        """Those of the subscription's deliveries that failed for good, by the time of their first record."""
+        """Those of the subscription's deliveries that failed for good in every run, by the time of their first record."""
         await self._check()
         at_ms, delivery_id = after or _FIRST
         values = {"mine": subscription_id, "since": max(since_ms, at_ms), "until": until_ms, "at": at_ms}
@@ -57,7 +58,7 @@ class HistoryRecovery:
         names = ["subscription_id", "first_at_ms", "delivery_id"]
         asked = bulk(postgres=self._database.is_postgres).rows_with(DELIVERIES, names, keys)
         rows = await self._database.rows(*asked) if keys else []
-        ours = [delivery_of(row) for row in rows if row.account_id == account_id and row.state in _FAILED]
+        ours = [delivery_of(row) for row in rows if row.account_id == account_id and _has_failed(row)]
         last = (walked[-1].first_at_ms, walked[-1].delivery_id) if len(walked) == WALKED_MAX else None
         return FailedPage(rows=sorted(ours, key=lambda each: each.cursor), walked=len(walked), last=last)
 
@@ -87,8 +88,19 @@ def _walk() -> Select[Any]:
     )
 
 
+def _has_failed(row: Row[Any]) -> bool:
+    return row.state in _FAILED and not is_delivered(row)
+
+
+def _known(row: Row[Any]) -> Known:
+    return Known(State(row.state), is_delivered(row), _run_began_ms(row), row.job_id)
+
+
 def _pending(row: Row[Any]) -> PendingRow:
     is_retrying = row.state == State.RETRYING
-    began_ms = min((each.at_ms for each in steps_of(row.steps) if each.run == row.run), default=row.at_ms)
     number = row.attempt + 1 if is_retrying else row.attempt
-    return PendingRow(delivery=delivery_of(row), next_attempt=number, run_began_ms=began_ms)
+    return PendingRow(delivery=delivery_of(row), next_attempt=number, run_began_ms=_run_began_ms(row))
+
+
+def _run_began_ms(row: Row[Any]) -> int:
+    return min((each.at_ms for each in steps_of(row.steps) if each.run == row.run), default=row.at_ms)

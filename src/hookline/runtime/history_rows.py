@@ -46,7 +46,7 @@ def attempt_row(attempt: Attempt) -> Row:
 
 def delivery_row(attempt: Attempt, progress: Progress) -> Row:
     """A row of `deliveries`: any of its records, and how far all of them have brought it."""
-    first_at_ms, origin, furthest, request, requests, steps = progress
+    first_at_ms, origin, furthest, request, requests, steps, is_delivered = progress
     return (
         attempt.subscription_id,
         first_at_ms,
@@ -73,6 +73,7 @@ def delivery_row(attempt: Attempt, progress: Progress) -> Row:
         _written(steps),
         origin.in_replays,
         origin.job_id or None,
+        is_delivered and not furthest.grade,
     )
 
 
@@ -85,7 +86,13 @@ def progress_of(row: Any) -> Progress:
         LastRequest(row.run, row.request_grade, row.request_attempt, row.request_at_ms, row.response_code),
         Requests(row.run, row.requests),
         steps_of(row.steps),
+        is_delivered(row),
     )
+
+
+def is_delivered(row: Any) -> bool:
+    """Whether any run of a delivery succeeded, as its row says."""
+    return bool(row.grade or row.delivered_before)
 
 
 def headers_of(text: str | None) -> tuple[str, ...]:

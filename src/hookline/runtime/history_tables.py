@@ -66,7 +66,7 @@ Index(
 )
 
 # One row for each delivery: a `core.progress.Progress`. `first_at_ms` is the earliest time known of it: lists are ordered by it.
-# `run` is the furthest, and so are its origin and its job.
+# `run` is the furthest, and so are its origin and its job. `delivered_before`: that run has not succeeded, and an earlier one had.
 DELIVERIES = Table(
     "deliveries",
     METADATA,
@@ -95,6 +95,7 @@ DELIVERIES = Table(
     Column("steps", Text, nullable=False),
     Column("origin_in_replays", Boolean, nullable=False),
     Column("job_id", Text),
+    Column("delivered_before", Boolean, nullable=False),
     Index(
         "deliveries_by_kind", "subscription_id", "event_type", "state", "response_code", "first_at_ms", "delivery_id"
     ),

@@ -108,7 +108,12 @@ class Metrics:
         )
         self.replay_events = self._counter("hookline_replay_events", "Records of the event log that replays looked at")
         self.replay_unreadable = self._counter(
-            "hookline_replay_unreadable_events", "Of these, those that could not be read; they were passed over"
+            "hookline_replay_unreadable_events",
+            "Of these, those that name the job's account and could not be read; they were passed over",
+        )
+        self.replay_removed = self._counter(
+            "hookline_replay_removed_events",
+            "Records of the event log, of any account, that were gone before they were read",
         )
         self.replay_ahead = self._gauge(
             "hookline_replay_ahead_records",

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from hookline.core.ids import delivery_id
-from hookline.core.progress import State
-from hookline.core.resending import Counted, needs_sending
+from hookline.core.resending import Counted, Known, needs_sending
 from hookline.core.sieve import Sieve
 from hookline.runtime.event_log import EventLog, Stretch
 from hookline.runtime.history import open_history
@@ -29,7 +28,7 @@ class States(Protocol):
 
     async def states(
         self, *, account_id: str, subscription_id: str, delivery_ids: Sequence[str]
-    ) -> Mapping[str, State]:
+    ) -> Mapping[str, Known]:
         """How far these deliveries are; NotYet."""
         ...
 
@@ -60,6 +59,7 @@ class ReplayCounting:
         *,
         log: EventLog,
         states: States,
+        is_cancelled: Callable[[str], bool],
         topics: Topics,
         codec: Codec,
         answer_s: float = _ANSWER_S,
@@ -67,6 +67,7 @@ class ReplayCounting:
     ) -> None:
         self._log = log
         self._states = states
+        self._is_cancelled = is_cancelled
         self._topics = topics
         self._codec = codec
         self._answer_s = answer_s
@@ -124,12 +125,14 @@ class ReplayCounting:
     ) -> None:
         of, events = subscription, [each.value for stretch in stretches for each in stretch.picked]
         ids = [delivery_id(each.account_id, each.event_id, of.subscription_id) for each in events]
-        known: Mapping[str, State] = {}
+        known: Mapping[str, Known] = {}
         if ids and not everything:
             known = await self._states.states(
                 account_id=of.account_id, subscription_id=of.subscription_id, delivery_ids=ids
             )
-        needed = [needs_sending(known.get(each), everything=everything) for each in ids]
+        needed = [
+            needs_sending(known.get(each), of, everything=everything, is_cancelled=self._is_cancelled) for each in ids
+        ]
         found.by_type.update(event.type for event, is_needed in zip(events, needed, strict=True) if is_needed)
         found.left_out += needed.count(False)
 
@@ -141,12 +144,20 @@ class ReplayCounting:
 
 @asynccontextmanager
 async def open_counting(
-    settings: Settings, *, topics: Topics, codec: Codec, states: States | None = None
+    settings: Settings,
+    *,
+    is_cancelled: Callable[[str], bool],
+    topics: Topics,
+    codec: Codec,
+    states: States | None = None,
 ) -> AsyncIterator[ReplayCounting]:
-    """Counting for the block. `states`: the history store's `recovery()`, if it is open already."""
+    """Counting for the block. `states`: the history store's `recovery()`, if it is open already.
+
+    `is_cancelled` says of a job's id whether the job was cancelled (`View.is_cancelled`).
+    """
     log = EventLog(settings.bootstrap_servers)
     if states is not None:
-        yield ReplayCounting(log=log, states=states, topics=topics, codec=codec)
+        yield ReplayCounting(log=log, states=states, is_cancelled=is_cancelled, topics=topics, codec=codec)
         return
     async with open_history(settings) as store:
-        yield ReplayCounting(log=log, states=store.recovery(), topics=topics, codec=codec)
+        yield ReplayCounting(log=log, states=store.recovery(), is_cancelled=is_cancelled, topics=topics, codec=codec)

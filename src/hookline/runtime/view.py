@@ -79,7 +79,7 @@ class View:
         return self._index.subscription_by_uid(account_id, uid)
 
     def cannot_read(self, record_id: str) -> bool:
-        """Whether the last record of a subscription, an account or a key is of a schema that this process does not know.
+        """Whether the last record of a subscription, an account, a key or a job is of a schema that this process does not know.
 
         It is there all the same; what the view has of it, if anything, is older.
         """
@@ -151,6 +151,10 @@ class View:
         """A job, and what its customer wants of it."""
         return self._jobs.job(job_id)
 
+    def is_cancelled(self, job_id: str) -> bool:
+        """Whether this job was cancelled, so that nothing of it is sent any more."""
+        return self._jobs.is_cancelled(job_id)
+
     def jobs_of(self, subscription_id: str) -> Sequence[Asked]:
         """A subscription's jobs, in order of creation; also of one that is gone."""
         return self._jobs.jobs_of(subscription_id)
@@ -202,8 +206,8 @@ class View:
     # -- applying -----------------------------------------------------------------------------------------------------
 
     def _apply(self, record: KafkaRecord) -> None:
-        is_changed_by_many = record.topic in {self._topics.subscriptions, self._topics.accounts}
-        if is_changed_by_many:
+        is_remembered = record.topic != self._topics.endpoint_state
+        if is_remembered:
             self._unreadable.discard(_text(record.key))
         if record.value is None:
             self._remove(record.topic, record.key or b"", record.offset)
@@ -212,7 +216,7 @@ class View:
             self._put(self._codec.decode_any(record.value), record)
         except ContractError as error:
             # Skipped on purpose: one bad record must not stop every process that follows the configuration.
-            if is_changed_by_many:
+            if is_remembered:
                 self._unreadable.add(_text(record.key))
             _log.error(
                 "view.record_unreadable", extra={"topic": record.topic, "offset": record.offset, "error": str(error)}

@@ -1,4 +1,4 @@
-"""What recovery needs: headers and jobs of attempts, the job of a delivery and in which topic its body lies; and erasures."""
+"""What recovery needs: headers and jobs of attempts, of a delivery its job, its body's topic and earlier success; and erasures."""
 
 from alembic import op
 
@@ -12,6 +12,7 @@ _COLUMNS = (
     "ALTER TABLE attempts ADD COLUMN response_headers TEXT",
     "ALTER TABLE deliveries ADD COLUMN origin_in_replays BOOLEAN NOT NULL DEFAULT FALSE",
     "ALTER TABLE deliveries ADD COLUMN job_id TEXT",
+    "ALTER TABLE deliveries ADD COLUMN delivered_before BOOLEAN NOT NULL DEFAULT FALSE",
 )
 _ERASURES = """
 CREATE TABLE erasures (
@@ -33,7 +34,10 @@ _POSTGRES = {"key": 'TEXT COLLATE "C"', "whole": ""}
 
 
 def upgrade() -> None:
-    """Add the columns and the table; rows that are there had no job, no headers on record, and were in no replay."""
+    """Add the columns and the table; rows that are there had no job, no headers on record, and were in no replay.
+
+    Whether an earlier run had succeeded they do not tell; then only what had failed was sent again.
+    """
     is_postgres = op.get_bind().dialect.name == "postgresql"
     words, locks = (_POSTGRES, _LOCKS) if is_postgres else (_SQLITE, ())
     for statement in (*locks, *_COLUMNS, _ERASURES.format(**words), _ERASURES_BY_NUMBER):
