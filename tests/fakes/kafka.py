@@ -52,6 +52,7 @@ def read(bootstrap: str, *topics: str) -> Sequence[KafkaRecord]:
         {
             "bootstrap.servers": bootstrap,
             "group.id": "tests.no-group",
+            "enable.auto.commit": False,  # else closing waits for the group's coordinator, and for ever if that is lost
             "auto.offset.reset": "earliest",
             "enable.partition.eof": True,  # a transaction's marker may be the last that takes an offset
             "fetch.wait.max.ms": 10,

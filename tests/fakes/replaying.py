@@ -147,7 +147,9 @@ def commit_ends(settings: Settings, role: str, *topics: str) -> None:
 
 @contextmanager
 def _member(settings: Settings, role: str) -> Iterator[Consumer]:
-    consumer = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": settings.group(role)})
+    group = settings.group(role)
+    named = {"bootstrap.servers": settings.bootstrap_servers, "group.id": group, "enable.auto.commit": False}
+    consumer = Consumer(named)
     try:
         yield consumer
     finally:
