@@ -5,7 +5,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup up test check format unit road chaos properties fuzz mutants bench isolation postponing tiers history replay catchup faketime postgres lock jars clean
 
-# Contract tests that share no broker and measure no time: two at a time.
+# Contract tests that share no broker and measure no time are shared out one by one, the others file by file: each of the two
+# processes has a broker of its own.
 QUICK := $(filter-out %_on_kafka.py %_replicas.py,$(wildcard tests/contract/test_api_*.py)) tests/contract/test_resolver.py
 
 VENV := .venv
@@ -45,7 +46,7 @@ check: $(VENV)/.ready postgres ## format, lint, types, layers, unit, property an
 	@$(BIN)/mypy --scripts-are-modules tests benchmarks
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/pytest -q -n 2 --dist worksteal tests/unit tests/layout tests/property $(QUICK)
-	@$(BIN)/pytest -q $(filter-out $(QUICK),$(wildcard tests/contract/test_*.py))
+	@$(BIN)/pytest -q -n 2 --dist loadfile $(filter-out $(QUICK),$(wildcard tests/contract/test_*.py))
 
 faketime: ## Debian's faketime and a C compiler, for the test of the 20 h retry schedule (skipped without them)
 	@{ ls /usr/lib/*/faketime/libfaketime.so.1 && command -v cc; } >/dev/null 2>&1 || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
