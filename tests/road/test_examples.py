@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from fakes.documents import python_blocks
-from fakes.kafka import make_topics, read, write
+from fakes.kafka import make_topics, read
 from fakes.road import CODEC
 from hookline.core import apikeys
-from hookline.schemas.records import Account, ApiKey, DeadLetter, DeathReason
+from hookline.schemas.records import Account, ApiKey
 from hookline.schemas.topics import Topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
@@ -76,22 +76,3 @@ def test_the_command_makes_an_account_and_a_key(bootstrap: str, prefix: str) -> 
     assert account.account_id == record.account_id == account_id
     assert presented.key_id == record.key_id
     assert apikeys.proves(presented, record)
-
-
-def test_the_runbooks_script_prints_dead_letters(bootstrap: str, prefix: str, tmp_path: Path) -> None:
-    topics = Topics(prefix)
-    make_topics(bootstrap, topics)
-    letter = DeadLetter(
-        reason=DeathReason.UNREADABLE,
-        detail="it is empty",
-        at_ms=0,
-        topic="events.user",
-        partition=1,
-        offset=7,
-        payload_bytes=0,
-        payload=None,
-    )
-    write(bootstrap, topics.dead_letters, [(None, CODEC.encode(letter))])
-    code = example("docs/runbooks/dead-letters-grow.md", "DeadLetter")
-    said = run(code, tmp_path, bootstrap_servers=bootstrap, topic_prefix=prefix)
-    assert said == "unreadable events.user 1 7 - it is empty\n"
