@@ -32,6 +32,7 @@ from hookline.runtime.broker_process import EmbeddedKafka
 from hookline.schemas.records import JobState
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+_BACK_S = 60.0  # whoever was thrown out of its group joins it again; on a quiet machine all are back within 2 s
 _NOTICED_S = 20.0  # 5 s of silence and a question of 2 s, on a machine that may be busy
 
 
@@ -51,17 +52,16 @@ async def page(running: Road, name: str, path: str) -> tuple[int, str]:
         return answer.status, (await answer.text()).strip()
 
 
-async def all_say(running: Road, status: int) -> Mapping[str, str]:
+async def all_say(running: Road, status: int, *, within_s: float = _NOTICED_S) -> Mapping[str, str]:
     """What every role's /readyz says, once all of them answer with this status; /healthz is well all the time."""
-    began_s, said = time.monotonic(), dict[str, str]()
-    async with asyncio.timeout(_NOTICED_S):
-        while len(said) < len(running.roles):
-            for name in running.roles:
-                assert (await page(running, name, "/healthz"))[0] == 200
-                found, text = await page(running, name, "/readyz")
-                if found == status and name not in said:
-                    said[name] = f"{text} [after {time.monotonic() - began_s:.1f} s]"
-            await asyncio.sleep(0.1)
+    began_s, said, others = time.monotonic(), dict[str, str](), dict[str, str]()
+    while len(said) < len(running.roles):
+        for name in running.roles:
+            assert (await page(running, name, "/healthz"))[0] == 200
+            found, text = await page(running, name, "/readyz")
+            (said if found == status else others).setdefault(name, f"{text} [after {time.monotonic() - began_s:.1f} s]")
+        assert time.monotonic() - began_s < within_s, f"wanted {status} of all: {said} say so; others said {others}"
+        await asyncio.sleep(0.1)
     print(f"\n{status}: {said}")
     return said
 
@@ -80,11 +80,11 @@ async def test_no_role_is_ready_while_the_broker_hangs_or_is_gone_and_all_are_so
         complaints = await all_say(running, 503)
         assert all("broker" in each for each in complaints.values())
         os.kill(own_broker_pid, signal.SIGCONT)
-        await all_say(running, 200)
+        await all_say(running, 200, within_s=_BACK_S)
         own_broker.kill()
         await all_say(running, 503)
         await asyncio.to_thread(own_broker.start)
-        await all_say(running, 200)
+        await all_say(running, 200, within_s=_BACK_S)
         await running.publish(sample("order.created"))
         await seen.wait_for(2)
 
