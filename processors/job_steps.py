@@ -3,19 +3,20 @@
 A step's `after` counts only once the broker has all that the step writes: then a job that is begun again from it leaves no gap.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, TypeVar
 
 from hookline.core.ids import delivery_id
 from hookline.core.rendering import Renderer
-from hookline.core.resending import Known, needs_sending, replayed
+from hookline.core.resending import needs_sending, replayed
 from hookline.core.sieve import Sieve
 from hookline.processors.composer import Outgoing
 from hookline.runtime.clock import Clock
 from hookline.runtime.event_log import Picked, Stretch
 from hookline.runtime.log import KafkaRecord
+from hookline.runtime.recovery_rows import States
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import ContractError
 from hookline.schemas.records import Event, Job, JobPosition, Subscription
@@ -61,16 +62,6 @@ class Log(Protocol):
         self, positions: Sequence[JobPosition], pick: Callable[[KafkaRecord], T | None]
     ) -> AbstractAsyncContextManager[Reading[T]]:
         """Read these stretches."""
-        ...
-
-
-class States(Protocol):
-    """What history knows of deliveries (`hookline.runtime.history_recovery.HistoryRecovery`)."""
-
-    async def states(
-        self, *, account_id: str, subscription_id: str, delivery_ids: Sequence[str]
-    ) -> Mapping[str, Known]:
-        """How far these deliveries are, without those that nothing is on record of; NotYet."""
         ...
 
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
-from hookline.core.matching import wants
 from hookline.processors.job_list_steps import CancelRetries, Kept, Lists, Recover
-from hookline.processors.job_steps import Log, Recorded, Rendering, Replay, States, Steps
+from hookline.processors.job_steps import Log, Recorded, Rendering, Replay, Steps, sieve_of
 from hookline.processors.replay_room import Committed, Room
 from hookline.runtime.metrics import Metrics
+from hookline.runtime.recovery_rows import States
 from hookline.schemas.records import Job, JobKind, JobPosition, Subscription
 
 
@@ -60,7 +60,7 @@ class JobWork:
         return Begun(job, _asks_nothing if job.everything else await self.settling.recording(job.subscription_id))
 
     async def _bounded(self, job: Job, subscription: Subscription) -> Job:
-        topics = topics_of(job, subscription, self.rendering)
+        topics = sieve_of(self.rendering.codec, subscription, job).topics(self.rendering.topics)
         positions = await self.log.bounds(topics, since_ms=job.since_ms, until_ms=job.until_ms)
         if not job.everything:
             await self.settling.settled(job.subscription_id, positions)
@@ -106,13 +106,3 @@ class JobWork:
 
 async def _asks_nothing() -> None:
     """Of jobs that history leaves nothing out of."""
-
-
-def topics_of(job: Job, subscription: Subscription, rendering: Rendering) -> Sequence[str]:
-    """The topics where events may lie that the job is about."""
-    wanted = [
-        each
-        for each in rendering.codec.event_types
-        if wants(subscription.events, each) and (not job.events or wants(job.events, each))
-    ]
-    return sorted({rendering.topics.events(each) for each in wanted})

@@ -2,6 +2,22 @@
 
 from hookline.schemas.records import Delivery, Job, JobKind, JobState, JobWish, Subscription, Wanted
 
+JOB = Job(
+    job_id="job_1",
+    account_id="acct_1",
+    subscription_id="wh_1",
+    kind=JobKind.REPLAY,
+    state=JobState.WAITING,
+    run=1_000,
+    since_ms=0,
+    until_ms=1_000,
+    events=(),
+    everything=False,
+    rate=100,
+    created_at_ms=1_000,
+    at_ms=1_000,
+)
+
 
 def job(of: Subscription, job_id: str = "job_1", *, state: JobState = JobState.RUNNING) -> Job:
     """A replay of all that there is."""

@@ -4,24 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from fakes.jobs import JOB
 from hookline.core.jobs import Asked, Jobs, ShownState, next_run, summed
-from hookline.schemas.records import Job, JobKind, JobPosition, JobState, JobWish, Wanted
-
-JOB = Job(
-    job_id="job_1",
-    account_id="acct_1",
-    subscription_id="wh_1",
-    kind=JobKind.REPLAY,
-    state=JobState.WAITING,
-    run=1_000,
-    since_ms=0,
-    until_ms=1_000,
-    events=(),
-    everything=False,
-    rate=100,
-    created_at_ms=1_000,
-    at_ms=1_000,
-)
+from hookline.schemas.records import JobPosition, JobState, JobWish, Wanted
 
 
 def wish(wanted: Wanted, rate: int | None = None) -> JobWish:

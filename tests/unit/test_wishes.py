@@ -4,25 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from fakes.jobs import JOB as WAITING_JOB
 from hookline.core.jobs import Asked
 from hookline.core.wishes import is_final, is_open, wish
-from hookline.schemas.records import Job, JobKind, JobState, JobWish, Wanted
+from hookline.schemas.records import JobState, JobWish, Wanted
 
-JOB = Job(
-    job_id="job_1",
-    account_id="acct_1",
-    subscription_id="wh_1",
-    kind=JobKind.REPLAY,
-    state=JobState.RUNNING,
-    run=1_000,
-    since_ms=0,
-    until_ms=1_000,
-    events=(),
-    everything=False,
-    rate=100,
-    created_at_ms=1_000,
-    at_ms=1_000,
-)
+JOB = replace(WAITING_JOB, state=JobState.RUNNING)
 FRESH = Asked(JOB, None)
 
 

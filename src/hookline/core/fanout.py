@@ -28,19 +28,33 @@ def fan_out(
 ) -> list[Delivery]:
     """One delivery for each of the subscriptions, which the caller has matched; a repeat has the same ids."""
     return [
-        Delivery(
-            delivery_id=delivery_id(event.account_id, event.event_id, subscription.subscription_id),
-            account_id=event.account_id,
-            subscription_id=subscription.subscription_id,
-            event_id=event.event_id,
-            event_type=event.type,
+        delivery_of(
+            event,
+            subscription,
             body=body,
             config_offset=config_offset,
-            created_at_ms=now_ms,
+            now_ms=now_ms,
             source_at_ms=source_at_ms,
         )
         for subscription in subscriptions
     ]
+
+
+def delivery_of(
+    event: Event, subscription: Subscription, *, body: bytes, config_offset: int, now_ms: int, source_at_ms: int
+) -> Delivery:
+    """The event's delivery to this subscription, as first made."""
+    return Delivery(
+        delivery_id=delivery_id(event.account_id, event.event_id, subscription.subscription_id),
+        account_id=event.account_id,
+        subscription_id=subscription.subscription_id,
+        event_id=event.event_id,
+        event_type=event.type,
+        body=body,
+        config_offset=config_offset,
+        created_at_ms=now_ms,
+        source_at_ms=source_at_ms,
+    )
 
 
 def unreadable(source: Source, *, detail: str, payload_bytes_max: int, now_ms: int) -> DeadLetter:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from hookline.core.ids import delivery_id
+from hookline.core.fanout import delivery_of
 from hookline.core.progress import State
 from hookline.schemas.records import Delivery, Event, Subscription
 
@@ -54,19 +54,8 @@ def replayed(
     event: Event, subscription: Subscription, *, body: bytes, run: int, config_offset: int, now_ms: int, job_id: str
 ) -> Delivery:
     """An event of the log for one subscription, with the id that its fan-out gave it, or would have given."""
-    return Delivery(
-        delivery_id=delivery_id(event.account_id, event.event_id, subscription.subscription_id),
-        account_id=event.account_id,
-        subscription_id=subscription.subscription_id,
-        event_id=event.event_id,
-        event_type=event.type,
-        body=body,
-        config_offset=config_offset,
-        created_at_ms=now_ms,
-        source_at_ms=now_ms,
-        run=run,
-        job_id=job_id,
-    )
+    made = delivery_of(event, subscription, body=body, config_offset=config_offset, now_ms=now_ms, source_at_ms=now_ms)
+    return replace(made, run=run, job_id=job_id)
 
 
 def needs_sending(

@@ -1,10 +1,11 @@
 """Which events of the log are one subscription's business, found without reading the others whole."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from hookline.core.matching import wants
 from hookline.schemas.codec import Codec
 from hookline.schemas.records import Event
+from hookline.schemas.topics import Topics
 
 
 class Sieve:
@@ -39,6 +40,10 @@ class Sieve:
             known = wants(self._subscribed, event_type) and (not self._events or wants(self._events, event_type))
             self._wanted[event_type] = known
         return known
+
+    def topics(self, topics: Topics) -> Sequence[str]:
+        """The topics where events may lie that are wanted."""
+        return sorted({topics.events(each) for each in self._codec.event_types if self.wants_type(each)})
 
     def picked(self, at_ms: int, value: bytes | None) -> Event | None:
         """The event in these bytes if it is wanted; ContractError if they name the account, and are no event.

@@ -11,7 +11,7 @@ from typing import TypeVar
 from confluent_kafka import KafkaException, Message
 
 from hookline.core.letters import Letter, Page, newest_first, page_of
-from hookline.runtime.kafka_client import RECONNECT_MS, at, bare, is_end, is_out_of_range, partitions_of
+from hookline.runtime.kafka_client import at, bare, is_end, is_out_of_range, partitions_of, ungrouped
 from hookline.runtime.kafka_consumer import OwnedConsumer
 from hookline.runtime.log import TopicPartition
 from hookline.schemas.codec import Codec
@@ -149,14 +149,7 @@ async def open_dead_letters(bootstrap_servers: str, *, topics: Topics, codec: Co
 
 def _configuration(bootstrap_servers: str) -> dict[str, str | int | bool]:
     return {
-        "bootstrap.servers": bootstrap_servers,
-        "group.id": "hookline.no-group",  # the client wants a name; without a subscription it joins none
-        "enable.auto.commit": False,
-        "auto.offset.reset": "error",
-        "enable.partition.eof": True,
+        **ungrouped(bootstrap_servers),
         "fetch.wait.max.ms": 10,
         "queued.max.messages.kbytes": 16 * 1024,
-        "allow.auto.create.topics": False,
-        "reconnect.backoff.max.ms": RECONNECT_MS,
-        "log_level": 0,
     }

@@ -15,7 +15,7 @@ from typing import Generic, NamedTuple, TypeVar
 from confluent_kafka import OFFSET_END, KafkaException
 
 from hookline.runtime.event_log_thread import ReadingThread
-from hookline.runtime.kafka_client import CALL_S, RECONNECT_MS, at, partition_of, partitions_of
+from hookline.runtime.kafka_client import CALL_S, at, partition_of, partitions_of, ungrouped
 from hookline.runtime.kafka_consumer import OwnedConsumer
 from hookline.runtime.log import KafkaRecord, TopicPartition
 from hookline.schemas.errors import ContractError, NotYet
@@ -175,11 +175,8 @@ def _close(opened: "Future[ReadingThread]") -> None:
 
 def _configuration(bootstrap_servers: str) -> dict[str, str | int | bool]:
     return {
-        "bootstrap.servers": bootstrap_servers,
-        "group.id": "hookline.no-group",  # the client wants a name; without a subscription it joins none
-        "enable.auto.commit": False,
-        "auto.offset.reset": "error",  # what is gone is counted, and not passed over in silence
-        "enable.partition.eof": True,
+        **ungrouped(bootstrap_servers),
+        # An offset that is gone is an error: what is gone is counted, and not passed over in silence.
         "fetch.wait.max.ms": 50,
         # Read ahead at most so much, all partitions together: several jobs run in one process.
         "queued.max.messages.kbytes": 4 * 1024,
@@ -187,7 +184,4 @@ def _configuration(bootstrap_servers: str) -> dict[str, str | int | bool]:
         "fetch.max.bytes": 2 * 1024 * 1024,
         "fetch.message.max.bytes": 512 * 1024,
         "fetch.queue.backoff.ms": 5,  # the default of 1 s makes gaps whenever the queue is full
-        "reconnect.backoff.max.ms": RECONNECT_MS,
-        "allow.auto.create.topics": False,
-        "log_level": 0,
     }

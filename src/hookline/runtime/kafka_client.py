@@ -139,3 +139,17 @@ def configuration_of(
         "on_commit": on_commit,
         "log_level": 2,  # what matters comes to `error_cb`; a broker that is away would fill pages at 3
     }
+
+
+def ungrouped(bootstrap_servers: str) -> dict[str, str | int | bool]:
+    """The client's settings for a consumer that belongs to no group and is told where to read: what is gone is an error there."""
+    return {
+        "bootstrap.servers": bootstrap_servers,
+        "group.id": "hookline.no-group",  # the client wants a name; without a subscription it joins none
+        "enable.auto.commit": False,
+        "auto.offset.reset": "error",
+        "enable.partition.eof": True,
+        "allow.auto.create.topics": False,
+        "reconnect.backoff.max.ms": RECONNECT_MS,
+        "log_level": 0,
+    }

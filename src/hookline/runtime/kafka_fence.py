@@ -15,7 +15,7 @@ from typing import NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from hookline.runtime.changes import Write
-from hookline.runtime.kafka_client import RECONNECT_MS, at, is_end, place_of
+from hookline.runtime.kafka_client import at, is_end, place_of, ungrouped
 from hookline.runtime.kafka_consumer import OwnedConsumer
 from hookline.runtime.kafka_producer import producer_configuration
 from hookline.runtime.log import TopicPartition
@@ -320,13 +320,6 @@ def _configuration(config: FenceConfig) -> dict[str, str | int | bool]:
 def _reading(config: FenceConfig) -> dict[str, str | int | bool]:
     """Read-committed, as by default."""
     return {
-        "bootstrap.servers": config.bootstrap_servers,
-        "group.id": "hookline.no-group",  # the client wants a name; without a subscription it joins none
-        "enable.auto.commit": False,
-        "auto.offset.reset": "error",
-        "enable.partition.eof": True,
+        **ungrouped(config.bootstrap_servers),
         "fetch.wait.max.ms": _FETCH_WAIT_MS,  # the news of an end comes with an empty answer
-        "allow.auto.create.topics": False,
-        "reconnect.backoff.max.ms": RECONNECT_MS,
-        "log_level": 0,
     }

@@ -15,7 +15,7 @@ from time import monotonic
 import confluent_kafka
 from confluent_kafka import KafkaException
 
-from hookline.runtime.kafka_client import RECONNECT_MS, is_end, is_out_of_range, record_of
+from hookline.runtime.kafka_client import is_end, is_out_of_range, record_of, ungrouped
 from hookline.runtime.kafka_consumer import OwnedConsumer
 from hookline.runtime.log import KafkaRecord
 from hookline.schemas.errors import NotYet
@@ -162,18 +162,12 @@ def _late(topic: str) -> str:
 
 def _configuration(bootstrap_servers: str) -> dict[str, str | int | bool]:
     return {
-        "bootstrap.servers": bootstrap_servers,
-        "group.id": "hookline.no-group",  # the client wants a name; without a subscription it joins none
-        "enable.auto.commit": False,
-        "auto.offset.reset": "error",  # with `earliest` the oldest record, another customer's, would be the answer
-        "enable.partition.eof": True,
+        **ungrouped(bootstrap_servers),
+        # An offset that is gone is an error: with `earliest` the oldest record, another customer's, would be the answer.
         # One batch at a time, for a broker answers with a whole one whatever is asked for; and none that is not asked for.
         "fetch.message.max.bytes": 1,
         "queued.min.messages": 1,
         "fetch.queue.backoff.ms": 0,  # else a second passes before the next place is fetched
         "fetch.error.backoff.ms": 20,  # likewise half a second, after a place that is out of range
         "fetch.wait.max.ms": 10,
-        "allow.auto.create.topics": False,
-        "reconnect.backoff.max.ms": RECONNECT_MS,
-        "log_level": 0,
     }

@@ -1,8 +1,10 @@
 """What the history store tells recovery of. Apart from the questions, which need SQLAlchemy."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from hookline.core.resending import Known
 from hookline.runtime.history_questions import Cursor, DeliveryRow
 
 
@@ -28,3 +30,13 @@ class PendingRow:
     delivery: DeliveryRow
     next_attempt: int
     run_began_ms: int
+
+
+class States(Protocol):
+    """What history knows of deliveries (`hookline.runtime.history_recovery.HistoryRecovery`)."""
+
+    async def states(
+        self, *, account_id: str, subscription_id: str, delivery_ids: Sequence[str]
+    ) -> Mapping[str, Known]:
+        """How far these deliveries are, without those that nothing is on record of; NotYet."""
+        ...

@@ -5,13 +5,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from hookline.core.ids import delivery_id
 from hookline.core.resending import Counted, Known, needs_sending
 from hookline.core.sieve import Sieve
 from hookline.runtime.event_log import EventLog, Stretch
 from hookline.runtime.history import open_history
+from hookline.runtime.recovery_rows import States
 from hookline.runtime.settings import Settings
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import NotYet
@@ -21,16 +21,6 @@ from hookline.schemas.topics import Topics
 _ANSWER_S = 10.0  # somebody waits for it
 _RECORDS_MAX = 1_000_000
 _AT_ONCE = 2  # each takes a good part of a core
-
-
-class States(Protocol):
-    """What history knows of deliveries (`hookline.runtime.history_recovery.HistoryRecovery`)."""
-
-    async def states(
-        self, *, account_id: str, subscription_id: str, delivery_ids: Sequence[str]
-    ) -> Mapping[str, Known]:
-        """How far these deliveries are; NotYet."""
-        ...
 
 
 @dataclass(slots=True)
@@ -107,8 +97,7 @@ class ReplayCounting:
         self, subscription: Subscription, sieve: Sieve, since_ms: int, until_ms: int, *, everything: bool
     ) -> Counted:
         found = _Sum()
-        topics = sorted({self._topics.events(each) for each in self._codec.event_types if sieve.wants_type(each)})
-        positions = await self._log.bounds(topics, since_ms=since_ms, until_ms=until_ms)
+        positions = await self._log.bounds(sieve.topics(self._topics), since_ms=since_ms, until_ms=until_ms)
         until_s = asyncio.get_running_loop().time() + self._answer_s
         async with self._log.reading(positions, lambda each: sieve.picked(each.timestamp_ms, each.value)) as reading:
             while not reading.is_done:
