@@ -1,4 +1,6 @@
-"""A clock that stands still until the test moves it."""
+"""Clocks that a test moves."""
+
+from hookline.runtime.clock import SystemClock
 
 
 class SetClock:
@@ -12,3 +14,17 @@ class SetClock:
 
     def monotonic_s(self) -> float:
         return self.s
+
+
+class LeapingClock(SystemClock):
+    """The machine's own clock, whose wall time can be put forward."""
+
+    def __init__(self) -> None:
+        self._ahead_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self._ahead_ms
+
+    def leap(self, ms: int) -> None:
+        """So much later, from now on."""
+        self._ahead_ms += ms

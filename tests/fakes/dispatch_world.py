@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from aiohttp import ClientSession, web
 from prometheus_client import CollectorRegistry
 
+from fakes.clock import LeapingClock
 from fakes.configuration import delivery, subscription
 from fakes.dispatching import CODEC
 from fakes.endpoint import Seen
@@ -18,7 +19,7 @@ from fakes.jobs import cancelled_job
 from fakes.machines import Picks
 from fakes.watched_broker import FORWARDED_TO, LANES, SETTINGS, TIERS, TOPICS, WatchedBroker
 from hookline.dispatchers.assembly import Parts, build_forwarder, build_worker
-from hookline.runtime.clock import SystemClock
+from hookline.runtime.clock import Clock
 from hookline.runtime.log import Handler, KafkaRecord, Position, TopicPartition, Written
 from hookline.runtime.memory import MemoryBroker, MemoryReader
 from hookline.runtime.metrics import Metrics
@@ -30,6 +31,10 @@ from hookline.schemas.records import Attempt, Delivery, Outcome, Subscription, S
 ATTEMPTS_MAX = 1 + len(TOPICS.retry_tiers_ms)
 PATHS = ("good", "slow", "bad", "flaky", "gone")
 _SETTLED_S = 30
+_LEAP_MS, _LEAPS_AFTER = (
+    1_000,
+    200,
+)  # turns, once all troubles are over: an open breaker asks again after up to a minute
 _LATE_S = 0.12  # later than most tiers
 
 
@@ -94,7 +99,9 @@ class _FromTheStart(MemoryReader):
 class Process:
     """One dispatcher: a worker and a forwarder with their readers and tasks."""
 
-    def __init__(self, broker: MemoryBroker, view: View, session: ClientSession, troubles: Troubles) -> None:
+    def __init__(
+        self, broker: MemoryBroker, view: View, session: ClientSession, troubles: Troubles, clock: Clock
+    ) -> None:
         self.failed: list[BaseException] = []
         self.tasks = Tasks(on_fatal=self.failed.append)
         parts = Parts(
@@ -104,7 +111,7 @@ class Process:
             view=view,
             session=session,
             writer=TroubledWriter(broker, troubles),
-            clock=SystemClock(),
+            clock=clock,
             metrics=Metrics(CollectorRegistry()),
             tasks=self.tasks,
         )
@@ -168,7 +175,8 @@ class World:
     )
 
     def __init__(self, *, url: str, seen: Seen, session: ClientSession) -> None:
-        self.broker = WatchedBroker(SystemClock())
+        self.clock = LeapingClock()
+        self.broker = WatchedBroker(self.clock)
         self.view = View(topics=TOPICS, codec=CODEC, metrics=Metrics(CollectorRegistry()))
         self.seen = seen
         self.session = session
@@ -278,12 +286,18 @@ class World:
         self._view_reads("wh_other", None)
         try:
             async with asyncio.timeout(_SETTLED_S):
-                while not self._has_settled():
-                    await asyncio.sleep(0.005)
+                await self._settled()
         except TimeoutError:
-            raise AssertionError(f"no end on record: {self._unended()}") from None
+            raise AssertionError(f"not settled; without an end on record: {self._unended()}") from None
         await self.process.stop()
         self._check_process()
+
+    async def _settled(self) -> None:
+        turns = 0
+        while not self._has_settled():
+            turns += 1
+            await asyncio.sleep(0.005)
+            self.clock.leap(_LEAP_MS if turns > _LEAPS_AFTER else 0)
 
     def check(self) -> None:
         self.check_what_the_broker_saw()
@@ -310,7 +324,7 @@ class World:
     # -- what these share ---------------------------------------------------------------------------------------------
 
     def _started(self) -> Process:
-        process = Process(self.broker, self.view, self.session, self.troubles)
+        process = Process(self.broker, self.view, self.session, self.troubles, self.clock)
         process.start()
         return process
 

@@ -11,7 +11,7 @@ from aiohttp import ClientSession
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fakes.dispatch_world import World, answer
+from fakes.dispatch_world import PATHS, World, answer
 from fakes.endpoint import Seen, endpoint
 from fakes.watched_broker import SETTINGS
 from hookline.runtime.outbound_session import open_session
@@ -87,6 +87,12 @@ def test_two_runs_that_end_in_dead_letters_have_one_each(shared: Place) -> None:
 def test_what_comes_back_before_its_postponement_is_acknowledged_is_not_lost(shared: Place) -> None:
     late = [("pause", 0), ("hold_up_what_is_postponed_again", 0), ("deliver", 0)]
     shared.runner.run(shared.play([*late, *[("wait", 3)] * 12]))
+
+
+def test_what_waits_when_a_breaker_opens_goes_with_its_probes(shared: Place) -> None:
+    """The third attempts of replays to an endpoint that always fails: each probe lets one go, and then waits for longer."""
+    bad = PATHS.index("bad")
+    shared.runner.run(shared.play([("deliver", bad), ("wait", 3), *[("replay", 0)] * 7]))
 
 
 @pytest.mark.parametrize("seed", range(8))
