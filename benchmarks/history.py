@@ -31,12 +31,12 @@ from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.history import HistoryStore, migrate_history, open_history
 from hookline.runtime.history_questions import DeliveryFilter, LogFilter
-from hookline.runtime.log import KafkaRecord, Written
+from hookline.runtime.log import Commit, KafkaRecord, TopicPartition, Written
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.schemas.codec import Codec
 
-DAYS, CHUNK, PARTITIONS = 30, 20_000, 16
+DAYS, CHUNK, PARTITIONS = 30, 200_000, 16
 LIST_P99_MAX_MS, STATS_P99_MAX_MS = 50, 300
 INGEST_MIN = {"postgres": 20_000, "sqlite": 12_000}
 # As an operator would set a small server; what is promised to be on disk is.
@@ -59,6 +59,29 @@ class Unused:
 
     def write(self, topic: str, *, key: bytes | None, value: bytes | None) -> "asyncio.Future[Written]":
         raise AssertionError(f"{topic} was written to: {key!r}, {value!r}")
+
+
+class Tap:
+    """A `Reader` whose partitions are read together: paused as one, and gone on with where they were."""
+
+    def __init__(self) -> None:
+        self._open = asyncio.Event()
+        self._open.set()
+
+    async def wait_open(self) -> None:
+        await self._open.wait()
+
+    def pause(self, _partition: TopicPartition, *, resume_at: int) -> None:  # noqa: ARG002 - all of it waits
+        self._open.clear()
+
+    def resume(self, _partition: TopicPartition) -> None:
+        self._open.set()
+
+    def commit(self, commits: Mapping[TopicPartition, Commit]) -> None:
+        """The store has its own positions."""
+
+    def is_member(self) -> bool:
+        return True
 
 
 async def measure(settings: Settings, kind: str, asked: argparse.Namespace, verdicts: Verdicts) -> None:
@@ -87,6 +110,8 @@ async def filled(store: HistoryStore, settings: Settings, traffic: Traffic, coun
         metrics=Metrics(CollectorRegistry()),
         clock=SystemClock(),
     )
+    tap = Tap()
+    ingest.read_by(tap)
     running = asyncio.create_task(ingest.run())
     attempts, taken_s, busy_s, done = traffic.attempts(), 0.0, 0.0, 0
     offsets = [0] * PARTITIONS
@@ -97,6 +122,7 @@ async def filled(store: HistoryStore, settings: Settings, traffic: Traffic, coun
         ]
         busy, began_s = machine_s()[0], time.perf_counter()
         for start in range(0, len(records), _READ_AT_ONCE):
+            await tap.wait_open()
             ingest.received(records[start : start + _READ_AT_ONCE])
             await asyncio.sleep(0)
         while not ingest.is_idle:  # noqa: ASYNC110 - what is measured knows nothing of it
@@ -104,7 +130,7 @@ async def filled(store: HistoryStore, settings: Settings, traffic: Traffic, coun
         taken_s += time.perf_counter() - began_s
         busy_s += machine_s()[0] - busy
         done += len(records)
-        if done % (count // 10 or 1) < CHUNK:
+        if done % (count // 10 or 1) < CHUNK or done == count:
             print(f"  {done:>12,}  {done / taken_s:>8,.0f}/s  machine {busy_s / taken_s:.2f} cores", flush=True)
     running.cancel()
     return done / taken_s

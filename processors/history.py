@@ -22,8 +22,8 @@ from hookline.schemas.topics import Topics
 _log = logging.getLogger("hookline.history")
 # Records in one transaction, when as many wait: each page of the store's indexes is then written once for many of them.
 BATCH_MAX = 20_000
-# Read and not yet in the store. Above it reading stops until half of it is there.
-_WAITING_MAX = 40_000
+# Read and waiting for a transaction. At it reading stops, until a transaction has taken its part.
+_WAITING_MAX = 2 * BATCH_MAX
 _WAITING_BYTES_MAX = 32 * 1024 * 1024
 _PAYLOAD_BYTES_MAX = 64 * 1024  # of what can't be read; an attempt holds at most 4 KiB of an answer
 _AGAIN_S = 1.0
@@ -177,11 +177,11 @@ class Ingest:
                 await asyncio.sleep(_GATHER_S)
             async with self._storing:
                 await self._store_next()
-            if not self._is_over(0.5):
-                self._resume()
 
     async def _store_next(self) -> None:
         taken = self._take()
+        if not self._is_over(0.75):
+            self._resume()  # what comes next is read while the database works on this
         if not taken:
             return
         for each in taken:
