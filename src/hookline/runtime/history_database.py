@@ -17,6 +17,9 @@ _BUSY_S = 5.0  # how long SQLite waits for another's transaction
 _CONNECT_S = 5.0
 _COMMAND_S = 60.0  # the largest transaction takes 1 s; a question is bounded by its rows
 _CONNECTIONS_MAX = 8  # of one process
+# A batch of 20,000 attempts touches up to 100 MB of pages, a few for each webhook: SQLite keeps them between batches, and copies
+# them out of its log after several batches instead of after each. Memory is taken only as far as it is used.
+_CACHE_KIB, _WRITERS_CACHE_KIB, _LOG_PAGES_MAX = 65_536, 262_144, 65_536
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -188,7 +191,9 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")  # the API reads while history writes
     cursor.execute("PRAGMA synchronous=NORMAL")  # rows and offsets go together: what a power cut takes is read again
-    cursor.execute("PRAGMA cache_size=-65536")
+    cursor.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+    cursor.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES_MAX}")
+    cursor.execute("PRAGMA journal_size_limit=0")  # a log that grew while much came shrinks again
     cursor.execute("PRAGMA temp_store=MEMORY")
     cursor.close()
 
@@ -196,4 +201,6 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # Who reads first and then writes must hold the lock from the start, else what was read may be gone.
     writes = connection.get_execution_options().get("hookline_writes", False)
+    if writes:
+        connection.exec_driver_sql(f"PRAGMA cache_size=-{_WRITERS_CACHE_KIB}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
