@@ -129,7 +129,7 @@ class Fence:
         except (KafkaException, SystemError) as error:
             # SystemError: a fatal error and a report in the same poll; the client's binding trips over the two.
             raise NotWritten(f"the transaction failed: {self._reason(error)}") from error
-        places = sent.places()
+        places = self._answered(sent, deadline)
         _check_ends(places, ends)
         self._commit(places, deadline)
         self._is_spent = False
@@ -165,6 +165,23 @@ class Fence:
                 _refuse_if_too_large(write, error.args[0])
                 raise
         self._client.flush(within_s)
+
+    def _answered(self, sent: "_Sending", deadline: Deadline) -> Sequence[Sent]:
+        """Where all of it lies; NotWritten if the broker has not said so of each, TooLarge if it refused one for good."""
+        sent.check_refused()
+        unanswered = sent.unanswered()
+        if unanswered:
+            raise NotWritten(self._why_unanswered(unanswered, deadline))
+        return sent.places()
+
+    def _why_unanswered(self, topics: Sequence[str], deadline: Deadline) -> str:
+        """For the sake of one topic that is missing, those of the whole transaction have no answer."""
+        with suppress(KafkaException):
+            known = self._client.list_topics(timeout=deadline.left_s() / 2).topics
+            missing = [topic for topic in topics if topic not in known]
+            if missing:
+                return f"{missing[0]}: the broker has no such topic"
+        return f"{topics[0]}: the broker did not say yes in time"
 
     def _commit(self, places: Sequence[Sent], deadline: Deadline) -> None:
         within_s = deadline.left_s() / 2  # the other half is for finding out, should there be no answer
@@ -271,12 +288,21 @@ class _Sending:
         """Called while the client waits, sometimes with an exception on its way: so nothing is asked here."""
         self._reports[number] = error, message
 
-    def places(self) -> Sequence[Sent]:
-        """Where all of it lies; NotWritten if the broker has not said so of each, TooLarge if it refused one for good."""
+    def check_refused(self) -> None:
+        """NotWritten if the broker said no to one, TooLarge if it did so for good."""
         for write, error in self._refused():
             _refuse_if_too_large(write, error)
             raise NotWritten(f"{write.topic}: the broker did not say yes: {error.str()}")
-        return [self._place(write, report) for write, report in zip(self.writes, self._reports, strict=True)]
+
+    def unanswered(self) -> Sequence[str]:
+        """The topics of those that the broker has said nothing of."""
+        pairs = zip(self.writes, self._reports, strict=True)
+        return [write.topic for write, report in pairs if report is None]
+
+    def places(self) -> Sequence[Sent]:
+        """Where all of it lies, once it is answered; NotWritten if a place is lost."""
+        reports = [report for report in self._reports if report is not None]
+        return [_place(write, message) for write, (_, message) in zip(self.writes, reports, strict=True)]
 
     def _refused(self) -> Sequence[tuple[Write, KafkaError]]:
         """First those that say why the others were not taken either."""
@@ -284,13 +310,12 @@ class _Sending:
         refused = [(write, report[0]) for write, report in pairs if report is not None and report[0] is not None]
         return sorted(refused, key=lambda pair: pair[1].code() in _PURGED)
 
-    def _place(self, write: Write, report: tuple[KafkaError | None, Message] | None) -> Sent:
-        if report is None:
-            raise NotWritten(f"{write.topic}: the broker did not say yes in time")
-        partition, offset = report[1].partition(), report[1].offset()
-        if partition is None or offset is None or offset < 0:
-            raise NotWritten(f"{write.topic}: the broker's first answer was lost, and with it the place")
-        return Sent(write, partition, offset)
+
+def _place(write: Write, message: Message) -> Sent:
+    partition, offset = message.partition(), message.offset()
+    if partition is None or offset is None or offset < 0:
+        raise NotWritten(f"{write.topic}: the broker's first answer was lost, and with it the place")
+    return Sent(write, partition, offset)
 
 
 def _check_ends(places: Sequence[Sent], ends: Mapping[str, int]) -> None:
