@@ -39,7 +39,7 @@ up: $(VENV)/.ready ## the whole road here, with a demo; its options go in ARGS="
 
 test: check road ## everything CI runs
 
-check: $(VENV)/.ready postgres ## format, lint, types, layers, unit, property and contract tests
+check: $(VENV)/.ready postgres jars ## format, lint, types, layers, unit, property and contract tests
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy

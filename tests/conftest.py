@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
 
+import hypothesis
 import pytest
 from sqlalchemy.engine import URL
 
@@ -19,6 +20,10 @@ from hookline.runtime.broker_docker import docker_answers
 from hookline.runtime.broker_process import EmbeddedKafka
 from hookline.runtime.history import HistoryStore, open_history
 from hookline.runtime.settings import Settings
+
+# A machine that is busy for a moment is no failure of what is tested; what must not hang has a limit of its own.
+hypothesis.settings.register_profile("hookline", deadline=None)
+hypothesis.settings.load_profile("hookline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -28,7 +28,7 @@ from hookline.schemas.records import Attempt, DeadLetter, Outcome
 from hookline.schemas.topics import Topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")]
-TIER_MS = 500  # longer than the 200 ms between commits: the first attempt is committed before the second is made
+TIER_MS = 1_000  # longer than the 200 ms between commits: the first attempt is committed before the second is made
 BEFORE, AFTER = When.BEFORE_IT_IS_PASSED_ON, When.AFTER_THE_BROKER_ANSWERED
 WAIT_S = 30.0
 

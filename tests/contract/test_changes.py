@@ -42,13 +42,13 @@ async def settings(bootstrap: str, prefix: str) -> Settings:
 
 @pytest.fixture
 async def one(settings: Settings) -> AsyncIterator[Changing]:
-    async with changing(settings) as process:
+    async with changing(settings, answer_s=60) as process:
         yield process
 
 
 @pytest.fixture
 async def other(settings: Settings) -> AsyncIterator[Changing]:
-    async with changing(settings) as process:
+    async with changing(settings, answer_s=60) as process:
         yield process
 
 
@@ -264,7 +264,7 @@ async def test_a_transactions_marker_does_not_have_to_be_waited_for(one: Changin
 
 
 async def test_a_topic_that_is_missing_is_named_and_nothing_is_written(settings: Settings, one: Changing) -> None:
-    async with changing(settings, answer_s=2) as hasty:
+    async with changing(settings, answer_s=6) as hasty:
         writes = [*everywhere(hasty, subscription("https://example.com"), b""), Write(topic="no", key=b"k", value=b"v")]
         with pytest.raises(Unchanged, match=r"^no: "):
             await hasty.changes.make(lambda: Decision(None, writes))
@@ -299,7 +299,7 @@ async def late(settings: Settings, of: Changing) -> AsyncIterator[tuple[Changing
     """A process like `of`, on its view, which can be held."""
     view = Late(of.view)
     async with open_changes(
-        settings.bootstrap_servers, topics=of.topics, view=view, metrics=of.metrics, answer_s=1.0
+        settings.bootstrap_servers, topics=of.topics, view=view, metrics=of.metrics, answer_s=5.0
     ) as changes:
         yield replace(of, changes=changes), view
 

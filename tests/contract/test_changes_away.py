@@ -105,7 +105,7 @@ async def test_what_a_change_says_when_the_broker_stays_away_is_true(
             with pytest.raises(Unchanged):
                 await process.add()
         link.proxy.open()
-        assert await process.add() == 1 + is_written
+        assert await counted_on(process) == 1 + is_written
         assert await link.counts(process.topics) == list(range(1, 2 + is_written))
 
 
@@ -208,12 +208,12 @@ async def test_a_decision_without_writes_is_refused_too_while_nobody_can_say_wha
     link: Link, prefix: str
 ) -> None:
     async with behind(link, prefix, answer_s=1) as process:
-        await process.add()
+        await counted_on(process)
         await link.proxy.close()
         with pytest.raises(Unchanged):
             await process.changes.make(lambda: pytest.fail("there is nothing to decide on"))
         link.proxy.open()
-        assert await process.add() == 2
+        assert await counted_on(process) == 2
 
 
 async def test_a_process_starts_and_ends_while_the_broker_is_away() -> None:
@@ -254,7 +254,7 @@ async def test_a_broker_that_hangs_in_the_middle_of_a_change_or_dies_makes_no_ch
     try:
         await asyncio.to_thread(make_topics, broker.bootstrap_servers, settings.topics())
         async with changing(settings, answer_s=3) as process:
-            assert await process.add() == 1
+            assert await counted_on(process) == 1
             pid = broker.pid or 0
 
             def decide() -> Decision[int]:

@@ -19,4 +19,4 @@ async def test_a_frozen_broker_is_given_up_within_the_wait(api: Api) -> None:
             started_s = time.monotonic()
             with pytest.raises(NotYet, match="the broker did not say yes"):
                 await followed("order.created", api=client, settings=settings, account_id=api.account_id, wait_s=3)
-    assert time.monotonic() - started_s < 5  # and not the publisher's own 30 s
+    assert time.monotonic() - started_s < 15  # and not the publisher's own 30 s

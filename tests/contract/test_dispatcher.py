@@ -74,10 +74,12 @@ class Broker:
         pairs = [(each.job_id.encode(), CODEC.encode(each)) for each in records]
         await asyncio.to_thread(write, self._bootstrap, self.topics.jobs, pairs)
 
-    async def replay(self, to: Subscription, count: int) -> Sequence[Delivery]:
-        """New deliveries of a job, as it writes them."""
+    async def replay(self, count: int, *to: Subscription) -> Sequence[Delivery]:
+        """So many new deliveries of a job for each, as it writes them."""
         made = [
-            resent(delivery(to), run=1_000, config_offset=1, now_ms=number, job_id="job_1") for number in range(count)
+            resent(delivery(each), run=1_000, config_offset=1, now_ms=number, job_id="job_1")
+            for number in range(count)
+            for each in to
         ]
         pairs = [(each.subscription_id.encode(), CODEC.encode(each)) for each in made]
         await asyncio.to_thread(write, self._bootstrap, self.topics.replays, pairs)
@@ -198,7 +200,7 @@ async def test_a_subscription_s_own_time_limit_ends_its_attempts(broker: Broker,
         await broker.deliver(delivery(to))
         attempts = await broker.attempts(lambda found: len(found) >= 1)
     assert attempts[0].error == "timeout"
-    assert 1_000 <= attempts[0].duration_ms < 1_500
+    assert 1_000 <= attempts[0].duration_ms < 10_000  # the limit of all is 30 s
 
 
 async def test_a_second_copy_is_not_sent_again(broker: Broker, settings: Settings) -> None:
@@ -254,22 +256,24 @@ async def test_a_paused_subscription_holds_and_goes_on_at_resume(broker: Broker,
 
 
 async def test_a_held_delivery_expires(broker: Broker, settings: Settings) -> None:
-    async with dispatching(replace(settings, delivery_age_max_s=1)):
-        to = subscription("http://127.0.0.1:9/", status=SubscriptionStatus.PAUSED)
-        await broker.configure(to)
-        await broker.deliver(delivery(to, config_offset=1))
+    async with endpoint(200) as (url, seen), dispatching(replace(settings, delivery_age_max_s=5)):
+        first, paused = subscription(url), subscription(url, status=SubscriptionStatus.PAUSED)
+        await broker.configure(first, paused)
+        await broker.deliver(delivery(first, config_offset=2))
+        await seen.wait_for(1)  # from here on the time counts, not from the start of the process
+        await broker.deliver(delivery(paused, config_offset=2))
         (letter,) = await broker.letters(1)
         attempts = await broker.attempts(lambda found: Outcome.EXPIRED in {each.outcome for each in found})
     assert letter.reason is DeathReason.EXPIRED
-    assert [each.outcome for each in attempts] == [Outcome.POSTPONED, Outcome.EXPIRED]
+    of_paused = [each.outcome for each in attempts if each.subscription_id == paused.subscription_id]
+    assert of_paused == [Outcome.POSTPONED, Outcome.EXPIRED]
 
 
 async def test_live_deliveries_are_sent_while_replays_fill_their_lane(broker: Broker, settings: Settings) -> None:
     async with endpoint(hang) as (bad, hung), endpoint(200) as (good, seen), dispatching(settings):
         stuck, healthy = [subscription(f"{bad}/{number}") for number in range(40)], subscription(good)
         await broker.configure(healthy, *stuck)
-        for each in stuck:
-            await broker.replay(each, 5)
+        await broker.replay(5, *stuck)
         await hung.wait_for(20)
         await broker.deliver(*(delivery(healthy) for _ in range(100)))
         await seen.wait_for(100)
@@ -282,7 +286,7 @@ async def test_replays_start_in_order_and_what_fails_of_them_comes_back_to_their
     async with endpoint(500, 200) as (url, seen), dispatching(settings):
         to = subscription(url)
         await broker.configure(to)
-        made = await broker.replay(to, 30)
+        made = await broker.replay(30, to)
         await seen.wait_for(31)
         attempts = await broker.attempts(lambda found: len(found) == 31)
         lying = await asyncio.to_thread(read, settings.bootstrap_servers, broker.topics.replays)
@@ -303,7 +307,7 @@ async def test_a_job_that_is_cancelled_ends_on_record_and_a_restart_sends_none_o
         to = subscription(url)
         await broker.configure(to)
         async with dispatching(settings):
-            made = await broker.replay(to, 500)
+            made = await broker.replay(500, to)
             await seen.wait_for(10)
             await broker.ask(job(to, state=JobState.CANCELLED))
             attempts = await broker.attempts(lambda found: len(found) == 500)

@@ -157,7 +157,7 @@ async def test_a_record_that_comes_in_as_its_account_is_marked_does_not_survive(
                 is_last = is_erased.is_set()
                 for each in batches:
                     await take_in(reading, each)
-                    await asyncio.sleep(0.001)  # else nobody else ever gets SQLite's lock
+                    await asyncio.sleep(0.01)  # else nobody else ever gets SQLite's lock
                 if is_last:
                     return
 

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 HOSTILE = 100
 ROUNDS = 3
 GROWTH_MIB_MAX = 50
-OVERRUN_MS_MAX = 500
+OVERRUN_MS_MAX = 10_000  # a busy machine is late; without their own limit of 2 or 3 s they would take 30 s
 BODY = b'{"event":"user.created","data":"' + b"x" * 16_384 + b'"}'
 HANDSHAKES: Sequence[Manner] = (never_answer, TLS_SLOWLY, reset_at_once)
 

@@ -108,22 +108,22 @@ async def test_jobs_of_one_subscription_run_one_after_the_other_in_order_of_crea
 
 
 async def test_a_job_of_a_paused_subscription_waits_until_it_is_active_again(settings: Settings) -> None:
-    to = subscribed(settings, 100)
+    to = subscribed(settings, 400)
     job = job_for(to, rate=20)
     async with replayer(settings):
         ask(settings, job)
         await until_job(settings, job, lambda each: each.sent > 0)
         configure(settings, replace(to, version=2, status=SubscriptionStatus.PAUSED))
         waiting = await until_job(settings, job, lambda each: each.state is JobState.WAITING)
-        assert len(sent(settings)) == waiting.sent < 100
+        assert len(sent(settings)) == waiting.sent < 400
         configure(settings, replace(to, version=3))
         wish(settings, job, rate=1_000)
         ended = await until_over(settings, job)
-    assert (ended.state, len(sent(settings))) == (JobState.DONE, 100)
+    assert (ended.state, len(sent(settings))) == (JobState.DONE, 400)
 
 
 async def test_a_job_of_a_subscription_that_is_deleted_ends_as_cancelled(settings: Settings) -> None:
-    to = subscribed(settings, 100)
+    to = subscribed(settings, 400)
     job = job_for(to, rate=20)
     async with replayer(settings):
         ask(settings, job)

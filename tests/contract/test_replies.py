@@ -53,6 +53,11 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
+def _limit_s(trouble: Trouble) -> float:
+    """Short where the limit is to be reached, and long where a busy machine must not reach it."""
+    return 1 if trouble.word == "timeout" else 30
+
+
 @pytest.mark.parametrize(
     ("manner", "trouble"),
     [
@@ -76,7 +81,7 @@ def authority(tmp_path: Path) -> Authority:
     ],
 )
 async def test_each_kind_of_failure_has_its_own_outcome(manner: Manner, trouble: Trouble) -> None:
-    async with listening(manner) as port, attempting(timeout_s=0.5) as attempt:
+    async with listening(manner) as port, attempting(timeout_s=_limit_s(trouble)) as attempt:
         assert (await attempt.to(f"http://127.0.0.1:{port}/")).reply == NoAnswer(trouble)
 
 
@@ -90,7 +95,7 @@ async def test_each_kind_of_failure_has_its_own_outcome(manner: Manner, trouble:
     ],
 )
 async def test_a_handshake_that_fails_has_its_own_outcome(manner: Manner, trouble: Trouble) -> None:
-    async with listening(manner) as port, attempting(timeout_s=0.5) as attempt:
+    async with listening(manner) as port, attempting(timeout_s=_limit_s(trouble)) as attempt:
         assert (await attempt.to(f"https://127.0.0.1:{port}/")).reply == NoAnswer(trouble)
 
 
@@ -132,7 +137,7 @@ async def test_names_are_looked_up_and_called() -> None:
     async with (
         name_server(KNOWN) as names,
         endpoint() as (url, seen),
-        attempting(dns_servers=names.address, lookup_timeout_s=0.5) as attempt,
+        attempting(dns_servers=names.address, lookup_timeout_s=2) as attempt,
     ):
         port = url.rpartition(":")[2]
         assert (await attempt.to(f"http://good.example.com:{port}/")).reply == Answer(200, b"")
@@ -220,7 +225,7 @@ async def test_a_subscription_s_own_time_limit_holds(step: Callable[..., object]
         sent = await attempt.to(url, timeout_s=1)
     assert isinstance(sent.reply, NoAnswer)
     assert sent.reply.trouble.word == "timeout"
-    assert 1_000 <= sent.duration_ms < 1_500
+    assert 1_000 <= sent.duration_ms < 10_000  # the session's is 30 s, and one of these answers after 20 s
 
 
 async def test_without_one_the_session_s_holds() -> None:
@@ -233,7 +238,7 @@ async def test_the_time_limit_covers_the_lookup() -> None:
     async with name_server({}) as names, attempting(dns_servers=names.address, lookup_timeout_s=30) as attempt:
         sent = await attempt.to("http://x.silent.test/", timeout_s=1)
     assert sent.reply == NoAnswer(Trouble.TIMEOUT_CONNECTING)
-    assert 900 <= sent.duration_ms < 1_500
+    assert 900 <= sent.duration_ms < 10_000
 
 
 def test_the_time_limit_is_not_rounded_up() -> None:
@@ -313,7 +318,7 @@ async def test_an_answer_that_nobody_asked_for_is_no_answer_to_the_next_attempt(
 def test_the_roles_own_event_loop_answers_the_same(authority: Authority) -> None:
     async def replies() -> Sequence[object]:
         found = []
-        async with attempting(timeout_s=0.5, tls=authority.trusting()) as attempt:
+        async with attempting(timeout_s=2, tls=authority.trusting()) as attempt:
             for scheme, manner, tls in (
                 ("http", saying(b"HTTP/1.1 204 No\r\nContent-Length: 2\r\n\r\n{}"), None),
                 ("http", never_answer, None),

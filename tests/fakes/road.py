@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
+import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ from fakes.configuration import ACCOUNT
 from fakes.kafka import make_topics, write
 from hookline.core import apikeys
 from hookline.producers import Event, Publisher
-from hookline.runtime import draw
+from hookline.runtime import broker_node, draw
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.settings import Settings, as_env
@@ -35,10 +35,8 @@ _STOP_S = 45.0
 
 
 def free_port() -> int:
-    """A port that is free now, below those the system hands out to clients."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that is free now, below those the system hands out."""
+    return broker_node.free_port(uuid.uuid4().hex)
 
 
 def sample(event_type: str, *, event_id: str | None = None, account_id: str = ACCOUNT) -> Event:
@@ -108,7 +106,18 @@ class Road:
         return await asyncio.wait_for(role.process.wait(), _STOP_S)
 
     async def stop_all(self) -> Mapping[str, int]:
-        return {name: await self.stop(name) for name in list(self.roles)}
+        """SIGTERM to all, one after the other; who does not end is killed, and named once all are gone."""
+        ended, late = dict[str, int](), dict[str, asyncio.subprocess.Process]()
+        for name, role in list(self.roles.items()):
+            try:
+                ended[name] = await self.stop(name)
+            except TimeoutError:
+                late[name] = role.process
+                role.process.kill()
+        for each in late.values():
+            await each.wait()
+        assert not late, f"{', '.join(late)}: did not end within {_STOP_S:.0f} s: {self.log_of(next(iter(late)))}"
+        return ended
 
     async def metric(self, name: str, sample_name: str) -> float:
         """The sum of a metric's samples on a role's page."""

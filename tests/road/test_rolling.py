@@ -63,7 +63,8 @@ async def under_load(
     bootstrap: str, prefix: str, folder: Path, *, roles: Sequence[str], dynamic: bool
 ) -> AsyncIterator[tuple[Road, Load, Seen]]:
     """Dispatchers as processes; when the block ends the load does, and everything sent has been received."""
-    settings = short_settings(bootstrap, prefix, endpoint_in_flight_max=32)
+    session_s = 20 if dynamic else 6  # who leaves says so: nobody waits for that long
+    settings = short_settings(bootstrap, prefix, endpoint_in_flight_max=32, session_timeout_s=session_s)
     environment = DYNAMIC if dynamic else {}
     async with endpoint(by_path) as (url, seen), road(settings, folder, roles=(), environment=environment) as running:
         to = [subscription(f"{url}/{number}") for number in range(ENDPOINTS)]

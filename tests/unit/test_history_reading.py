@@ -25,14 +25,14 @@ class _Busy:
     async def ingest(
         self,
         records: Sequence[Storable],
-        offsets: Mapping[TopicPartition, int],  # noqa: ARG002 - only how many come is of interest
+        offsets: Mapping[TopicPartition, int],
         *,
-        left_at: Mapping[TopicPartition, int] | None = None,  # noqa: ARG002
+        left_at: Mapping[TopicPartition, int] | None = None,
     ) -> None:
         self.given.append(len(records))
         await self.may_end.wait()
 
-    async def offsets(self, topic: str) -> Mapping[int, int]:  # noqa: ARG002
+    async def offsets(self, topic: str) -> Mapping[int, int]:
         return {}
 
 
