@@ -75,8 +75,9 @@ fuzz: $(VENV)/.ready ## every operation of the API with 1,000 examples of its Op
 mutants: $(VENV)/.ready ## wrong lines, one at a time; fails if the tests let one pass: ARGS="bitmap"
 	@PYTHONPATH=tests $(BIN)/python tests/mutants/run.py $(ARGS)
 
-bench: jars ## deliveries a second and latency, beside a bare client
+bench: jars postgres ## deliveries a second and latency, beside a bare client; without ARGS the history store as well
 	@PYTHONPATH=tests $(BIN)/python benchmarks/road.py $(ARGS)
+	@$(if $(ARGS),,PYTHONPATH=tests $(BIN)/python benchmarks/history.py)
 
 isolation: jars ## latency at healthy endpoints, with and without bad ones: ARGS="--bad partition|forty|dns|replay"
 	@PYTHONPATH=tests $(BIN)/python benchmarks/isolation.py $(ARGS)
