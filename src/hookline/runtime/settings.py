@@ -167,7 +167,7 @@ class Settings:
         show=lambda file: "" if file is None else str(file),
     )
     request_timeout_s: int = _setting(
-        30, "one attempt, from connecting to the end of the answer", at_least=1, at_most=30
+        30, "one attempt, from looking up the name to the end of the answer", at_least=1, at_most=30
     )
     in_flight_max: int = _setting(
         400, "requests in flight in one dispatcher; replays have an eighth as many beside", at_least=4, at_most=10_000
