@@ -44,9 +44,9 @@ def _topics() -> str:
         "# Topics\n\n"
         f"{_MADE} The source is `schemas/topics.py`; `hookline topics apply` makes them, `hookline topics diff` compares.\n\n"
         "`HOOKLINE_TOPIC_PREFIX` is put before every name. `HOOKLINE_RETRY_TIERS` and `HOOKLINE_POSTPONED_TIERS` say which\n"
-        "tier topics there are. Partitions: as `--size` says. Kept: for how long, or that the topic is\n"
-        "compacted (the newest record of each key stays). Append time: records bear the broker's time, so that a partition\n"
-        "is in due order.\n\n"
+        "tier topics there are. Partitions: as `--size` says. Kept: for how long (events: as `HOOKLINE_EVENT_RETENTION_DAYS`\n"
+        "says; a topic that keeps its records for longer is left so), or that the topic is compacted (the newest record of each\n"
+        "key stays). Append time: records bear the broker's time, so that a partition is in due order.\n\n"
     )
     return head + _table(("topic", "holds", "key", "partitions: production / embedded", "kept"), rows)
 

@@ -16,7 +16,7 @@ from hookline.core import apikeys
 from hookline.core.address import Network, Reach
 from hookline.schemas.errors import ConfigError
 from hookline.schemas.tiers import tier_ms, tier_name
-from hookline.schemas.topics import POSTPONED_TIERS_MS, RETRY_TIERS_MS, Topics
+from hookline.schemas.topics import EVENT_RETENTION_DAYS, POSTPONED_TIERS_MS, RETRY_TIERS_MS, Topics
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _ORIGIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
@@ -143,6 +143,12 @@ class Settings:
         "waits of deliveries whose turn has not come; one topic each",
         parse=_tiers,
         show=_show_tiers,
+    )
+    event_retention_days: int = _setting(
+        EVENT_RETENTION_DAYS,
+        "days for which `hookline topics apply` has event topics keep events, as far back as a replay reaches; fewer than history keeps",
+        at_least=1,
+        at_most=3_650,
     )
     delivery_age_max_s: int = _setting(3 * 86_400, "a delivery held back longer than this expires", at_least=1)
     body_bytes_max: int = _setting(
@@ -278,7 +284,7 @@ class Settings:
 
     def topics(self, domains: tuple[str, ...] = ("user", "order", "payment")) -> Topics:
         """The topics that these settings ask for."""
-        return Topics(self.topic_prefix, self.retry_tiers, self.postponed_tiers, domains)
+        return Topics(self.topic_prefix, self.retry_tiers, self.postponed_tiers, domains, self.event_retention_days)
 
     def reach(self) -> Reach:
         """What endpoints may be."""
