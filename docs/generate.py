@@ -11,7 +11,7 @@ from typer.main import get_command
 from hookline.cli.app import app
 from hookline.cli.settings import as_markdown
 from hookline.runtime.catalogue import load_catalogue
-from hookline.runtime.metrics import Metrics
+from hookline.runtime.metrics import Metrics, Told, Values
 from hookline.runtime.settings import Settings, table
 from hookline.schemas.topics import Topic
 
@@ -60,22 +60,29 @@ def _policy(topic: Topic) -> str:
 
 
 def _metrics() -> str:
-    declared = [each for each in vars(Metrics(CollectorRegistry())).values() if isinstance(each, MetricWrapperBase)]
+    metrics = Metrics(CollectorRegistry())
     head = (
         "# Metrics\n\n"
         f"{_MADE} The source is `src/hookline/runtime/metrics.py`.\n\n"
         "Every role shows all of them on `/metrics`; those it has no part in stay at 0 or without samples. The usual\n"
         "`process_…` metrics are there, too. A histogram has the samples `…_bucket`, `…_sum` and `…_count`;\n"
-        "it and a counter also have `…_created`.\n\n"
+        "it and a counter also have `…_created`. A label's values are named behind it.\n\n"
     )
-    return head + _table(("metric", "type", "labels", "meaning"), [_metric(each) for each in declared])
+    declared = [each for each in vars(metrics).values() if isinstance(each, MetricWrapperBase)]
+    rows = [_metric(each, metrics.told) for each in declared]
+    return head + _table(("metric", "type", "of", "labels", "meaning"), rows)
 
 
-def _metric(metric: MetricWrapperBase) -> tuple[str, str, str, str]:
+def _metric(metric: MetricWrapperBase, told: Mapping[str, Told]) -> tuple[str, str, str, str, str]:
     (described,) = metric.describe()
     name = f"{described.name}_total" if described.type == "counter" else described.name
-    labels = ", ".join(f"`{label}`" for label in metric._labelnames)  # noqa: SLF001 - the only place that tells them
-    return f"`{name}`", described.type, labels, described.documentation
+    of = told[described.name]
+    labels = "; ".join(f"`{label}`: {_values(values)}" for label, values in of.labels.items())
+    return f"`{name}`", described.type, of.by, labels, described.documentation
+
+
+def _values(values: Values) -> str:
+    return values if isinstance(values, str) else ", ".join(f"`{value}`" for value in values)
 
 
 def _commands() -> str:

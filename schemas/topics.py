@@ -102,6 +102,10 @@ class Topics:
         """The topic where a delivery waits whose turn has not come, no attempt counted."""
         return f"{self.prefix}webhooks.postponed.{tier_name(delay_ms)}"
 
+    def tier(self, topic: str) -> str:
+        """A tier's topic as metrics name it: `retry.5m`, `postponed.10s`."""
+        return topic.removeprefix(f"{self.prefix}webhooks.")
+
     def waiting_pattern(self) -> str:
         """A subscription pattern for every tier topic there is, also those no longer in the settings."""
         return rf"^{re.escape(self.prefix)}webhooks\.(retry|postponed)\.[1-9][0-9]*(ms|s|m|h|d)$"
