@@ -1,5 +1,7 @@
 """Makes the reference pages that only repeat what the code says: `python docs/generate.py`. A test says when they are stale."""
 
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 from typer.main import get_command
 
+from hookline.api.openapi_events import event_webhooks
 from hookline.cli.app import app
 from hookline.cli.settings import as_markdown
 from hookline.runtime.catalogue import load_catalogue
@@ -17,6 +20,7 @@ from hookline.schemas.topics import Topic
 
 FOLDER = Path(__file__).parent / "reference"
 _DAY_MS = 86_400_000
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _MADE = "Made by `python docs/generate.py`; do not edit."
 
 
@@ -28,7 +32,13 @@ def main() -> None:
 
 def pages() -> Mapping[str, str]:
     """The pages by file name, as the code says they are."""
-    return {"settings.md": _settings(), "topics.md": _topics(), "metrics.md": _metrics(), "cli.md": _commands()}
+    return {
+        "settings.md": _settings(),
+        "topics.md": _topics(),
+        "events.md": _events(),
+        "metrics.md": _metrics(),
+        "cli.md": _commands(),
+    }
 
 
 def _settings() -> str:
@@ -57,6 +67,49 @@ def _policy(topic: Topic) -> str:
     days, rest_ms = divmod(topic.retention_ms, _DAY_MS)
     kept = f"{days} d" if not rest_ms else f"{days} d and the tier"
     return f"{kept}, append time" if topic.append_time else kept
+
+
+def _events() -> str:
+    catalogue = load_catalogue()
+    types = list(catalogue.event_types.values())
+    head = (
+        "# Events\n\n"
+        f"{_MADE} The source is `schemas/avro`.\n\n"
+        "What a webhook may ask for, and what its endpoint gets: `event`, `timestamp` (when it happened, UTC) and `data`. New\n"
+        "fields may be added to `data`. An optional field that is absent is left out, and never `null`. How it is sent and\n"
+        "signed: [receiving](../guides/receiving.md). How a source publishes one: [publishing](../guides/publishing.md), where\n"
+        "`HOOKLINE_TOPIC_PREFIX` is put before the topic, and the field of `data` that is the key keeps an entity's events in order.\n\n"
+    )
+    rows = [(f"`{each.name}`", each.description, f"`{each.topic}`", f"`{each.entity}`") for each in types]
+    sections = [_event(name, each["post"]) for name, each in event_webhooks(catalogue).items()]
+    return head + _table(("type", "when", "topic", "key"), rows) + "".join(sections)
+
+
+def _event(name: str, operation: Mapping[str, Any]) -> str:
+    content = operation["requestBody"]["content"]["application/json"]
+    rows = _data_fields("", content["schema"]["properties"]["data"])
+    data = content["example"]["data"]
+    happened = max(text for text in data.values() if isinstance(text, str) and _TIME.fullmatch(text))
+    sample = json.dumps({"event": name, "timestamp": happened, "data": data}, indent=2, ensure_ascii=False)
+    return f"\n## {name}\n\n{_table(('field of `data`', 'type', 'meaning'), rows)}\n```json\n{sample}\n```\n"
+
+
+def _data_fields(above: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for name, each in fields["properties"].items():
+        optional = "" if name in fields["required"] else ", optional"
+        yield f"`{above}{name}`", f"{_json_type(each)}{optional}", each["description"]
+        if "properties" in each:
+            yield from _data_fields(f"{above}{name}.", each)
+        if "properties" in each.get("items", {}):
+            yield from _data_fields(f"{above}{name}[].", each["items"])
+
+
+def _json_type(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return "one of " + ", ".join(f"`{each}`" for each in schema["enum"])
+    if schema["type"] == "array":
+        return f"array of {_json_type(schema['items'])}"
+    return "time" if schema.get("format") == "date-time" else str(schema["type"])
 
 
 def _metrics() -> str:
