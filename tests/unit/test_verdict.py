@@ -50,7 +50,7 @@ def test_every_trouble_has_a_sentence(trouble: Trouble) -> None:
 
 
 def test_the_words_of_errors_are_all_known() -> None:
-    replies = [*map(NoAnswer, Trouble), *(Answer(status, b"") for status in (199, 301, 404, 410, 500))]
+    replies: list[Reply] = [*map(NoAnswer, Trouble), *(Answer(status, b"") for status in (199, 301, 404, 410, 500))]
     assert {error_of(reply)[0] for reply in replies} == set(ERRORS)
 
 
