@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -26,21 +27,34 @@ async def settings(bootstrap: str, prefix: str, tmp_path: Path) -> Settings:
     return made
 
 
-async def retention_of(settings: Settings, topic: str) -> str:
-    """What is said of a topic's retention when none but 1 ms is wanted, so that there is always something to say."""
+async def retention_of(settings: Settings, topic: str) -> str | None:
+    """What is said of a topic's retention when 1 ms is wanted, so that there is always something to say."""
     admin = TopicAdmin(settings.bootstrap_servers, size=Size.EMBEDDED)
     wanted = Topic(name=topic, key="", holds="", partitions=1, partitions_embedded=1, retention_ms=1)
     found = await asyncio.to_thread(admin.diff, [wanted])
-    return next(each.found or "" for each in found if each.what == "retention.ms")
+    return next((each.found for each in found if each.what == "retention.ms"), None)
 
 
-def partitions_of(settings: Settings, topic: str) -> int:
+async def partitions_of(settings: Settings, topic: str) -> int:
     client = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
-    return len(client.list_topics(timeout=15).topics[topic].partitions)
+    return len((await asyncio.to_thread(client.list_topics, timeout=15)).topics[topic].partitions)
+
+
+async def becomes(wanted: object, asked: Callable[[], Awaitable[object]]) -> None:
+    """A broker says so a moment after its controller."""
+    async with asyncio.timeout(30):
+        while await asked() != wanted:
+            await asyncio.sleep(0.05)
+
+
+async def keep_for(settings: Settings, topic: str, retention_ms: str) -> None:
+    """What an operator may do, and until the broker says so as well."""
+    await asyncio.to_thread(change_topic, settings.bootstrap_servers, topic, "retention.ms", retention_ms)
+    await becomes(retention_ms, lambda: retention_of(settings, topic))
 
 
 async def test_event_topics_are_made_with_the_retention_of_the_settings(settings: Settings) -> None:
-    assert await retention_of(settings, settings.topics().events("order.created")) == str(9 * DAY_MS)
+    await becomes(str(9 * DAY_MS), lambda: retention_of(settings, settings.topics().events("order.created")))
     done = await command(settings, "topics", "diff", *SMALL)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -48,7 +62,7 @@ async def test_event_topics_are_made_with_the_retention_of_the_settings(settings
 @pytest.mark.parametrize("longer", [str(90 * DAY_MS), "-1"])
 async def test_a_retention_that_an_operator_raised_is_said_and_stays(settings: Settings, longer: str) -> None:
     topic = settings.topics().events("order.created")
-    await asyncio.to_thread(change_topic, settings.bootstrap_servers, topic, "retention.ms", longer)
+    await keep_for(settings, topic, longer)
     said = f"{topic}: retention.ms is {longer}, wanted {9 * DAY_MS}; "
     done = await command(settings, "topics", "diff", *SMALL)
     assert (done.returncode, done.stdout) == (0, f"{said}`apply` leaves it\n")
@@ -62,14 +76,16 @@ async def test_a_topic_without_a_retention_of_its_own_has_the_brokers(settings: 
     (plain,) = topics.all_events()
     client = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
     await asyncio.to_thread(client.create_topics([NewTopic(plain, num_partitions=4)])[plain].result, 15)
+    weekly = str(7 * DAY_MS)  # Kafka's own, which is longer than the day that is wanted
+    await becomes(weekly, lambda: retention_of(settings, plain))
     admin = TopicAdmin(settings.bootstrap_servers, size=Size.EMBEDDED)
     await asyncio.to_thread(admin.apply, topics.specifications())
-    assert await retention_of(settings, plain) == str(7 * DAY_MS)  # Kafka's own, which is longer than the day wanted
+    assert await retention_of(settings, plain) == weekly
 
 
 async def test_a_retention_that_is_too_short_is_raised(settings: Settings) -> None:
     topic = settings.topics().deliveries
-    await asyncio.to_thread(change_topic, settings.bootstrap_servers, topic, "retention.ms", "1000")
+    await keep_for(settings, topic, "1000")
     assert (await command(settings, "topics", "diff", *SMALL)).returncode == 1
     done = await command(settings, "topics", "apply", *SMALL)
     assert done.stdout == f"{topic}: retention.ms was 1000, now {7 * DAY_MS}\n"
@@ -77,11 +93,11 @@ async def test_a_retention_that_is_too_short_is_raised(settings: Settings) -> No
 
 async def test_a_size_that_is_not_that_of_the_first_time_changes_nothing(settings: Settings) -> None:
     topics = settings.topics()
-    await asyncio.to_thread(change_topic, settings.bootstrap_servers, topics.deliveries, "retention.ms", "1000")
+    await keep_for(settings, topics.deliveries, "1000")
     done = await command(settings, "topics", "apply", "--replication", "1")
     assert done.returncode == 2
     assert "partitions is 4, wanted 24; growing moves keys" in done.stderr
-    assert partitions_of(settings, topics.deliveries) == 8
+    assert await partitions_of(settings, topics.deliveries) == 8
     assert await retention_of(settings, topics.deliveries) == "1000"
 
 
@@ -92,4 +108,4 @@ async def test_topics_that_are_kept_or_grown_are_what_was_asked_for(settings: Se
         assert done.returncode == 0
         (of_events,) = [each for each in json.loads(done.stdout) if each["topic"] == topic]
         assert of_events["left"] is (told is Partitions.KEEP)
-        assert partitions_of(settings, topic) == has
+        await becomes(has, lambda: partitions_of(settings, topic))
