@@ -180,7 +180,7 @@ class NewWebhook(Request):
         None, description="Requests a second at most; what comes faster waits its turn."
     )
     timeout_s: TimeoutS | None = Field(
-        None, description="Seconds that one attempt may take, from connecting to the end of the answer."
+        None, description="Seconds that one attempt may take, from looking up the name to the end of the answer."
     )
     uid: Uid | None = Field(
         None, description="Your own id for it, unique in the account; it can stand where the id can."

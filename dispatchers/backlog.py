@@ -22,4 +22,4 @@ def show_backlog(lag: Mapping[str, int], *, topics: Topics, metrics: Metrics) ->
     """Show what waits on the partitions of this process: `retry.5m`, `postponed.10s`. What it gave up is shown no more."""
     metrics.backlog.clear()
     for topic, records in lag.items():
-        metrics.backlog.labels(topic.removeprefix(f"{topics.prefix}webhooks.")).set(records)
+        metrics.backlog.labels(topics.tier(topic)).set(records)

@@ -26,7 +26,6 @@ from hookline.runtime.tasks import Tasks
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import ContractError, NotYet, TooLarge, UnknownSchema
 from hookline.schemas.records import Delivery
-from hookline.schemas.tiers import tier_name
 from hookline.schemas.topics import Topics, waiting_ms
 
 _log = logging.getLogger("hookline.forwarder")
@@ -130,7 +129,7 @@ class Forwarder:
     def assigned(self, positions: Sequence[Position]) -> None:
         for position in positions:
             delay_ms = waiting_ms(position.partition.topic)
-            forwarded = self._metrics.forwarded.labels(tier_name(delay_ms))
+            forwarded = self._metrics.forwarded.labels(self._topics.tier(position.partition.topic))
             progress = Progress(position.start)
             self._partitions[position.partition] = _Waiting(delay_ms, forwarded, progress, position.start)
 

@@ -1,5 +1,7 @@
 """Makes the reference pages that only repeat what the code says: `python docs/generate.py`. A test says when they are stale."""
 
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,15 +10,17 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 from typer.main import get_command
 
+from hookline.api.openapi_events import event_webhooks
 from hookline.cli.app import app
 from hookline.cli.settings import as_markdown
 from hookline.runtime.catalogue import load_catalogue
-from hookline.runtime.metrics import Metrics
+from hookline.runtime.metrics import Metrics, Told, Values
 from hookline.runtime.settings import Settings, table
 from hookline.schemas.topics import Topic
 
 FOLDER = Path(__file__).parent / "reference"
 _DAY_MS = 86_400_000
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _MADE = "Made by `python docs/generate.py`; do not edit."
 
 
@@ -28,7 +32,13 @@ def main() -> None:
 
 def pages() -> Mapping[str, str]:
     """The pages by file name, as the code says they are."""
-    return {"settings.md": _settings(), "topics.md": _topics(), "metrics.md": _metrics(), "cli.md": _commands()}
+    return {
+        "settings.md": _settings(),
+        "topics.md": _topics(),
+        "events.md": _events(),
+        "metrics.md": _metrics(),
+        "cli.md": _commands(),
+    }
 
 
 def _settings() -> str:
@@ -44,9 +54,9 @@ def _topics() -> str:
         "# Topics\n\n"
         f"{_MADE} The source is `schemas/topics.py`; `hookline topics apply` makes them, `hookline topics diff` compares.\n\n"
         "`HOOKLINE_TOPIC_PREFIX` is put before every name. `HOOKLINE_RETRY_TIERS` and `HOOKLINE_POSTPONED_TIERS` say which\n"
-        "tier topics there are. Partitions: as `--size` says. Kept: for how long, or that the topic is\n"
-        "compacted (the newest record of each key stays). Append time: records bear the broker's time, so that a partition\n"
-        "is in due order.\n\n"
+        "tier topics there are. Partitions: as `--size` says. Kept: for how long (events: as `HOOKLINE_EVENT_RETENTION_DAYS`\n"
+        "says; a topic that keeps its records for longer is left so), or that the topic is compacted (the newest record of each\n"
+        "key stays). Append time: records bear the broker's time, so that a partition is in due order.\n\n"
     )
     return head + _table(("topic", "holds", "key", "partitions: production / embedded", "kept"), rows)
 
@@ -59,23 +69,73 @@ def _policy(topic: Topic) -> str:
     return f"{kept}, append time" if topic.append_time else kept
 
 
+def _events() -> str:
+    catalogue = load_catalogue()
+    types = list(catalogue.event_types.values())
+    head = (
+        "# Events\n\n"
+        f"{_MADE} The source is `schemas/avro`.\n\n"
+        "What a webhook may ask for, and what its endpoint gets: `event`, `timestamp` (when it happened, UTC) and `data`. New\n"
+        "fields may be added to `data`. An optional field that is absent is left out, and never `null`. How it is sent and\n"
+        "signed: [receiving](../guides/receiving.md). How a source publishes one: [publishing](../guides/publishing.md), where\n"
+        "`HOOKLINE_TOPIC_PREFIX` is put before the topic, and the field of `data` that is the key keeps an entity's events in order.\n\n"
+    )
+    rows = [(f"`{each.name}`", each.description, f"`{each.topic}`", f"`{each.entity}`") for each in types]
+    sections = [_event(name, each["post"]) for name, each in event_webhooks(catalogue).items()]
+    return head + _table(("type", "when", "topic", "key"), rows) + "".join(sections)
+
+
+def _event(name: str, operation: Mapping[str, Any]) -> str:
+    content = operation["requestBody"]["content"]["application/json"]
+    rows = _data_fields("", content["schema"]["properties"]["data"])
+    data = content["example"]["data"]
+    happened = max(text for text in data.values() if isinstance(text, str) and _TIME.fullmatch(text))
+    sample = json.dumps({"event": name, "timestamp": happened, "data": data}, indent=2, ensure_ascii=False)
+    return f"\n## {name}\n\n{_table(('field of `data`', 'type', 'meaning'), rows)}\n```json\n{sample}\n```\n"
+
+
+def _data_fields(above: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for name, each in fields["properties"].items():
+        optional = "" if name in fields["required"] else ", optional"
+        yield f"`{above}{name}`", f"{_json_type(each)}{optional}", each["description"]
+        if "properties" in each:
+            yield from _data_fields(f"{above}{name}.", each)
+        if "properties" in each.get("items", {}):
+            yield from _data_fields(f"{above}{name}[].", each["items"])
+
+
+def _json_type(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return "one of " + ", ".join(f"`{each}`" for each in schema["enum"])
+    if schema["type"] == "array":
+        return f"array of {_json_type(schema['items'])}"
+    return "time" if schema.get("format") == "date-time" else str(schema["type"])
+
+
 def _metrics() -> str:
-    declared = [each for each in vars(Metrics(CollectorRegistry())).values() if isinstance(each, MetricWrapperBase)]
+    metrics = Metrics(CollectorRegistry())
     head = (
         "# Metrics\n\n"
         f"{_MADE} The source is `src/hookline/runtime/metrics.py`.\n\n"
         "Every role shows all of them on `/metrics`; those it has no part in stay at 0 or without samples. The usual\n"
         "`process_…` metrics are there, too. A histogram has the samples `…_bucket`, `…_sum` and `…_count`;\n"
-        "it and a counter also have `…_created`.\n\n"
+        "it and a counter also have `…_created`. A label's values are named behind it.\n\n"
     )
-    return head + _table(("metric", "type", "labels", "meaning"), [_metric(each) for each in declared])
+    declared = [each for each in vars(metrics).values() if isinstance(each, MetricWrapperBase)]
+    rows = [_metric(each, metrics.told) for each in declared]
+    return head + _table(("metric", "type", "of", "labels", "meaning"), rows)
 
 
-def _metric(metric: MetricWrapperBase) -> tuple[str, str, str, str]:
+def _metric(metric: MetricWrapperBase, told: Mapping[str, Told]) -> tuple[str, str, str, str, str]:
     (described,) = metric.describe()
     name = f"{described.name}_total" if described.type == "counter" else described.name
-    labels = ", ".join(f"`{label}`" for label in metric._labelnames)  # noqa: SLF001 - the only place that tells them
-    return f"`{name}`", described.type, labels, described.documentation
+    of = told[described.name]
+    labels = "; ".join(f"`{label}`: {_values(values)}" for label, values in of.labels.items())
+    return f"`{name}`", described.type, of.by, labels, described.documentation
+
+
+def _values(values: Values) -> str:
+    return values if isinstance(values, str) else ", ".join(f"`{value}`" for value in values)
 
 
 def _commands() -> str:

@@ -18,6 +18,7 @@ _PREFIX = re.compile(r"[a-zA-Z0-9._-]{0,100}")
 RETRY_TIERS_MS = tuple(tier_ms(name) for name in ("1s", "5m", "30m", "2h", "6h", "12h"))
 # 30m: a backlog of five minutes at ten times an endpoint's rate waits once, not three times (docs/decisions/0014).
 POSTPONED_TIERS_MS = tuple(tier_ms(name) for name in ("1s", "10s", "1m", "10m", "30m"))
+EVENT_RETENTION_DAYS = 7
 # A payload is at most 256 KiB of JSON; with its envelope a record stays far below this, and so it is never refused.
 RECORD_BYTES_MAX = 2 * 1024 * 1024
 
@@ -54,6 +55,7 @@ class Topics:
     retry_tiers_ms: tuple[int, ...] = RETRY_TIERS_MS
     postponed_tiers_ms: tuple[int, ...] = POSTPONED_TIERS_MS
     domains: tuple[str, ...] = ("user", "order", "payment")
+    event_retention_days: int = EVENT_RETENTION_DAYS
     subscriptions: str = field(init=False)
     accounts: str = field(init=False)
     endpoint_state: str = field(init=False)
@@ -100,6 +102,10 @@ class Topics:
         """The topic where a delivery waits whose turn has not come, no attempt counted."""
         return f"{self.prefix}webhooks.postponed.{tier_name(delay_ms)}"
 
+    def tier(self, topic: str) -> str:
+        """A tier's topic as metrics name it: `retry.5m`, `postponed.10s`."""
+        return topic.removeprefix(f"{self.prefix}webhooks.")
+
     def waiting_pattern(self) -> str:
         """A subscription pattern for every tier topic there is, also those no longer in the settings."""
         return rf"^{re.escape(self.prefix)}webhooks\.(retry|postponed)\.[1-9][0-9]*(ms|s|m|h|d)$"
@@ -120,7 +126,7 @@ class Topics:
                 holds="events of source systems",
                 partitions=24,
                 partitions_embedded=4,
-                retention_ms=7 * _DAY_MS,
+                retention_ms=self.event_retention_days * _DAY_MS,
             )
 
     def _configuration_topics(self) -> Iterator[Topic]:

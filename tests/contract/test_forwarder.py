@@ -96,6 +96,10 @@ async def test_nothing_is_forwarded_early_and_all_of_it_in_the_end() -> None:
         running.wait_on(SHORT, *sent[25:])
         await until(lambda: len(running.forwarded()) == 50)
         await until(lambda: (running.committed(SHORT), running.committed(LONG)) == (25, 25))
+    registry = running.metrics.registry
+    by_topic = [{"tier": TOPICS.tier(topic)} for topic in (SHORT, LONG)]
+    assert by_topic[0]["tier"].startswith("retry.")
+    assert [reading(registry, "hookline_forwarded_total", labels) for labels in by_topic] == [25, 25]
     began_ms = running.broker.records(LONG)[0].timestamp_ms
     at_ms = [each.timestamp_ms - began_ms for each in running.broker.records(TOPICS.redeliveries)]
     assert min(at_ms[:25]) >= SETTINGS.retry_tiers[0]

@@ -34,7 +34,7 @@ PLAIN = "your-webhook-secret"
 GUIDE = ROOT / "docs" / "guides" / "receiving.md"
 
 
-@pytest.mark.parametrize("name", ["settings.md", "topics.md", "metrics.md", "cli.md"])
+@pytest.mark.parametrize("name", ["settings.md", "topics.md", "events.md", "metrics.md", "cli.md"])
 def test_a_generated_page_says_what_the_code_says(name: str) -> None:
     page = ROOT / "docs" / "reference" / name
     wanted: str = runpy.run_path(str(ROOT / "docs" / "generate.py"))["pages"]()[name]

@@ -65,3 +65,16 @@ def test_every_setting_is_in_the_table_with_a_meaning() -> None:
     assert {"HOOKLINE_RETRY_TIERS", "HOOKLINE_API_PORT"} <= {row.variable for row in rows}
     assert all(row.text for row in rows)
     assert next(row.default for row in rows if row.variable == "HOOKLINE_RETRY_TIERS") == "1s,5m,30m,2h,6h,12h"
+
+
+@pytest.mark.parametrize(
+    ("name", "bounds"),
+    [
+        ("HOOKLINE_REQUEST_TIMEOUT_S", "1 to 30"),
+        ("HOOKLINE_COMMIT_RECORDS", "at least 1"),
+        ("HOOKLINE_DRAIN_S", "0 to 240"),
+        ("HOOKLINE_TOPIC_PREFIX", ""),
+    ],
+)
+def test_the_bounds_of_a_setting_are_in_the_table(name: str, bounds: str) -> None:
+    assert next(row.bounds for row in table() if row.variable == name) == bounds

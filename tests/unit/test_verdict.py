@@ -1,6 +1,7 @@
 import pytest
 
 from hookline.core.verdict import (
+    ERRORS,
     Answer,
     Delivered,
     Ending,
@@ -46,6 +47,11 @@ def test_every_trouble_has_a_sentence(trouble: Trouble) -> None:
     assert word == trouble.word
     assert sentence is not None
     assert sentence.endswith(".")
+
+
+def test_the_words_of_errors_are_all_known() -> None:
+    replies: list[Reply] = [*map(NoAnswer, Trouble), *(Answer(status, b"") for status in (199, 301, 404, 410, 500))]
+    assert {error_of(reply)[0] for reply in replies} == set(ERRORS)
 
 
 def test_no_two_troubles_read_the_same() -> None:

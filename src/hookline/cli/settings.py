@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def settings(*, as_json: Json = False, markdown: Markdown = False) -> None:
-    """List every setting: variable, default, meaning."""
+    """List every setting: variable, default, bounds, meaning."""
     rows = list(table())
     if as_json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
@@ -39,9 +39,9 @@ def as_markdown(rows: list[Row]) -> str:
     """The page docs/reference/settings.md."""
     head = (
         "# Settings\n\nMade by `hookline settings --markdown`. Every role reads the same variables when it starts; a wrong"
-        " value stops it with a sentence that names it.\n\n| variable | default | meaning |\n|---|---|---|\n"
+        " value stops it with a sentence that names it.\n\n| variable | default | bounds | meaning |\n|---|---|---|---|\n"
     )
-    return head + "".join(f"| `{row.variable}` | {_code(row.default)} | {row.text} |\n" for row in rows)
+    return head + "".join(f"| `{row.variable}` | {_code(row.default)} | {row.bounds} | {row.text} |\n" for row in rows)
 
 
 def _code(text: str) -> str:
@@ -50,4 +50,5 @@ def _code(text: str) -> str:
 
 def _show(rows: list[Row]) -> None:
     for row in rows:
-        print(f"{row.variable}={row.default}\n    {row.text}")
+        bounds = f" ({row.bounds})" if row.bounds else ""
+        print(f"{row.variable}={row.default}\n    {row.text}{bounds}")

@@ -8,12 +8,21 @@ from typing import Annotated
 import typer
 
 from hookline.cli.options import Json, settings_from_environment
-from hookline.runtime.admin import Difference, Size, TopicAdmin
+from hookline.core.topic_differences import Difference, Partitions
+from hookline.runtime.admin import Size, TopicAdmin
 from hookline.runtime.catalogue import load_catalogue
 from hookline.schemas.topics import Topic
 
 SizeOption = Annotated[Size, typer.Option("--size", help="How many partitions.")]
 Replication = Annotated[int, typer.Option("--replication", min=1, max=10, help="Replicas of a new topic.")]
+PartitionsOption = Annotated[
+    Partitions,
+    typer.Option(
+        "--partitions",
+        help="Where a topic has fewer than the size says: refuse and change nothing, keep them, or grow, which moves keys "
+        "and can't be undone.",
+    ),
+]
 
 _topics = typer.Typer(no_args_is_help=True, help="Make Kafka's topics, or see what differs.")
 
@@ -24,19 +33,26 @@ def register(app: typer.Typer) -> None:
 
 
 @_topics.command()
-def apply(*, size: SizeOption = Size.PRODUCTION, replication: Replication = 3, as_json: Json = False) -> None:
-    """Make what is missing and correct what differs. No topic is removed or made smaller."""
+def apply(
+    *,
+    size: SizeOption = Size.PRODUCTION,
+    replication: Replication = 3,
+    partitions: PartitionsOption = Partitions.REFUSE,
+    as_json: Json = False,
+) -> None:
+    """Make what is missing and correct what differs. No topic is removed, and none keeps its records for a shorter time."""
     admin, wanted = _wanted(size, replication)
-    _tell(admin.apply(wanted), as_json=as_json, none=f"All {len(wanted)} topics were as they should be.", done=True)
+    differences = admin.apply(wanted, partitions=partitions)
+    _tell(differences, as_json=as_json, none=f"All {len(wanted)} topics were as they should be.", done=True)
 
 
 @_topics.command()
 def diff(*, size: SizeOption = Size.PRODUCTION, as_json: Json = False) -> None:
-    """Say what `apply` would change; exit status 1 if anything."""
+    """Say what is not as specified; exit status 1 if there is anything that `apply` would change."""
     admin, wanted = _wanted(size, 1)
     differences = admin.diff(wanted)
     _tell(differences, as_json=as_json, none=f"All {len(wanted)} topics are as they should be.", done=False)
-    raise typer.Exit(1 if differences else 0)
+    raise typer.Exit(0 if all(each.left for each in differences) else 1)
 
 
 def _wanted(size: Size, replication: int) -> tuple[TopicAdmin, Sequence[Topic]]:
@@ -48,6 +64,8 @@ def _wanted(size: Size, replication: int) -> tuple[TopicAdmin, Sequence[Topic]]:
 def _made(change: Difference) -> str:
     if change.found is None:
         return f"{change.topic}: made, {change.what} {change.wanted}"
+    if change.left:
+        return f"{change.topic}: {change.what} is {change.found}, wanted {change.wanted}; left as it is"
     return f"{change.topic}: {change.what} was {change.found}, now {change.wanted}"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from hookline.cli.up_folder import DataFolder
 from hookline.core.restarts import Restart, after_exit
+from hookline.core.topic_differences import Partitions
 from hookline.runtime.admin import Size, TopicAdmin
 from hookline.runtime.broker import Broker, ConfiguredKafka, choose_broker
 from hookline.runtime.broker_docker import DockerKafka
@@ -54,10 +55,11 @@ def described(broker: Broker) -> str:
 
 
 def apply_topics(broker: Broker, settings: Settings, catalogue: Catalogue) -> int:
-    """Make the topics that are missing; says how many there are."""
+    """Make the topics that are missing, and leave the partitions of the others; says how many there are."""
     specified = list(settings.topics(catalogue.domains).specifications())
     replication = _BROKERS_DEFAULT if isinstance(broker, ConfiguredKafka) else 1
-    TopicAdmin(broker.bootstrap_servers, size=Size.EMBEDDED, replication=replication).apply(specified)
+    admin = TopicAdmin(broker.bootstrap_servers, size=Size.EMBEDDED, replication=replication)
+    admin.apply(specified, partitions=Partitions.KEEP)
     return len(specified)
 
 

@@ -37,6 +37,9 @@ class Trouble(Enum):
         self.sentence = sentence
 
 
+ERRORS = (*dict.fromkeys(trouble.word for trouble in Trouble), "gone", "status")  # the words that `error_of` may say
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The endpoint answered. `body` is at most its first 4 KiB, redacted; `retry_after_ms` how long it asks to be left alone (429, 503)."""

@@ -1,8 +1,7 @@
-"""Topics as `schemas/topics.py` wants them: made, compared, and grown, never shrunk or removed."""
+"""Topics as `schemas/topics.py` wants them: made, compared and corrected, never shrunk or removed (docs/decisions/0025)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -18,8 +17,9 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from hookline.core.topic_differences import PARTITIONS, RETENTION, Difference, Partitions, as_told, compared, is_harmful
 from hookline.schemas.errors import ConfigError, NotYet
-from hookline.schemas.topics import Topic, waiting_ms
+from hookline.schemas.topics import Topic
 
 _CALL_S = 15.0
 
@@ -29,21 +29,6 @@ class Size(StrEnum):
 
     PRODUCTION = "production"
     EMBEDDED = "embedded"
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One thing that is not as specified. `found` None: the topic does not exist."""
-
-    topic: str
-    what: str
-    found: str | None
-    wanted: str
-
-    def __str__(self) -> str:
-        if self.found is None:
-            return f"{self.topic}: does not exist; wanted {self.what} {self.wanted}"
-        return f"{self.topic}: {self.what} is {self.found}, wanted {self.wanted}"
 
 
 class TopicAdmin:
@@ -64,25 +49,29 @@ class TopicAdmin:
         configs = self._configs([topic.name for topic in there])
         found = [self._absent(topic) for topic in specified if topic.name not in partitions]
         for topic in there:
-            found.extend(self._compared(topic, partitions[topic.name], configs[topic.name]))
+            has, wanted = partitions[topic.name], self._count(topic)
+            found.extend(compared(topic, partitions=has, wanted=wanted, config=configs[topic.name]))
         return found
 
     def unfit(self, topics: Iterable[Topic]) -> Sequence[Difference]:
         """Of the tiers' topics that exist, what would lose waiting records or send them early."""
         waiting = [topic for topic in topics if topic.append_time]
-        return [each for each in self.diff(waiting) if each.found is not None and _is_harmful(each)]
+        return [each for each in self.diff(waiting) if each.found is not None and is_harmful(each)]
 
-    def apply(self, topics: Iterable[Topic]) -> Sequence[Difference]:
-        """Make it so; returns what was different. Partitions only grow, and no topic is removed: it may hold records."""
+    def apply(self, topics: Iterable[Topic], *, partitions: Partitions = Partitions.REFUSE) -> Sequence[Difference]:
+        """Make it so; returns what was different. No topic is removed, and none keeps records for a shorter time than before.
+
+        ConfigError, and nothing is changed, if a topic would have to grow and `partitions` is to refuse that.
+        """
         specified = {topic.name: topic for topic in topics}
-        differences = self.diff(specified.values())
+        differences = as_told(self.diff(specified.values()), partitions)
         absent = [specified[each.topic] for each in differences if each.found is None]
         if absent:
             self._settle(
                 self._client.create_topics([self._new(topic) for topic in absent]), fine=KafkaError.TOPIC_ALREADY_EXISTS
             )
         for each in differences:
-            if each.found is not None:
+            if each.found is not None and not each.left:
                 self._change(each)
         return differences
 
@@ -90,7 +79,7 @@ class TopicAdmin:
         return topic.partitions if self._size is Size.PRODUCTION else topic.partitions_embedded
 
     def _absent(self, topic: Topic) -> Difference:
-        return Difference(topic.name, "partitions", None, str(self._count(topic)))
+        return Difference(topic.name, PARTITIONS, None, str(self._count(topic)))
 
     def _new(self, topic: Topic) -> NewTopic:
         return NewTopic(
@@ -100,15 +89,8 @@ class TopicAdmin:
             config=dict(topic.config()),
         )
 
-    def _compared(self, topic: Topic, partitions: int, config: Mapping[str, str]) -> Iterable[Difference]:
-        if partitions < self._count(topic):
-            yield Difference(topic.name, "partitions", str(partitions), str(self._count(topic)))
-        for name, wanted in topic.config().items():
-            if config.get(name) != wanted:
-                yield Difference(topic.name, name, config.get(name, "not set"), wanted)
-
     def _change(self, difference: Difference) -> None:
-        if difference.what == "partitions":
+        if difference.what == PARTITIONS:
             grown = NewPartitions(difference.topic, int(difference.wanted))
             self._settle(self._client.create_partitions([grown]))
             return
@@ -129,7 +111,11 @@ class TopicAdmin:
         asked = self._client.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in names])
         own = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
         return {
-            resource.name: {entry.name: entry.value for entry in _answer(answer).values() if entry.source == own}
+            resource.name: {
+                entry.name: entry.value
+                for entry in _answer(answer).values()
+                if entry.source == own or entry.name == RETENTION  # the broker's own keeps records as well
+            }
             for resource, answer in asked.items()
         }
 
@@ -161,14 +147,6 @@ def members_of(bootstrap_servers: str, group: str) -> int:
             return 0
         raise NotYet(f"Kafka does not answer: {error.args[0].str()}") from error
     return len(found.members)
-
-
-def _is_harmful(difference: Difference) -> bool:
-    if difference.what == "message.timestamp.type":
-        return True
-    if difference.what != "retention.ms" or difference.found in {"not set", "-1"}:
-        return False
-    return int(difference.found or 0) < waiting_ms(difference.topic)
 
 
 def _answer(future: "Future[Any]") -> Any:

@@ -18,6 +18,7 @@ def build_health_app(metrics: Metrics, *, alive: Sequence[Check], ready: Sequenc
     """The three pages. A failing check answers 503 with its sentences, a line each."""
 
     async def show_metrics(_request: web.Request) -> web.Response:
+        metrics.ready.set(all(check() is None for check in ready))
         return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def page(checks: Sequence[Check]) -> Callable[[web.Request], Awaitable[web.Response]]:

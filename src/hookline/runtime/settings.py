@@ -16,7 +16,7 @@ from hookline.core import apikeys
 from hookline.core.address import Network, Reach
 from hookline.schemas.errors import ConfigError
 from hookline.schemas.tiers import tier_ms, tier_name
-from hookline.schemas.topics import POSTPONED_TIERS_MS, RETRY_TIERS_MS, Topics
+from hookline.schemas.topics import EVENT_RETENTION_DAYS, POSTPONED_TIERS_MS, RETRY_TIERS_MS, Topics
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _ORIGIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
@@ -136,13 +136,22 @@ class Settings:
     cache_dir: Path = _setting(Path("~/.cache/hookline"), "where Kafka's jars are kept")
 
     retry_tiers: tuple[int, ...] = _setting(
-        RETRY_TIERS_MS, "waits before the 2nd, 3rd, ... attempt; one topic each", parse=_tiers, show=_show_tiers
+        RETRY_TIERS_MS,
+        "waits before the 2nd, 3rd, ... attempt; one topic each, at most 20 of at most 30d",
+        parse=_tiers,
+        show=_show_tiers,
     )
     postponed_tiers: tuple[int, ...] = _setting(
         POSTPONED_TIERS_MS,
-        "waits of deliveries whose turn has not come; one topic each",
+        "waits of deliveries whose turn has not come; one topic each, at most 20 of at most 30d",
         parse=_tiers,
         show=_show_tiers,
+    )
+    event_retention_days: int = _setting(
+        EVENT_RETENTION_DAYS,
+        "days for which `hookline topics apply` has event topics keep events, as far back as a replay reaches; fewer than history keeps",
+        at_least=1,
+        at_most=3_650,
     )
     delivery_age_max_s: int = _setting(3 * 86_400, "a delivery held back longer than this expires", at_least=1)
     body_bytes_max: int = _setting(
@@ -167,7 +176,7 @@ class Settings:
         show=lambda file: "" if file is None else str(file),
     )
     request_timeout_s: int = _setting(
-        30, "one attempt, from connecting to the end of the answer", at_least=1, at_most=30
+        30, "one attempt, from looking up the name to the end of the answer", at_least=1, at_most=30
     )
     in_flight_max: int = _setting(
         400, "requests in flight in one dispatcher; replays have an eighth as many beside", at_least=4, at_most=10_000
@@ -212,19 +221,21 @@ class Settings:
 
     master_keys: tuple[MasterKey, ...] = _setting(
         (),
-        "keys that seal secrets, static headers and URLs: id:base64 of 32 bytes, the newest first",
+        "keys that seal secrets, static headers and URLs: id:base64 of 32 bytes, the newest first; read by API, dispatcher and `secrets rewrap`",
         parse=_master_keys,
         show=_show_secret,
     )
     asymmetric_keys: tuple[MasterKey, ...] = _setting(
         (),
-        "keys that accounts' Ed25519 keys are derived from: id:base64 of 32 bytes, the newest first; empty: no such signatures",
+        "keys that accounts' Ed25519 keys are derived from: id:base64 of 32 bytes, the newest first; empty: no such signatures; "
+        "read by API and dispatcher",
         parse=_master_keys,
         show=_show_secret,
     )
     history_url: str = _setting(
         "",
-        "the history store's database, postgresql://user:password@host/name or sqlite:////path; empty: a file in the data folder",
+        "the history store's database, postgresql://user:password@host/name or sqlite:////path; empty: a file in the data folder; "
+        "read by API, history, replay and `accounts erase`",
         show=_show_secret,
     )
     history_retention_days: int = _setting(
@@ -235,7 +246,7 @@ class Settings:
     api_port: int = _setting(8080, "port of the API; 0: one that is free", at_least=0, at_most=65_535)
     admin_key: str = _setting(
         "",
-        "an API key for administration, beside those that were made through the API",
+        "an API key for administration, beside those that were made through the API; read by the API",
         parse=_admin_key,
         show=_show_secret,
     )
@@ -278,7 +289,7 @@ class Settings:
 
     def topics(self, domains: tuple[str, ...] = ("user", "order", "payment")) -> Topics:
         """The topics that these settings ask for."""
-        return Topics(self.topic_prefix, self.retry_tiers, self.postponed_tiers, domains)
+        return Topics(self.topic_prefix, self.retry_tiers, self.postponed_tiers, domains, self.event_retention_days)
 
     def reach(self) -> Reach:
         """What endpoints may be."""
@@ -324,14 +335,27 @@ class Row:
 
     variable: str
     default: str
+    bounds: str
     text: str
 
 
 def table() -> Iterator[Row]:
-    """Every setting with its default and meaning."""
+    """Every setting with its default, bounds and meaning."""
     for each in fields(Settings):
         show: Callable[[Any], str] = each.metadata["show"]
-        yield Row(variable(each.name), show(each.default), each.metadata["text"])
+        yield Row(variable(each.name), show(each.default), _bounds(each), each.metadata["text"])
+
+
+def _bounds(setting: Field[Any]) -> str:
+    match setting.metadata["at_least"], setting.metadata["at_most"]:
+        case None, None:
+            return ""
+        case least, None:
+            return f"at least {least}"
+        case None, most:
+            return f"at most {most}"
+        case least, most:
+            return f"{least} to {most}"
 
 
 def as_env(settings: Settings) -> Mapping[str, str]:
