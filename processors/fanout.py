@@ -4,6 +4,9 @@ Faust is held to one pattern, found by killing it: raw bytes in, one agent that 
 raises, no tables, no topics of Faust's own, none of its web server. Its own account of what is done is not used: it acknowledges
 an event that raised or that a rebalance skipped, and forgets at a rebalance what was done and not committed. What is
 committed here are the pipeline's positions, which move in order.
+
+Only what is committed is read: an aborted transaction of a source system sends nothing. Offsets that bear no record for us are told
+to the pipeline by a stand-in, which takes the road of the records, so that it passes none of them and is lost with them.
 """
 
 import asyncio
@@ -14,12 +17,12 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import faust
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.protocol.fetch import FetchRequest
-from aiokafka.structs import OffsetAndMetadata
+from aiokafka.structs import ConsumerRecord, OffsetAndMetadata
 from aiokafka.structs import TopicPartition as AIOKafkaPartition
 from faust.sensors.monitor import Monitor
 from faust.transport.consumer import Consumer as FaustConsumer
@@ -32,6 +35,7 @@ from mode.threads import WorkerThread
 from hookline.core.fanout import Source
 from hookline.processors.pace import Pace
 from hookline.processors.pipeline import Pipeline
+from hookline.processors.positions import passed_over
 from hookline.runtime.lifecycle import EXIT_FATAL, Lifetime
 from hookline.runtime.log import TopicPartition
 from hookline.runtime.metrics import Metrics
@@ -50,6 +54,7 @@ _FETCH_WAIT_MS = 500
 _FETCH_BYTES_MAX = 512 * 1024
 _FAUST_BUFFER_RECORDS = 256
 _BUFFER_FULL_S = 0.002
+_PASSED: Final = bytes(bytearray(b"passed"))  # known by its identity: no record's value is this object
 
 
 def build_app(settings: Settings, *, topics: Topics, pipeline: Pipeline, metrics: Metrics) -> faust.App:
@@ -85,7 +90,7 @@ def build_app(settings: Settings, *, topics: Topics, pipeline: Pipeline, metrics
 
     async def fan_out_events(stream: faust.Stream[bytes]) -> None:
         async for event in stream.noack().events():
-            await pipeline.take(_source(event.message))
+            await _hand_on(pipeline, event.message)
 
     app.agent(source, name="fanout", concurrency=1)(fan_out_events)
     return app
@@ -160,6 +165,13 @@ def _end_at_last() -> None:
     last.start()
 
 
+async def _hand_on(pipeline: Pipeline, message: Any) -> None:
+    if message.value is _PASSED:
+        await pipeline.passed(TopicPartition(message.topic, message.partition), message.offset + 1)
+    else:
+        await pipeline.take(_source(message))
+
+
 def _source(message: Any) -> Source:
     return Source(message.topic, message.partition, message.offset, round(message.timestamp * 1_000), message.value)
 
@@ -225,6 +237,7 @@ class _ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = super()._create_worker_consumer(transport)
         # aiokafka does not fetch a partition while a fetch to the same broker is out; Faust lets that wait 1.5 s.
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS  # noqa: SLF001
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - Faust's own choice only where it writes transactions itself
         client = consumer._client  # noqa: SLF001 - aiokafka has no setting for the time between two fetches
         client.send = partial(self._send_paced, client.send)
         return consumer
@@ -235,10 +248,22 @@ class _ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         return await send(node, request, **more)
 
     async def _fetch_records(self, *args: Any, **more: Any) -> Any:
+        before = self._positions()
         records = await super()._fetch_records(*args, **more)
         if records:  # before aiokafka, in this same thread, can begin the next fetch
             self._pace.came(sum(map(len, records.values())), now_s=time.monotonic())
-        return records
+        read = {each: found[-1].offset + 1 for each, found in records.items()}
+        passed = passed_over(before, self._positions(), read)
+        return records | {each: [*records.get(each, ()), _stand_in(each, at - 1)] for each, at in passed.items()}
+
+    def _positions(self) -> Mapping[AIOKafkaPartition, int]:
+        """The next offset to come of each partition that is ours; aiokafka's own question waits for those that it does not know yet."""
+        subscription = self._ensure_consumer()._subscription.subscription  # noqa: SLF001
+        assignment = subscription and subscription.assignment
+        if assignment is None:
+            return {}
+        states = ((each, assignment.state_value(each)) for each in assignment.tps)
+        return {each: state.position for each, state in states if state.has_valid_position}
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit, and say whether it worked. Faust's own ends the process when it did not; the next one may work."""
@@ -255,6 +280,11 @@ class _ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]
             _log.warning("fanout.commit_failed", extra={"error": type(error).__name__})
             return False
         return True
+
+
+def _stand_in(partition: AIOKafkaPartition, offset: int) -> ConsumerRecord:
+    """What tells, in the place of a record, that reading has passed this offset."""
+    return ConsumerRecord(*partition, offset, 0, 0, None, _PASSED, None, 0, len(_PASSED), ())
 
 
 class _Consumer(AIOKafkaConsumer):  # type: ignore[misc]

@@ -52,18 +52,28 @@ class Pipeline:
 
     async def take(self, source: Source) -> None:
         """Accept a record that was just read; waits while there is no room. Dropped if its partition went meanwhile."""
-        assignment = self._assignment
-        while self.is_full():
-            self._moved.clear()
-            await self._moved.wait()
-        if not self._is_open or assignment != self._assignment:
-            return
-        event = self._positions.open(TopicPartition(source.topic, source.partition), source.offset)
+        event = await self._opened(TopicPartition(source.topic, source.partition), source.offset)
         if event is None:
             return
         self._arrived.append((source, event))
         self._arrived_bytes += len(source.value or b"")
         self._came.set()
+
+    async def passed(self, partition: TopicPartition, position: int) -> None:
+        """The next offset to come is this one: no record before it is still to be taken. Told in the order of reading, like `take`."""
+        event = await self._opened(partition, position - 1)
+        if event is not None:
+            event.finish()
+            self._moved.set()
+
+    async def _opened(self, partition: TopicPartition, offset: int) -> OpenEvent | None:
+        assignment = self._assignment
+        while self.is_full():
+            self._moved.clear()
+            await self._moved.wait()
+        if not self._is_open or assignment != self._assignment:
+            return None
+        return self._positions.open(partition, offset)
 
     def is_full(self) -> bool:
         """Whether `take` would wait."""
@@ -86,7 +96,7 @@ class Pipeline:
         self._positions.committed(offsets)
 
     def received(self) -> Mapping[TopicPartition, int]:
-        """The last offset taken of each partition."""
+        """The last offset taken or passed over, of each partition."""
         return self._positions.received()
 
     async def wait_done(self, events: int, *, within_s: float) -> None:

@@ -1,9 +1,23 @@
 """What each source partition may commit: its events may finish in any order, the position moves in order."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from hookline.runtime.log import TopicPartition
+
+_Partition = TypeVar("_Partition", bound=Hashable)
+
+
+def passed_over(
+    before: Mapping[_Partition, int], after: Mapping[_Partition, int], read: Mapping[_Partition, int]
+) -> Mapping[_Partition, int]:
+    """Where reading is in each partition in which one look went past offsets that bear no record for us.
+
+    `before` and `after` the look: the next offset to come, of the partitions where it is known. `read`: the first offset behind
+    the last record that it found. The markers of transactions bear none, nor does what was aborted or has aged out.
+    """
+    return {each: at for each, at in after.items() if at > read.get(each, before.get(each, 0))}
 
 
 class OpenEvent:
@@ -37,7 +51,7 @@ class _Lane:
         self.open: deque[OpenEvent] = deque()
         self.next_offset: int | None = None  # what may be committed: everything below is done
         self.committed: int | None = None
-        self.received: int | None = None  # the last offset that was read
+        self.received: int | None = None  # the last offset that was read or passed over
         self.is_ours = True
 
     def advance(self) -> None:
@@ -73,7 +87,7 @@ class Positions:
         return tuple(self._lanes)
 
     def received(self) -> Mapping[TopicPartition, int]:
-        """The last offset read of each partition that anything was read of."""
+        """The last offset read or passed over, of each partition that anything was read of."""
         return {partition: lane.received for partition, lane in self._lanes.items() if lane.received is not None}
 
     def committable(self) -> Mapping[TopicPartition, int]:

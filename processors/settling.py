@@ -81,10 +81,14 @@ class Settling:
 
         async def recorded() -> None:
             stored = (await self._store.offsets(topic)).get(partition.partition, 0)
-            if stored < end:
+            if stored < end and await self._oldest(partition) < end:
                 raise NotYet(f"the history store is not at offset {end} of {topic}[{partition.partition}] yet")
 
         return recorded
+
+    async def _oldest(self, partition: TopicPartition) -> int:
+        """The first record of attempts that Kafka still has, which no dispatcher commits: what has aged out is never stored any more."""
+        return (await self._dispatchers.backlog([partition]))[partition][0]
 
     async def _until_committed(self, group: Ends, ends: Mapping[TopicPartition, int]) -> None:
         left, clock = dict(ends), asyncio.get_running_loop().time

@@ -5,13 +5,14 @@ import contextlib
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer
+from confluent_kafka import TopicPartition as Place
 
 from fakes.configuration import ACCOUNT, short_settings, subscription
 from fakes.fanout import CODEC, event
@@ -19,7 +20,7 @@ from fakes.kafka import make_topics, read, read_until, write
 from fakes.road import free_port
 from hookline.core.ids import delivery_id
 from hookline.runtime.end_offsets import EndOffsets
-from hookline.runtime.log import KafkaRecord
+from hookline.runtime.log import KafkaRecord, TopicPartition
 from hookline.runtime.settings import Settings, as_env
 from hookline.schemas.errors import NotYet
 from hookline.schemas.records import DeadLetter, DeathReason, Delivery, Subscription
@@ -199,6 +200,95 @@ async def test_kills_in_the_middle_lose_nothing(settings: Settings, tmp_path: Pa
 async def _seen(settings: Settings) -> int:
     records = await asyncio.to_thread(read, settings.bootstrap_servers, settings.topics().deliveries)
     return len(ids_of(records))
+
+
+async def test_an_aborted_transaction_sends_nothing_and_its_marker_is_passed(
+    settings: Settings, tmp_path: Path
+) -> None:
+    wanted = wants_orders()
+    configure(settings, wanted)
+    producer = transactional(settings)
+    async with fanout(settings, tmp_path) as process:
+        for number, ending in enumerate([producer.abort_transaction, producer.commit_transaction] * 3):
+            await asyncio.to_thread(publish_in_transaction, settings, producer, number, ending)
+        assert set(await delivered(settings, 3)) == expected([1, 3, 5], wanted)
+        await all_is_committed(settings, 12)
+        await asyncio.to_thread(publish_in_transaction, settings, producer, 6, producer.abort_transaction)
+        await all_is_committed(settings, 14)  # nothing but what was aborted, and its marker
+        assert await terminated(process) == 0
+    assert await delivered(settings, 3) == Counter(expected([1, 3, 5], wanted))
+
+
+async def test_a_position_before_a_marker_moves_on(settings: Settings, tmp_path: Path) -> None:
+    producer = transactional(settings)
+    await asyncio.to_thread(publish_in_transaction, settings, producer, 0, producer.commit_transaction)
+    await asyncio.to_thread(commit_as_fanout, settings, 1)  # the record is done; the marker takes offset 1
+    async with fanout(settings, tmp_path) as process:
+        await all_is_committed(settings, 2)
+        assert await terminated(process) == 0
+
+
+async def test_what_lies_behind_an_open_transaction_waits_for_its_end_and_is_no_lag(
+    settings: Settings, tmp_path: Path
+) -> None:
+    wanted = wants_orders()
+    configure(settings, wanted)
+    topic, producer = settings.topics().events("order.created"), transactional(settings)
+    before, behind = CODEC.encode_event(event(0)), CODEC.encode_event(event(2))
+    async with fanout(settings, tmp_path):
+        plain = Producer({"bootstrap.servers": settings.bootstrap_servers})
+        plain.produce(topic, before, partition=0)
+        assert await asyncio.to_thread(plain.flush, 30) == 0
+        producer.begin_transaction()
+        producer.produce(topic, CODEC.encode_event(event(1)), partition=0)
+        assert await asyncio.to_thread(producer.flush, 30) == 0
+        plain.produce(topic, behind, partition=0)
+        assert await asyncio.to_thread(plain.flush, 30) == 0
+        await all_is_committed(settings, 1)
+        assert set(await delivered(settings, 1)) == expected([0], wanted)
+        await asyncio.to_thread(producer.abort_transaction, 30)
+        assert set(await delivered(settings, 2)) == expected([0, 2], wanted)
+        await all_is_committed(settings, 4)
+
+
+def transactional(settings: Settings) -> Producer:
+    """A source system that writes transactions."""
+    producer = Producer(
+        {"bootstrap.servers": settings.bootstrap_servers, "transactional.id": f"{settings.topic_prefix}source"}
+    )
+    producer.init_transactions(30)
+    return producer
+
+
+def publish_in_transaction(
+    settings: Settings, producer: Producer, number: int, ending: Callable[[float], None]
+) -> None:
+    """The event of this number alone in a transaction, on partition 0; `ending` commits or aborts."""
+    producer.begin_transaction()
+    producer.produce(settings.topics().events("order.created"), CODEC.encode_event(event(number)), partition=0)
+    assert producer.flush(30) == 0
+    ending(30)
+
+
+def commit_as_fanout(settings: Settings, offset: int) -> None:
+    """Leave the group's position on partition 0 here."""
+    consumer = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": settings.group("fanout")})
+    place = Place(settings.topics().events("order.created"), 0, offset)
+    consumer.commit(offsets=[place], asynchronous=False)
+    consumer.close()
+
+
+async def all_is_committed(settings: Settings, end: int) -> None:
+    """Wait until partition 0 ends here and the group has committed that: the fan-out is not behind, and replays may begin."""
+    partition = TopicPartition(settings.topics().events("order.created"), 0)
+    ends = EndOffsets(settings.bootstrap_servers, group=settings.group("fanout"))
+    found: tuple[int, int] | None = None
+    async with asyncio.timeout(30):
+        while found != (end, end):
+            await asyncio.sleep(0.05)
+            with contextlib.suppress(NotYet):  # the broker's coordinator of a new group may take its time
+                found = (await ends.backlog([partition]))[partition]
+    await ends.close()
 
 
 async def test_the_end_of_a_topic_counts_no_open_transaction(settings: Settings) -> None:

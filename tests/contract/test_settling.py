@@ -21,14 +21,18 @@ POSITIONS = [
 
 @dataclass(slots=True)
 class Group:
-    """A group on a broker: what it has committed, and where topics end."""
+    """A group on a broker: what it has committed, and where topics begin and end."""
 
     committed: dict[tuple[str, int], int] = field(default_factory=dict)
+    oldest: dict[str, int] = field(default_factory=dict)
     end: dict[str, int] = field(default_factory=dict)
 
     async def backlog(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, tuple[int, int]]:
         await asyncio.sleep(0)
-        return {each: (self.committed.get((each.topic, each.partition), 0), 0) for each in partitions}
+        return {each: (self._start(each), 0) for each in partitions}
+
+    def _start(self, partition: TopicPartition) -> int:
+        return max(self.oldest.get(partition.topic, 0), self.committed.get((partition.topic, partition.partition), 0))
 
     async def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         return {each: self.end.get(each.topic, 0) for each in partitions}
@@ -109,4 +113,16 @@ async def test_history_must_have_what_was_on_record_at_the_beginning_whenever_it
         with pytest.raises(NotYet, match=r"offset 9 of s\.webhooks\.attempts\[3\]"):
             await recorded()
     road.stored = {3: 9}
+    await recorded()
+
+
+@pytest.mark.parametrize("stored", [{}, {3: 4}], ids=["a new store", "a store that was behind"])
+async def test_attempts_that_have_all_aged_out_are_not_waited_for(stored: Mapping[int, int]) -> None:
+    road = at_rest()
+    road.stored = dict(stored)
+    recorded = await road.settling().recording("wh_1")
+    road.dispatchers.oldest[TOPICS.attempts] = 8  # one is there still
+    with pytest.raises(NotYet, match=r"offset 9 of s\.webhooks\.attempts\[3\]"):
+        await recorded()
+    road.dispatchers.oldest[TOPICS.attempts] = 9
     await recorded()

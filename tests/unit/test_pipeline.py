@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 
 from fakes.fanout import CODEC, ORDERS, Bench, bench, source, turns, until, wants_orders
-from hookline.processors.positions import Positions
+from hookline.processors.positions import Positions, passed_over
 from hookline.processors.watchdog import Look, Stall
 from hookline.runtime.log import TopicPartition
 from hookline.schemas.errors import ContractError, NotYet
@@ -71,6 +71,27 @@ class TestPositions:
         assert positions.open(P1, 4) is not None
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "read", "passed"),
+    [
+        pytest.param(5, 5, None, None, id="nothing came"),
+        pytest.param(5, 8, 8, None, id="records came, and nothing lies behind the last"),
+        pytest.param(5, 9, 8, 9, id="a marker lies behind the last record"),
+        pytest.param(5, 8, None, 8, id="what came was aborted as a whole"),
+        pytest.param(None, 8, None, 8, id="where reading began was not known yet"),
+        pytest.param(None, 0, None, None, id="an empty partition"),
+        pytest.param(9, 5, None, None, id="reading went back"),
+        pytest.param(9, 7, 6, 7, id="reading went back, and passed a marker"),
+        pytest.param(5, None, None, None, id="where reading is was forgotten"),
+    ],
+)
+def test_only_a_look_that_passed_more_than_records_tells_where_reading_is(
+    before: int | None, after: int | None, read: int | None, passed: int | None
+) -> None:
+    known = [{} if each is None else {P0: each} for each in (before, after, read, passed)]
+    assert passed_over(known[0], known[1], known[2]) == known[3]
+
+
 @pytest.fixture
 async def parts() -> AsyncIterator[Bench]:
     made = bench()
@@ -92,6 +113,45 @@ async def test_a_partition_moves_in_order_whatever_the_order_of_answers(parts: B
     parts.writer.asked[0].acknowledge()
     await until(parts.pipeline.is_idle)
     assert parts.pipeline.committable() == {P0: 3}
+
+
+async def test_what_bears_no_record_is_passed_when_all_before_it_is_done(parts: Bench) -> None:
+    parts.configuration.put(wants_orders(1)[0])
+    await parts.pipeline.take(source(0))
+    await parts.pipeline.passed(P0, 3)
+    await parts.pipeline.take(source(3))
+    await parts.pipeline.passed(P0, 5)
+    assert parts.pipeline.received() == {P0: 4}
+    await until(lambda: len(parts.writer.asked) == 2)
+    parts.writer.asked[1].acknowledge()
+    await until(lambda: parts.writes.outstanding == 1)
+    assert not parts.pipeline.committable()
+    parts.writer.asked[0].acknowledge()
+    await until(parts.pipeline.is_idle)
+    assert parts.pipeline.committable() == {P0: 5}
+
+
+async def test_a_partition_without_any_record_is_passed_at_once(parts: Bench) -> None:
+    await parts.pipeline.passed(P0, 2)
+    assert (parts.pipeline.committable(), parts.pipeline.is_idle()) == ({P0: 2}, True)
+
+
+async def test_what_was_passed_after_the_end_of_an_assignment_moves_nothing(parts: Bench) -> None:
+    await parts.pipeline.drain(deadline_s=0)
+    await parts.pipeline.passed(P0, 2)
+    assert not parts.pipeline.committable()
+
+
+async def test_passing_waits_for_room_like_a_record() -> None:
+    parts = bench()
+    for offset in range(1_000):
+        await parts.pipeline.take(source(offset, value=b"x"))
+    waiting = asyncio.create_task(parts.pipeline.passed(P0, 1_002))
+    await turns()
+    assert not waiting.done()
+    parts.pipeline.forget()
+    await waiting
+    assert not parts.pipeline.committable()
 
 
 async def test_an_event_is_done_when_all_its_deliveries_are(parts: Bench) -> None:
@@ -266,6 +326,13 @@ class TestStall:
     def test_nothing_to_read_is_no_stall(self) -> None:
         stall = Stall()
         assert [stall.longest_s(self.look(at, received=9)) for at in (0, 5, 10)] == [0, 0, 0]
+
+    async def test_a_marker_behind_the_last_record_is_no_stall(self) -> None:
+        stall, pipeline = Stall(), bench().pipeline
+        await pipeline.take(source(8))
+        await pipeline.passed(P0, 10)
+        received = pipeline.received()[P0]
+        assert [stall.longest_s(self.look(at, received=received)) for at in (0, 5, 10)] == [0, 0, 0]
 
     def test_time_without_a_broker_does_not_count(self) -> None:
         stall = Stall()
