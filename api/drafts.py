@@ -87,7 +87,8 @@ def enabled_subscription(current: Subscription, *, now_ms: int) -> Subscription:
 
 def retries_cancelled(current: Subscription, *, now_ms: int) -> Subscription:
     """The subscription, of whose deliveries none that was made before now is tried again."""
-    before_ms = max(now_ms, current.cancelled_before_ms)  # a clock that was set back brings none back
+    # A clock that was set back brings none back; and each time it grows, for by that the view knows where it happened.
+    before_ms = max(now_ms, current.cancelled_before_ms + 1)
     return advanced(replace(current, cancelled_before_ms=before_ms), now_ms=now_ms)
 
 

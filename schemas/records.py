@@ -85,7 +85,7 @@ class Subscription:
     from then on alone. `uid` is the customer's own id for it, `metadata` a JSON object of theirs. `headers` (a JSON object
     of names and values) go with every request; `header_names` are theirs. A URL with a query is in `sealed_url`, and `url`
     shows it without. `asked` is a digest of the request that made it, if that bore an Idempotency-Key. Retries of deliveries
-    made before `cancelled_before_ms`, and those of them that are postponed, are not tried any more.
+    made before `cancelled_before_ms`, and those of them that are postponed, are not tried any more (`core.cancelling`).
     """
 
     subscription_id: str

@@ -46,8 +46,7 @@ def truth(records: Sequence[Attempt], webhook: str = WEBHOOK) -> dict[str, Known
 
 
 def known(said: Progress) -> Known:
-    began_ms = min(each.at_ms for each in said.steps if each.run == said.furthest.run)
-    return Known(said.state, said.is_delivered, began_ms, said.origin.job_id or None)
+    return Known(said.state, said.is_delivered, said.furthest.at_ms, said.origin.job_id or None)
 
 
 def firsts(records: Sequence[Attempt]) -> dict[str, int]:

@@ -58,6 +58,7 @@ def settings(bootstrap: str, prefix: str, tmp_path: Path) -> Settings:
 async def test_a_replay_sends_what_a_subscription_never_got_and_nothing_else(on_store: Settings) -> None:
     settings = on_store
     to, other = subscription("http://127.0.0.1:1/", "order.*"), events(5, account_id="acct_other")
+    to = replace(to, created_at_ms=NOW_MS - 2 * HOUR_MS)
     got, failed, waits, missed = events(5), events(5), events(5), events(5)
     unwanted = events(5, "user.created")
     configure(settings, to)

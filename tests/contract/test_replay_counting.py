@@ -90,7 +90,7 @@ async def test_a_broker_that_is_away_is_said_so(settings: Settings) -> None:
 
 
 async def test_what_a_cancelled_job_left_waiting_is_counted_as_to_be_sent(settings: Settings) -> None:
-    to = subscription("http://127.0.0.1:1/", "order.*")
+    to = replace(subscription("http://127.0.0.1:1/", "order.*"), created_at_ms=NOW_MS - 2 * HOUR_MS)
     waiting = events(4)
     publish(settings, waiting, at_ms=NOW_MS - HOUR_MS)
     failed = [

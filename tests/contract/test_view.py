@@ -179,6 +179,29 @@ def test_a_deleted_subscription_leaves_no_judgement_behind(followed: Followed, h
     assert len(followed.view._judgements) == 0
 
 
+def test_a_view_knows_where_retries_were_cancelled_last(followed: Followed, hook: Subscription) -> None:
+    cancelled = replace(hook, cancelled_before_ms=5)
+    found = []
+    for each in (hook, cancelled, replace(cancelled, description="later"), replace(cancelled, cancelled_before_ms=6)):
+        followed.configure(each)
+        found.append(followed.view.retries_cancelled_at(hook.subscription_id))
+    assert found == [-1, 1, 1, 3]
+
+
+def test_a_view_that_found_only_a_later_change_knows_that_retries_were_cancelled_before_it(
+    followed: Followed, hook: Subscription
+) -> None:
+    followed.configure(subscription("https://example.org"), replace(hook, cancelled_before_ms=5, description="later"))
+    assert followed.view.retries_cancelled_at(hook.subscription_id) == 1
+
+
+def test_a_webhook_made_anew_has_no_cancelled_retries(followed: Followed, hook: Subscription) -> None:
+    followed.configure(replace(hook, cancelled_before_ms=5))
+    followed.write(TOPICS.subscriptions, hook.subscription_id.encode(), None)
+    followed.configure(hook)
+    assert followed.view.retries_cancelled_at(hook.subscription_id) == -1
+
+
 def test_judgements_of_subscriptions_that_never_come_are_bounded(followed: Followed, hook: Subscription) -> None:
     strays = [replace(hook, subscription_id=f"wh_{number}") for number in range(STRAYS_MAX + 500)]
     followed.judge(*(health(each) for each in strays))

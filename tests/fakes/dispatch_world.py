@@ -371,7 +371,8 @@ class World:
         """
         known, numbers = self.broker.known, range(1, ATTEMPTS_MAX + 1)
         found = [each for number in numbers for each in known.attempts.get((made.delivery_id, made.run, number), ())]
-        last = {each.attempt_id for each in found if _is_last(each)}  # one whose write was repeated is one
+        ends = [each for each in found if _is_last(each) and not known.is_called_off_after(each)]
+        last = {each.attempt_id for each in ends}  # one whose write was repeated is one
         runs = sum(each.delivery_id == made.delivery_id for each in self.made)
         return len(last) or -(-known.dead[made.delivery_id] // runs)
 

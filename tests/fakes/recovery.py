@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BODY = b'{"event":"order.completed","timestamp":"2023-06-20T15:40:30Z","data":{"id":"order_456"}}'
 HOUR_MS = 3_600_000
+_LATER_MS = 2**53  # than whatever was cancelled
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ class CountedInMemory:
 
     def _is_needed(self, event: Event, of: Subscription, *, everything: bool) -> bool:
         state = self.states.get(delivery_id(event.account_id, event.event_id, of.subscription_id))
-        known = None if state is None else Known(state, state is State.SUCCEEDED, of.cancelled_before_ms, None)
+        known = None if state is None else Known(state, state is State.SUCCEEDED, _LATER_MS, None)
         return needs_sending(known, of, everything=everything, is_cancelled=lambda _: False)
 
 

@@ -42,6 +42,11 @@ class Known:
     forwarded: set[Step] = field(default_factory=set)
     dead: Counter[str] = field(default_factory=Counter)
 
+    def is_called_off_after(self, attempt: Attempt) -> bool:
+        """Whether it is on record that the attempt after this one was called off."""
+        after = self.attempts.get((attempt.delivery_id, attempt.run, attempt.attempt + 1), ())
+        return any(each.outcome is Outcome.CANCELLED for each in after)
+
 
 class WatchedBroker(MemoryBroker):
     """A broker that knows what the records mean, and refuses with AssertionError what must never be written."""
@@ -91,7 +96,7 @@ class WatchedBroker(MemoryBroker):
         if attempt.outcome is not Outcome.FAILED or attempt.response_code == 410:
             return
         if attempt.next_attempt_at_ms is None:
-            follows, may_be_late = self.known.dead[key[0]] > 0, False
+            follows, may_be_late = self.known.dead[key[0]] > 0 or self.known.is_called_off_after(attempt), False
         else:
             follows, may_be_late = bool(self.known.waiting[key[0], key[1], key[2] + 1]), self.unclean > 0
         if not follows and not may_be_late:

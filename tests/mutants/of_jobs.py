@@ -150,8 +150,22 @@ JOBS = (
     rule(
         "what a cancelled job left on tiers is not replayed",
         "resending.py",
-        "        return is_of_cancelled or known",
-        "        return known",
+        "        return is_of_cancelled or is_of_deleted",
+        "        return is_of_deleted",
+        "tests/unit/test_resending.py",
+    ),
+    rule(
+        "what waited for a webhook that was made anew is not replayed",
+        "resending.py",
+        "        return is_of_cancelled or is_of_deleted or ",
+        "        return is_of_cancelled or ",
+        "tests/unit/test_resending.py",
+    ),
+    rule(
+        "what fails just after retries were cancelled is not replayed",
+        "cancelling.py",
+        "recorded_at_ms < before_ms + _UNHEARD_MS",
+        "recorded_at_ms < before_ms",
         "tests/unit/test_resending.py",
     ),
     job(

@@ -1,9 +1,11 @@
 """Wrong lines in the lane of replays, and in what is called off."""
 
-from mutants.mutant import CONTRACT, ISOLATED, UNIT, rule, shell
+from mutants.mutant import CONTRACT, ISOLATED, UNIT, Mutant, rule, shell
 
 _REPLAY_LANE = f"{UNIT}/test_replay_lane.py"
 _REPLAYS = f"{CONTRACT}/test_replays.py"
+_CANCELLED = f"{CONTRACT}/test_cancelled_retries.py"
+_VIEW = f"{CONTRACT}/test_view.py"
 REPLAYS = (
     rule(
         "a replay starts although a live one waits",
@@ -149,8 +151,37 @@ REPLAYS = (
     shell(
         "what is postponed of a cancelled job waits on a tier",
         "deliverer.py",
-        "if (why := self.called_off(delivery)) is not None:",
+        "if (why := self.called_off(replace(delivery, postponed=delivery.postponed + 1))) is not None:",
         "if (why := None) is not None:",
         _REPLAYS,
+    ),
+    shell(
+        "what has to wait on a tier is cancelled only when it is due",
+        "deliverer.py",
+        "if (why := self.called_off(replace(delivery, postponed=delivery.postponed + 1))) is not None:",
+        "if (why := self.called_off(delivery)) is not None:",
+        _CANCELLED,
+    ),
+    shell(
+        "what fails while its retries are cancelled is said to be retried",
+        "deliverer.py",
+        "            verdict = await self._unless_called_off(slot, verdict)\n",
+        "",
+        _CANCELLED,
+    ),
+    rule(
+        "what was made after retries were cancelled ends with them where clocks differ",
+        "cancelling.py",
+        "        and delivery.config_offset <= cancelled_at(subscription.subscription_id)\n",
+        "",
+        f"{UNIT}/test_cancelling.py",
+        _CANCELLED,
+    ),
+    Mutant(
+        "a later change of the webhook cancels retries once more",
+        "src/hookline/runtime/view.py",
+        "(0 if before is None else before.cancelled_before_ms)",
+        "0",
+        (_VIEW,),
     ),
 )

@@ -1,5 +1,6 @@
 """What is not tried any more, and what is."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,9 @@ from hookline.core.jobs import Asked
 from hookline.schemas.records import JobState, Wanted
 
 TO = replace(subscription("https://example.com/"), cancelled_before_ms=1_000)
+
+
+CANCELLED_AT = 7
 
 
 @pytest.mark.parametrize(
@@ -28,7 +32,25 @@ def test_retries_made_before_they_were_cancelled(
     created_at_ms: int, attempt: int, postponed: int, why: CalledOff | None
 ) -> None:
     made = replace(DELIVERY, created_at_ms=created_at_ms, attempt=attempt, postponed=postponed)
-    assert called_off(made, TO, None) is why
+    assert called_off(made, TO, None, at(CANCELLED_AT)) is why
+
+
+@pytest.mark.parametrize(("config_offset", "why"), [(7, CalledOff.RETRIES), (8, None)])
+def test_what_was_made_by_one_who_knew_of_it_is_retried_whatever_its_clock_says(
+    config_offset: int, why: CalledOff | None
+) -> None:
+    made = replace(DELIVERY, created_at_ms=1, attempt=2, config_offset=config_offset)
+    assert called_off(made, TO, None, at(CANCELLED_AT)) is why
+
+
+def test_the_retries_of_a_webhook_whose_never_were_cancelled_are_made() -> None:
+    to = replace(TO, cancelled_before_ms=0)
+    assert called_off(replace(DELIVERY, attempt=2), to, None, at(-1)) is None
+
+
+def at(offset: int) -> Callable[[str], int]:
+    """Where the retries of the tests' webhook were cancelled."""
+    return {TO.subscription_id: offset}.__getitem__
 
 
 @pytest.mark.parametrize(
@@ -50,11 +72,13 @@ def test_retries_made_before_they_were_cancelled(
 def test_deliveries_of_a_job(state: JobState, wanted: Wanted | None, why: CalledOff | None) -> None:
     asked = job(TO, state=state)
     made = replace(DELIVERY, created_at_ms=2_000, job_id=asked.job_id)
-    assert called_off(made, TO, Asked(asked, None if wanted is None else wish(asked, wanted))) is why
+    said = Asked(asked, None if wanted is None else wish(asked, wanted))
+    assert called_off(made, TO, said, at(CANCELLED_AT)) is why
 
 
 def test_a_job_that_nobody_knows_holds_nothing_back() -> None:
-    assert called_off(replace(DELIVERY, created_at_ms=2_000, job_id="job_gone"), TO, None) is None
+    made = replace(DELIVERY, created_at_ms=2_000, job_id="job_gone")
+    assert called_off(made, TO, None, at(CANCELLED_AT)) is None
 
 
 @pytest.mark.parametrize(

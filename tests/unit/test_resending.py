@@ -12,7 +12,9 @@ from hookline.core.resending import Known, needs_sending, replayed, resent
 from hookline.schemas.records import Event, Place
 
 EVENT = Event(event_id="evt_1", account_id="acct_1", type="order.created", occurred_at=datetime.now(UTC), data={})
-WEBHOOK = subscription("http://localhost/", "*", account_id="acct_1")
+WEBHOOK = replace(subscription("http://localhost/", "*", account_id="acct_1"), created_at_ms=1_000)
+# So long after retries were cancelled a dispatcher may not have heard of it, or another clock may say that it was before.
+UNHEARD_MS = 60_000
 
 
 def test_a_replay_has_the_id_that_the_fan_out_gives_and_its_job_s_run() -> None:
@@ -40,15 +42,31 @@ def test_what_was_delivered_or_is_still_tried_is_left_out_unless_everything_is_a
 @pytest.mark.parametrize("state", [State.RETRYING, State.POSTPONED])
 @pytest.mark.parametrize(
     ("job_id", "cancelled_before_ms", "is_needed"),
-    [("job_gone", 0, True), ("job_1", 1_001, True), (None, 1_001, True), ("job_1", 1_000, False), (None, 0, False)],
+    [
+        ("job_gone", 0, True),
+        ("job_1", 100_001, True),
+        (None, 100_001, True),
+        (None, 100_001 - UNHEARD_MS, True),
+        ("job_1", 100_000 - UNHEARD_MS, False),
+        (None, 0, False),
+    ],
 )
-def test_what_waits_is_sent_if_it_was_called_off_and_will_end_when_it_is_due(
+def test_what_waits_is_sent_if_it_was_called_off_or_may_have_been_and_would_end_when_it_is_due(
     state: State, job_id: str | None, cancelled_before_ms: int, is_needed: bool
 ) -> None:
     of = replace(WEBHOOK, cancelled_before_ms=cancelled_before_ms)
-    known = Known(state, False, 1_000, job_id)
+    known = Known(state, False, 100_000, job_id)
     found = needs_sending(known, of, everything=False, is_cancelled=lambda each: each == "job_gone")
     assert found is is_needed
+
+
+@pytest.mark.parametrize("state", [State.RETRYING, State.POSTPONED])
+@pytest.mark.parametrize(("at_ms", "is_needed"), [(999, True), (1_000, False)])
+def test_what_waits_for_a_webhook_of_the_same_id_that_was_deleted_is_sent(
+    state: State, at_ms: int, is_needed: bool
+) -> None:
+    known = Known(state, False, at_ms, None)
+    assert needs_sending(known, WEBHOOK, everything=False, is_cancelled=lambda _: False) is is_needed
 
 
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.CANCELLED, State.EXHAUSTED, State.RETRYING])

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from hookline.core.cancelling import may_be_called_off
 from hookline.core.fanout import delivery_of
 from hookline.core.progress import State
 from hookline.schemas.records import Delivery, Event, Subscription
@@ -12,14 +13,14 @@ _TO_COME = frozenset({State.RETRYING, State.POSTPONED})  # an attempt is still t
 
 
 class Known(NamedTuple):
-    """What history knows of a delivery: its furthest run's state, when that run's first record began, and which job asked for it.
+    """What history knows of a delivery: its furthest run's state, since when it is in that, and which job asked for that run.
 
     `job_id` None: no job did. `is_delivered`: by any run.
     """
 
     state: State
     is_delivered: bool
-    run_began_ms: int
+    at_ms: int
     job_id: str | None
 
 
@@ -63,7 +64,8 @@ def needs_sending(
 ) -> bool:
     """Whether a replay sends a delivery of which history knows this; None: nothing. `is_cancelled` is asked with a job's id.
 
-    What waits to be tried counts as sent, unless the dispatchers will end it as cancelled when it is due (`core.cancelling`).
+    What waits to be tried counts as sent, unless the dispatchers may end it as cancelled when it is due (`core.cancelling`): its
+    job was cancelled, its retries were, or it was made for a webhook of the same id that is deleted. In doubt it is sent.
     """
     if everything or known is None:
         return True
@@ -71,5 +73,6 @@ def needs_sending(
         return False
     if known.state in _TO_COME:
         is_of_cancelled = known.job_id is not None and is_cancelled(known.job_id)
-        return is_of_cancelled or known.run_began_ms < subscription.cancelled_before_ms
+        is_of_deleted = known.at_ms < subscription.created_at_ms
+        return is_of_cancelled or is_of_deleted or may_be_called_off(subscription, recorded_at_ms=known.at_ms)
     return True

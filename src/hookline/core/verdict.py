@@ -76,6 +76,7 @@ class Ending(StrEnum):
 
     EXHAUSTED = "exhausted"  # that was the last of its attempts
     GONE = "gone"  # the endpoint answered 410: it wants nothing any more
+    CALLED_OFF = "called_off"  # while this one was made; which is on record by itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def _has_failed(row: Row[Any]) -> bool:
 
 
 def _known(row: Row[Any]) -> Known:
-    return Known(State(row.state), is_delivered(row), _run_began_ms(row), row.job_id)
+    return Known(State(row.state), is_delivered(row), row.at_ms, row.job_id)
 
 
 def _pending(row: Row[Any]) -> PendingRow:

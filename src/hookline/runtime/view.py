@@ -40,6 +40,7 @@ class View:
         self._ready = asyncio.Event()
         self._unreadable: set[str] = set()
         self._deleted: dict[str, int] = {}  # where it was deleted last, by subscription
+        self._cancelled: dict[str, int] = {}  # where its retries were cancelled last, by subscription
 
     def followed(self) -> Sequence[str]:
         """The topics to read, each of one partition."""
@@ -88,6 +89,13 @@ class View:
     def was_deleted_since(self, subscription_id: str, config_offset: int) -> bool:
         """Whether it has been deleted since the configuration ended there; it may be there again, made anew with the same id."""
         return config_offset <= self._deleted.get(subscription_id, -1)
+
+    def retries_cancelled_at(self, subscription_id: str) -> int:
+        """The offset of the configuration where its retries were cancelled last, -1: never.
+
+        When Kafka has kept only a later change of it, and this process began after that, it is the offset of that one.
+        """
+        return self._cancelled.get(subscription_id, -1)
 
     def subscriptions(self) -> Sequence[Subscription]:
         """The subscriptions of all accounts, in no order."""
@@ -226,6 +234,7 @@ class View:
         match decoded:
             case Subscription():
                 self._judgements.claim(decoded.subscription_id)
+                self._note_cancelled(decoded, record.offset)
                 self._place(decoded)
             case EndpointHealth() | Disabling():
                 self._judge(decoded)
@@ -257,6 +266,7 @@ class View:
     def _remove(self, topic: str, key: bytes, offset: int) -> None:
         if topic == self._topics.subscriptions:
             self._note_deleted(_text(key), offset)
+            self._cancelled.pop(_text(key), None)
             self._index.remove(_text(key))
             self._judgements.forget(_text(key))
         elif topic == self._topics.endpoint_state:
@@ -271,6 +281,11 @@ class View:
         self._deleted[subscription_id] = offset
         if len(self._deleted) > _DELETED_MAX:
             del self._deleted[next(iter(self._deleted))]
+
+    def _note_cancelled(self, subscription: Subscription, offset: int) -> None:
+        before = self._index.subscription(subscription.subscription_id)
+        if subscription.cancelled_before_ms > (0 if before is None else before.cancelled_before_ms):
+            self._cancelled[subscription.subscription_id] = offset
 
     def _unjudge(self, key: bytes) -> None:
         subscription_id = self._judgements.remove(key)
