@@ -13,6 +13,7 @@ from aiohttp import web
 from hookline.schemas.errors import HooklineError
 
 _HISTORY_AGAIN_S = 5
+_UNOPENED_AGAIN_S = 60  # an operator sets a key and starts the API anew
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -267,6 +268,12 @@ def unavailable(detail: str, *, retry_after_s: int) -> Refused:
     """503: something the API needs does not answer now; `detail` says what became of the request."""
     title, headers = "Hookline can't answer now", [("Retry-After", str(retry_after_s))]
     return _refused(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", title, detail, headers=headers)
+
+
+def unopened(complaint: str) -> Refused:
+    """503: something sealed does not open with the master keys that are set; `complaint` names it and the key's id."""
+    detail = f"{complaint}. Nothing was changed. Whoever runs Hookline must set the key that it was sealed with."
+    return unavailable(detail, retry_after_s=_UNOPENED_AGAIN_S)
 
 
 def newer_record() -> Refused:
