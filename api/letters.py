@@ -68,7 +68,7 @@ class Letters:
         is_wanted = partial(_is_wanted, reason=wanted.reason, account_id=wanted.account_id)
         before = None if wanted.cursor is None else _read_cursor(wanted.cursor)
         try:
-            page = await self._letters.page(before=before, limit=_REDRIVEN_MAX, is_wanted=is_wanted)
+            page = await self._letters.whole_page(before=before, limit=_REDRIVEN_MAX, is_wanted=is_wanted)
         except NotYet as error:
             raise _away() from error
         sendable = [each for each in page.letters if self._write_of(each) is not None]

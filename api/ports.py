@@ -89,7 +89,13 @@ class LetterBox(Protocol):
     """Reads dead letters (`hookline.runtime.dead_letters`). NotYet when Kafka is away."""
 
     async def page(self, *, before: Mapping[int, int] | None, limit: int, is_wanted: Callable[[Letter], bool]) -> Page:
-        """The newest that are wanted, going back from `before`, by partition; None: from the end."""
+        """The newest that are wanted, going back from `before`, by partition; None: from the end. Without their bytes."""
+        ...
+
+    async def whole_page(
+        self, *, before: Mapping[int, int] | None, limit: int, is_wanted: Callable[[Letter], bool]
+    ) -> Page:
+        """The same with their bytes, of which a page has a bound."""
         ...
 
     async def at(self, place: Place) -> Letter | None:

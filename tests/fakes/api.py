@@ -20,7 +20,7 @@ from hookline.api.app import build_app
 from hookline.api.asking import Asking
 from hookline.api.ports import Parts
 from hookline.api.server import listening
-from hookline.core.letters import Letter, Page, newest_first, page_of
+from hookline.core.letters import Bounds, Letter, Page, newest_first, outlined, page_of
 from hookline.core.rendering import Renderer
 from hookline.runtime import draw
 from hookline.runtime.catalogue import load_catalogue
@@ -156,12 +156,19 @@ class LettersInMemory:
         self.error: Exception | None = None
 
     async def page(self, *, before: Mapping[int, int] | None, limit: int, is_wanted: Callable[[Letter], bool]) -> Page:
+        page = await self.whole_page(before=before, limit=limit, is_wanted=is_wanted)
+        return replace(page, letters=[outlined(each) for each in page.letters])
+
+    async def whole_page(
+        self, *, before: Mapping[int, int] | None, limit: int, is_wanted: Callable[[Letter], bool]
+    ) -> Page:
         if self.error is not None:
             raise self.error
         letters = self._letters()
         ends = {0: len(letters) if before is None else min(before.get(0, 0), len(letters))}
         back = newest_first(ends, {0: 0}, lambda _partition, start, end: letters[start:end], chunk=10)
-        return page_of(back, ends, {0: 0}, is_wanted=is_wanted, limit=limit, looked_at_max=50)
+        bounds = Bounds(letters=limit, looked_at=50, held_bytes=1024 * 1024)
+        return page_of(back, ends, {0: 0}, is_wanted=is_wanted, bounds=bounds)
 
     async def at(self, place: Place) -> Letter | None:
         if self.error is not None:
