@@ -14,6 +14,7 @@ from hookline.runtime.history_questions import History
 from hookline.runtime.kept import KeptDelivery
 from hookline.runtime.log import Writer
 from hookline.runtime.metrics import Metrics
+from hookline.runtime.recovery_rows import States
 from hookline.runtime.settings import Settings
 from hookline.schemas.catalogue import Catalogue
 from hookline.schemas.codec import Codec
@@ -55,6 +56,8 @@ class Directory(Protocol):
     def jobs_of(self, subscription_id: str) -> Sequence[Asked]: ...
 
     def open_jobs_of(self, subscription_id: str) -> Sequence[Asked]: ...
+
+    def is_cancelled(self, job_id: str) -> bool: ...
 
 
 class Draw(Protocol):
@@ -129,6 +132,7 @@ class Parts:
     writer: Writer
     endpoints: Endpoints
     history: History
+    states: States
     letters: LetterBox
     kept: Kept
     counting: Rehearsal

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.configuration import subscription
 from hookline.core.letters import (
     Bounds,
     Letter,
@@ -15,11 +16,15 @@ from hookline.core.letters import (
     is_source_record,
     kept_bytes,
     left_after,
+    needs_reviving,
     newest_first,
     outlined,
     page_of,
     revived,
+    without_older,
 )
+from hookline.core.progress import State
+from hookline.core.resending import Known
 from hookline.schemas.records import DeadLetter, DeathReason, Delivery, Place
 
 NOW_MS = 1_687_270_530_000
@@ -188,3 +193,42 @@ def test_only_bytes_that_were_kept_can_be_read_again() -> None:
     assert is_source_record(letter(DeathReason.UNREADABLE))
     assert not is_source_record(letter(DeathReason.UNREADABLE, None))
     assert not is_source_record(letter(DeathReason.EXHAUSTED, **IDS))
+
+
+def test_of_letters_those_that_can_be_sent_stay_and_of_one_delivery_the_newest() -> None:
+    records = [
+        letter(DeathReason.EXHAUSTED, None, **IDS),
+        letter(DeathReason.EXPIRED, **IDS),
+        letter(DeathReason.UNREADABLE),
+        letter(DeathReason.EXHAUSTED, **IDS),
+        letter(DeathReason.UNREADABLE),
+        letter(DeathReason.TOO_LARGE, None, **IDS),
+        letter(DeathReason.EXHAUSTED, **{**IDS, "delivery_id": "delivery_2"}),
+        None,
+    ]
+    letters = [Letter(place=Place(partition=0, offset=9 - n), at_ms=1, record=each) for n, each in enumerate(records)]
+    assert [each.place.offset for each in without_older(letters)] == [8, 7, 5, 3]
+
+
+DIED_MS = 1_000
+
+
+@pytest.mark.parametrize(
+    ("known", "is_needed"),
+    [
+        (None, True),
+        (Known(State.SUCCEEDED, True, DIED_MS + 1, None), False),
+        (Known(State.EXHAUSTED, True, DIED_MS, None), False),
+        (Known(State.EXHAUSTED, False, DIED_MS, None), True),
+        (Known(State.EXPIRED, False, DIED_MS + 1, None), True),
+        (Known(State.RETRYING, False, DIED_MS, None), True),  # history is behind: the run that ended
+        (Known(State.RETRYING, False, DIED_MS + 1, None), False),
+        (Known(State.POSTPONED, False, DIED_MS + 1, "job_1"), False),
+        (Known(State.POSTPONED, False, DIED_MS + 1, "job_cancelled"), True),
+    ],
+)
+def test_what_was_given_up_is_sent_again_unless_it_was_delivered_or_is_under_way(
+    known: Known | None, is_needed: bool
+) -> None:
+    of = subscription("https://example.com/hook")
+    assert needs_reviving(DIED_MS, known, of, is_cancelled=lambda job_id: job_id == "job_cancelled") is is_needed

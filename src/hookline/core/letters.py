@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hookline.core.jobs import next_run
-from hookline.core.resending import resent
-from hookline.schemas.records import DeadLetter, DeathReason, Delivery, Place
+from hookline.core.resending import Known, needs_sending, resent
+from hookline.schemas.records import DeadLetter, DeathReason, Delivery, Place, Subscription
 
 _DELIVERIES = frozenset({DeathReason.EXHAUSTED, DeathReason.EXPIRED})
 _CHUNK_MAX = 200  # offsets of a stretch: more at once is hardly faster
@@ -104,6 +104,26 @@ def outlined(letter: Letter) -> Letter:
 def holds_delivery(letter: DeadLetter) -> bool:
     """Whether its bytes are the record of a delivery that was given up."""
     return letter.reason in _DELIVERIES and letter.payload is not None
+
+
+def without_older(letters: Sequence[Letter]) -> Sequence[Letter]:
+    """Of letters, the newest first, those that hold something to send again; of one delivery, which may have died often, the newest."""
+    newest: dict[str | Place, Letter] = {}
+    for each in letters:
+        if each.record is not None and (holds_delivery(each.record) or is_source_record(each.record)):
+            newest.setdefault(each.record.delivery_id or each.place, each)
+    return list(newest.values())
+
+
+def needs_reviving(
+    given_up_ms: int, known: Known | None, subscription: Subscription, *, is_cancelled: Callable[[str], bool]
+) -> bool:
+    """Whether a delivery that was given up then is to be sent again, if history knows this of it; None: nothing.
+
+    Not if it was delivered, or is under way once more. History may be behind: a run from before that time is the one that ended.
+    """
+    is_of_what_ended = known is not None and not known.is_delivered and known.run_began_ms <= given_up_ms
+    return is_of_what_ended or needs_sending(known, subscription, everything=False, is_cancelled=is_cancelled)
 
 
 def revived(given_up: Delivery, *, config_offset: int, now_ms: int) -> Delivery:
