@@ -15,7 +15,7 @@ from hookline.api.bodies import read_body, read_query
 from hookline.api.configuration import AGAIN, Configuration, Deed, confirmed
 from hookline.api.letter_bodies import LetterList, LetterQuery, LetterShown, Redrive, Redriven
 from hookline.api.ports import Parts
-from hookline.api.problems import FieldError, Refused, invalid, no_letter, not_redrivable, unavailable
+from hookline.api.problems import Refused, no_cursor, no_letter, not_redrivable, unavailable
 from hookline.api.requests import without_nulls
 from hookline.core.letters import (
     Letter,
@@ -33,7 +33,6 @@ from hookline.schemas.errors import ContractError, NotYet
 from hookline.schemas.records import DeadLetter, Delivery, Place
 
 _AGAIN_S = 5
-_NO_CURSOR = "is no cursor of this list; take `next_cursor` of the page before, or leave it out"
 _NO_STATES = "The history store does not answer now, and nobody else knows what was delivered since. Nothing was sent."
 _REDRIVEN_MAX = 1_000  # in one request; the answer says that there may be more
 
@@ -260,7 +259,7 @@ def _read_cursor(cursor: str, *, what: str) -> Mapping[int, int]:
         isinstance(pair, list) and len(pair) == 2 and all(map(is_number, pair)) for pair in pairs
     ):
         return dict(pairs)
-    raise invalid([FieldError("cursor", _NO_CURSOR)], what=what)
+    raise no_cursor(what=what)
 
 
 def _away() -> Exception:
