@@ -68,7 +68,7 @@ def changed_subscription(
         raise invalid([FieldError("status", _NOT_DISABLED)])
     new_url = _new_url(current, wanted, vault)
     if new_url:
-        _check_headers_move(current, wanted, vault)
+        _check_headers_move(current, wanted)
     given = {**_plain(wanted), **new_url, **_new_headers(current, wanted, vault)}
     was_off = is_disabled or current.status is SubscriptionStatus.PAUSED
     enables = was_off and given.get("status") is SubscriptionStatus.ACTIVE
@@ -99,14 +99,11 @@ def advanced(changed: Subscription, *, now_ms: int) -> Subscription:
 
 def full_url(current: Subscription, wanted: WebhookChange, vault: Vault) -> str | None:
     """The URL that is asked for, if it is another one than there is; Refused if it is only the mask of another."""
-    if "url" not in wanted.model_fields_set:
-        return None
-    there = vault.url(current)
-    if wanted.url in {there, masked_url(there)}:
+    if "url" not in wanted.model_fields_set or wanted.url == masked_url(current.url):
         return None
     if _is_masked(wanted.url):
         raise invalid([FieldError("url", _MASKED_URL)])
-    return wanted.url
+    return None if vault.has_url(current, wanted.url) else wanted.url
 
 
 def _plain(wanted: WebhookChange) -> dict[str, Any]:
@@ -133,9 +130,12 @@ def _new_url(current: Subscription, wanted: WebhookChange, vault: Vault) -> dict
 def _new_headers(current: Subscription, wanted: WebhookChange, vault: Vault) -> dict[str, Any]:
     if "headers" not in wanted.model_fields_set:
         return {}
-    there = vault.headers(current)
-    headers = _unmasked(wanted.headers or {}, there)
-    if headers == there:
+    headers = wanted.headers or {}
+    if headers == dict.fromkeys(current.header_names, MASK):
+        return {}  # as they were read; or none where there are none
+    if MASK in headers.values():
+        headers = _unmasked(headers, vault.headers(current))
+    if vault.has_headers(current, headers):
         return {}
     return {"headers": vault.sealed_headers(headers, **_whose(current)), "header_names": tuple(headers)}
 
@@ -149,9 +149,9 @@ def _unmasked(wanted: Mapping[str, str], there: Mapping[str, str]) -> dict[str, 
     return {name: known[name.lower()] if value == MASK else value for name, value in wanted.items()}
 
 
-def _check_headers_move(current: Subscription, wanted: WebhookChange, vault: Vault) -> None:
+def _check_headers_move(current: Subscription, wanted: WebhookChange) -> None:
     """Values that are never shown must not be sent to a host that someone else may have chosen: they are given again."""
-    if not current.header_names or _origin(vault.url(current)) == _origin(wanted.url):
+    if not current.header_names or _origin(current.url) == _origin(wanted.url):  # a mask leaves the host as it is
         return
     is_given = "headers" in wanted.model_fields_set and MASK not in (wanted.headers or {}).values()
     if not is_given:

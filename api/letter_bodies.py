@@ -68,5 +68,10 @@ class Redriven(Answer):
     """How many were sent again."""
 
     redriven: int = Field(description="Sent again: a delivery as a run of its own, a record as it came.")
-    left_out: int = Field(description="Too little of them was kept.")
-    next_cursor: str | None = Field(default=None, description="Where to go on, if there are more.")
+    left_out: int = Field(
+        description="Not sent: too little was kept, the webhook is gone, it was delivered since or is under way, or there is a newer "
+        "letter of the same delivery."
+    )
+    next_cursor: str | None = Field(
+        default=None, description="Where to go on, if there are more, or if Kafka was away in the middle."
+    )

@@ -3,27 +3,37 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from hookline.api.answers import answer, timestamp
-from hookline.api.auth import CALLER
+from hookline.api.auth import Caller
 from hookline.api.bodies import read_body, read_query
-from hookline.api.configuration import Configuration, Deed, confirmed
+from hookline.api.configuration import AGAIN, Configuration, Deed, confirmed
 from hookline.api.letter_bodies import LetterList, LetterQuery, LetterShown, Redrive, Redriven
 from hookline.api.ports import Parts
-from hookline.api.problems import FieldError, invalid, no_letter, not_redrivable, unavailable
+from hookline.api.problems import Refused, no_cursor, no_letter, not_redrivable, unavailable
 from hookline.api.requests import without_nulls
-from hookline.core.letters import Letter, holds_delivery, is_source_record, revived
+from hookline.core.letters import (
+    Letter,
+    Page,
+    holds_delivery,
+    is_source_record,
+    left_after,
+    needs_reviving,
+    revived,
+    without_older,
+)
+from hookline.core.resending import Known
 from hookline.runtime.changes import Write
 from hookline.schemas.errors import ContractError, NotYet
 from hookline.schemas.records import DeadLetter, Delivery, Place
 
 _AGAIN_S = 5
-_NO_CURSOR = "is no cursor of this list; take `next_cursor` of the page before, or leave it out"
+_NO_STATES = "The history store does not answer now, and nobody else knows what was delivered since. Nothing was sent."
 _REDRIVEN_MAX = 1_000  # in one request; the answer says that there may be more
 
 
@@ -32,6 +42,7 @@ class Letters:
 
     def __init__(self, parts: Parts, configuration: Configuration, *, answer_s: float) -> None:
         self._letters = parts.letters
+        self._states = parts.states
         self._view = parts.view
         self._writer = parts.writer
         self._codec = parts.codec
@@ -43,7 +54,7 @@ class Letters:
     async def listing(self, request: web.Request) -> web.Response:
         """`GET /dead-letters`: the newest first."""
         asked = read_query(request, LetterQuery)
-        before = None if asked.cursor is None else _read_cursor(asked.cursor)
+        before = None if asked.cursor is None else _read_cursor(asked.cursor, what="query")
         wanted = partial(_is_wanted, reason=asked.reason, account_id=asked.account_id)
         try:
             page = await self._letters.page(before=before, limit=asked.limit, is_wanted=wanted)
@@ -57,26 +68,70 @@ class Letters:
         return answer(self._shown(await self._named(request), with_payload=True))
 
     async def redrive(self, request: web.Request) -> web.Response:
-        """`POST /dead-letters/{letter_id}/redrive`."""
+        """`POST /dead-letters/{letter_id}/redrive`: whatever became of it since."""
         letter = await self._named(request)
-        await self._send(request, letter)
+        caller = request[AGAIN]()  # the log can take its time
+        write = self._write_of(letter)
+        if write is None:
+            raise not_redrivable()
+        await self._send(request, caller, letter, write)
         return answer(Redriven(redriven=1, left_out=0), status=202)
 
     async def redrive_many(self, request: web.Request) -> web.Response:
-        """`POST /redrives`: all that the filter lets through, up to a bound."""
-        wanted = await read_body(request, Redrive)
+        """`POST /redrives`: all that the filter lets through and that is still to be delivered, up to a bound."""
+        page = await self._wanted(await read_body(request, Redrive))
+        needed = await self._needed(page.letters)
+        caller = request[AGAIN]()  # a body, the log and the store can take their time
+        redriven = 0
+        for number, letter in enumerate(page.letters):
+            write = self._write_of(letter) if letter.place in needed else None
+            if write is None:
+                continue
+            try:
+                await self._send(request, caller, letter, write)
+            except Refused:
+                if not redriven:
+                    raise
+                return _redriven(redriven, number - redriven, left_after(page, number))
+            redriven += 1
+        return _redriven(redriven, len(page.letters) - redriven, page.left)
+
+    async def _wanted(self, wanted: Redrive) -> Page:
         is_wanted = partial(_is_wanted, reason=wanted.reason, account_id=wanted.account_id)
-        before = None if wanted.cursor is None else _read_cursor(wanted.cursor)
+        before = None if wanted.cursor is None else _read_cursor(wanted.cursor, what="body")
         try:
-            page = await self._letters.page(before=before, limit=_REDRIVEN_MAX, is_wanted=is_wanted)
+            return await self._letters.whole_page(before=before, limit=_REDRIVEN_MAX, is_wanted=is_wanted)
         except NotYet as error:
             raise _away() from error
-        sendable = [each for each in page.letters if self._write_of(each) is not None]
-        for letter in sendable:
-            await self._send(request, letter)
-        more = without_nulls({"next_cursor": _cursor(page.left) if page.left else None})
-        left_out = len(page.letters) - len(sendable)
-        return answer(Redriven(redriven=len(sendable), left_out=left_out, **more), status=202)
+
+    async def _needed(self, letters: Sequence[Letter]) -> Collection[Place]:
+        """Where those lie that are sent again, if their webhooks are there by then."""
+        newest = without_older(letters)
+        known = await self._known(newest)
+        return {each.place for each in newest if self._is_needed(each, known)}
+
+    async def _known(self, letters: Sequence[Letter]) -> Mapping[str, Known]:
+        """What history knows of their deliveries; Refused with 503 if it does not answer."""
+        asked, known = dict[tuple[str, str], list[str]](), dict[str, Known]()
+        for record in (each.record for each in letters):
+            if record is not None and record.account_id and record.subscription_id and record.delivery_id:
+                asked.setdefault((record.account_id, record.subscription_id), []).append(record.delivery_id)
+        try:
+            for (account_id, subscription_id), ids in asked.items():
+                known |= await self._states.states(
+                    account_id=account_id, subscription_id=subscription_id, delivery_ids=ids
+                )
+        except NotYet as error:
+            raise unavailable(_NO_STATES, retry_after_s=_AGAIN_S) from error
+        return known
+
+    def _is_needed(self, letter: Letter, known: Mapping[str, Known]) -> bool:
+        record = letter.record
+        if record is None or record.delivery_id is None:
+            return True
+        of = self._view.subscription(record.subscription_id or "")
+        delivery = known.get(record.delivery_id)
+        return of is not None and needs_reviving(record.at_ms, delivery, of, is_cancelled=self._view.is_cancelled)
 
     async def _named(self, request: web.Request) -> Letter:
         place = _place(request.match_info["letter_id"])
@@ -90,16 +145,12 @@ class Letters:
             raise no_letter()
         return found
 
-    async def _send(self, request: web.Request, letter: Letter) -> None:
-        write = self._write_of(letter)
-        if write is None:
-            raise not_redrivable()
+    async def _send(self, request: web.Request, caller: Caller, letter: Letter, write: Write) -> None:
         await confirmed(self._writer, write, answer_s=self._answer_s)
         account_id = (letter.record.account_id if letter.record else None) or ""
         deed = Deed(operation="dead-letter.redrive", subject=_id(letter.place), account_id=account_id)
-        await confirmed(
-            self._writer, self._configuration.audit(request, request[CALLER], deed), answer_s=self._answer_s
-        )
+        audit = self._configuration.audit(request, caller, deed)
+        await confirmed(self._writer, audit, answer_s=self._answer_s)
 
     def _write_of(self, letter: Letter) -> Write | None:
         """What sends it again; None if too little of it was kept, or nobody is there any more who would get it."""
@@ -148,6 +199,11 @@ class Letters:
         return LetterShown(id=_id(letter.place), **shown)
 
 
+def _redriven(redriven: int, left_out: int, left: Mapping[int, int]) -> web.Response:
+    more = without_nulls({"next_cursor": _cursor(left) if left else None})
+    return answer(Redriven(redriven=redriven, left_out=left_out, **more), status=202)
+
+
 def _is_wanted(letter: Letter, *, reason: str | None, account_id: str | None) -> bool:
     if letter.record is None:
         return reason is None and account_id is None
@@ -191,7 +247,7 @@ def _cursor(left: Mapping[int, int]) -> str:
     return base64.urlsafe_b64encode(json.dumps(sorted(left.items())).encode()).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str) -> Mapping[int, int]:
+def _read_cursor(cursor: str, *, what: str) -> Mapping[int, int]:
     """By partition, where the page begins; Refused if it is none."""
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
@@ -203,7 +259,7 @@ def _read_cursor(cursor: str) -> Mapping[int, int]:
         isinstance(pair, list) and len(pair) == 2 and all(map(is_number, pair)) for pair in pairs
     ):
         return dict(pairs)
-    raise invalid([FieldError("cursor", _NO_CURSOR)], what="query")
+    raise no_cursor(what=what)
 
 
 def _away() -> Exception:

@@ -6,12 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from hookline.api.answers import status_of
-from hookline.api.problems import FieldError, invalid
+from hookline.api.problems import no_cursor
 from hookline.api.requests import PageQuery, WebhookQuery
 from hookline.core.matching import wants
 from hookline.schemas.records import Disabling, Subscription
-
-_NO_CURSOR = "is no cursor of this list; take `next_cursor` of the page before, or leave it out"
 
 Listed = tuple[Subscription, Disabling | None]
 _Row = TypeVar("_Row")
@@ -34,11 +32,9 @@ class Page(NamedTuple):
 
 def page_of(of: str, asked: PageQuery) -> Page:
     """The page that a query asks for; Refused if the cursor is none of this list."""
-    if asked.cursor is None:
-        return Page(of, asked.limit, None)
-    after = _read(of, asked.cursor)
-    if after is None:
-        raise invalid([FieldError("cursor", _NO_CURSOR)], what="query")
+    after = None if asked.cursor is None else _read(of, asked.cursor)
+    if asked.cursor is not None and after is None:
+        raise no_cursor()
     return Page(of, asked.limit, after)
 
 

@@ -14,6 +14,7 @@ from hookline.runtime.history_questions import History
 from hookline.runtime.kept import KeptDelivery
 from hookline.runtime.log import Writer
 from hookline.runtime.metrics import Metrics
+from hookline.runtime.recovery_rows import States
 from hookline.runtime.settings import Settings
 from hookline.schemas.catalogue import Catalogue
 from hookline.schemas.codec import Codec
@@ -56,6 +57,8 @@ class Directory(Protocol):
 
     def open_jobs_of(self, subscription_id: str) -> Sequence[Asked]: ...
 
+    def is_cancelled(self, job_id: str) -> bool: ...
+
 
 class Draw(Protocol):
     """Draws ids and secrets of new things; `hookline.runtime.draw` is one."""
@@ -89,7 +92,13 @@ class LetterBox(Protocol):
     """Reads dead letters (`hookline.runtime.dead_letters`). NotYet when Kafka is away."""
 
     async def page(self, *, before: Mapping[int, int] | None, limit: int, is_wanted: Callable[[Letter], bool]) -> Page:
-        """The newest that are wanted, going back from `before`, by partition; None: from the end."""
+        """The newest that are wanted, going back from `before`, by partition; None: from the end. Without their bytes."""
+        ...
+
+    async def whole_page(
+        self, *, before: Mapping[int, int] | None, limit: int, is_wanted: Callable[[Letter], bool]
+    ) -> Page:
+        """The same with their bytes, of which a page has a bound."""
         ...
 
     async def at(self, place: Place) -> Letter | None:
@@ -123,6 +132,7 @@ class Parts:
     writer: Writer
     endpoints: Endpoints
     history: History
+    states: States
     letters: LetterBox
     kept: Kept
     counting: Rehearsal

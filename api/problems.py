@@ -13,6 +13,9 @@ from aiohttp import web
 from hookline.schemas.errors import HooklineError
 
 _HISTORY_AGAIN_S = 5
+_NEWER_AGAIN_S = 5
+_QUESTION_S = 10  # an endpoint answers in this time, or not at all
+_UNOPENED_AGAIN_S = 60  # an operator sets a key and starts the API anew
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -141,7 +144,7 @@ def too_many_jobs(most: int) -> Refused:
     detail = (
         f"A webhook may have {most} jobs that are not over, and this one has them. Cancel one, or wait for its end."
     )
-    return _refused(HTTPStatus.CONFLICT, "too-many-jobs", "The webhook has too many jobs", detail)
+    return _too_many_jobs(detail)
 
 
 def too_many_kept_jobs(most: int) -> Refused:
@@ -151,6 +154,10 @@ def too_many_kept_jobs(most: int) -> Refused:
         "Old ones go every 10 minutes; those that were cancelled after they had sent something go once nothing of theirs "
         "can be under way. Ask again later."
     )
+    return _too_many_jobs(detail)
+
+
+def _too_many_jobs(detail: str) -> Refused:
     return _refused(HTTPStatus.CONFLICT, "too-many-jobs", "The webhook has too many jobs", detail)
 
 
@@ -223,6 +230,12 @@ def invalid(errors: Sequence[FieldError], *, what: str = "body") -> Refused:
     return _refused(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", "A field is not valid", detail, errors=errors)
 
 
+def no_cursor(*, what: str = "query") -> Refused:
+    """422: a cursor is none of this list."""
+    detail = "is no cursor of this list; take `next_cursor` of the page before, or leave it out"
+    return invalid([FieldError("cursor", detail)], what=what)
+
+
 def unwanted_events(complaint: str) -> Refused:
     """422: a replay asks for events that its webhook does not want."""
     detail = "The body has a field that is not valid for this webhook: events."
@@ -245,39 +258,51 @@ def not_agreed(detail: str) -> Refused:
 def too_many_requests(*, retry_after_s: int) -> Refused:
     """429: more requests with one key than are answered in a minute."""
     detail = "There were more requests with this API key than are answered in a minute. Nothing was changed."
-    title, headers = "Too many requests", [("Retry-After", str(retry_after_s))]
-    return _refused(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", title, detail, headers=headers)
+    return _too_many_requests(detail, retry_after_s=retry_after_s)
 
 
 def too_many_questions(most: int) -> Refused:
     """429: endpoints of the account that are being asked whether they may be called."""
     detail = f"{most} endpoints of this account are being asked whether they may be called, and have not answered yet. Nothing was changed."
-    title, headers = "Too many requests", [("Retry-After", "10")]
-    return _refused(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", title, detail, headers=headers)
+    return _too_many_requests(detail, retry_after_s=_QUESTION_S)
 
 
 def counted_already(*, retry_after_s: int) -> Refused:
     """429: a replay of the account is being counted."""
     detail = "A replay of this account is being counted already, and one is at a time. Nothing was counted."
-    title, headers = "Too many requests", [("Retry-After", str(retry_after_s))]
+    return _too_many_requests(detail, retry_after_s=retry_after_s)
+
+
+def _too_many_requests(detail: str, *, retry_after_s: int) -> Refused:
+    title, headers = "Too many requests", _again(retry_after_s)
     return _refused(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", title, detail, headers=headers)
 
 
 def unavailable(detail: str, *, retry_after_s: int) -> Refused:
     """503: something the API needs does not answer now; `detail` says what became of the request."""
-    title, headers = "Hookline can't answer now", [("Retry-After", str(retry_after_s))]
+    title, headers = "Hookline can't answer now", _again(retry_after_s)
     return _refused(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", title, detail, headers=headers)
+
+
+def unopened(complaint: str) -> Refused:
+    """503: something sealed does not open with the master keys that are set; `complaint` names it and the key's id."""
+    detail = f"{complaint}. Nothing was changed. Whoever runs Hookline must set the key that it was sealed with."
+    return unavailable(detail, retry_after_s=_UNOPENED_AGAIN_S)
 
 
 def newer_record() -> Refused:
     """503: it was written by a newer release, and to change what this process has of it would undo that."""
     detail = "A newer release of Hookline wrote this, and this process can't read it. Nothing was changed."
-    return unavailable(detail, retry_after_s=5)
+    return unavailable(detail, retry_after_s=_NEWER_AGAIN_S)
 
 
 def no_history() -> Refused:
     """503: the history store is away."""
     return unavailable("The history store does not answer now. Deliveries go on.", retry_after_s=_HISTORY_AGAIN_S)
+
+
+def _again(retry_after_s: int) -> Sequence[tuple[str, str]]:
+    return [("Retry-After", str(retry_after_s))]
 
 
 def _refused(

@@ -73,9 +73,8 @@ async def _opened(stack: AsyncExitStack, settings: Settings, lifetime: Lifetime)
     changing = open_changes(bootstrap, topics=topics, view=view, metrics=metrics, answer_s=KAFKA_ANSWER_S)
     writing = open_writer(bootstrap, on_fatal=lifetime.fail, answer_s=_WRITE_S)
     outbound = await stack.enter_async_context(session_of(settings, metrics))
-    counted = open_counting(
-        settings, is_cancelled=view.is_cancelled, topics=topics, codec=codec, states=history.recovery()
-    )
+    states = history.recovery()
+    counted = open_counting(settings, is_cancelled=view.is_cancelled, topics=topics, codec=codec, states=states)
     counting = await stack.enter_async_context(counted)
     return Parts(
         view=view,
@@ -83,6 +82,7 @@ async def _opened(stack: AsyncExitStack, settings: Settings, lifetime: Lifetime)
         writer=await stack.enter_async_context(writing),
         endpoints=Asking(outbound, origin=settings.origin),
         history=history,
+        states=states,
         letters=await stack.enter_async_context(open_dead_letters(bootstrap, topics=topics, codec=codec)),
         kept=await stack.enter_async_context(open_kept(bootstrap, topics=topics, codec=codec)),
         counting=counting,

@@ -3,17 +3,22 @@
 import hashlib
 import hmac
 import json
+import logging
 
 from hookline.api.ports import Draw
+from hookline.api.problems import Refused, unopened
 from hookline.api.requests import NewWebhook
 from hookline.core.sealing import Purpose, seal, unseal
 from hookline.core.static_headers import read_headers, write_headers
 from hookline.runtime.settings import Settings
+from hookline.schemas.errors import ConfigError, ContractError
 from hookline.schemas.records import SealedSecret, Subscription
+
+_log = logging.getLogger("hookline.api")
 
 
 class Vault:
-    """Seals with the newest master key; opens with any. What does not open is ConfigError or ContractError."""
+    """Seals with the newest master key; opens with any. Refused with 503 if none of them opens it: the operator acts."""
 
     def __init__(self, settings: Settings, draw: Draw) -> None:
         self._keys = settings.master_keys
@@ -32,23 +37,42 @@ class Vault:
 
     def opened(self, sealed: SealedSecret, purpose: Purpose, subscription: Subscription) -> str:
         """What was sealed."""
-        return unseal(
-            sealed,
-            keys=self._keys,
-            account_id=subscription.account_id,
-            subscription_id=subscription.subscription_id,
-            purpose=purpose,
-        )
+        try:
+            return unseal(
+                sealed,
+                keys=self._keys,
+                account_id=subscription.account_id,
+                subscription_id=subscription.subscription_id,
+                purpose=purpose,
+            )
+        except (ConfigError, ContractError) as error:
+            facts = {"subscription_id": subscription.subscription_id, "master_key": sealed.key_id, "error": str(error)}
+            _log.error("secret.unopened", extra=facts)
+            raise unopened(str(error)) from error
 
     def url(self, subscription: Subscription) -> str:
         """The endpoint's URL in full."""
         sealed = subscription.sealed_url
         return subscription.url if sealed is None else self.opened(sealed, Purpose.URL, subscription)
 
+    def has_url(self, subscription: Subscription, url: str) -> bool:
+        """Whether this is the endpoint's URL in full. One that does not open is another: who gives a new one need not know it."""
+        try:
+            return url == self.url(subscription)
+        except Refused:
+            return False
+
     def headers(self, subscription: Subscription) -> dict[str, str]:
         """The static headers with their values."""
         sealed = subscription.headers
         return {} if sealed is None else dict(read_headers(self.opened(sealed, Purpose.HEADERS, subscription)))
+
+    def has_headers(self, subscription: Subscription, headers: dict[str, str]) -> bool:
+        """Whether these are all static headers. Those that do not open are others, as with a URL."""
+        try:
+            return headers == self.headers(subscription)
+        except Refused:
+            return False
 
     def sealed_headers(self, headers: dict[str, str], *, account_id: str, subscription_id: str) -> SealedSecret | None:
         """Static headers; None if there are none."""

@@ -274,6 +274,7 @@ BODIES = [
     ("POST", "/accounts/{account_id}/keys", "NewKey"),
     ("POST", "/accounts/{account_id}/links", "NewLink"),
     ("POST", "/keys", "NewAdminKey"),
+    ("POST", "/redrives", "Redrive"),
 ]
 
 

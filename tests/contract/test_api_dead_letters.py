@@ -1,5 +1,6 @@
 """Dead letters over the API: listed, read and sent again by administrators, and by nobody else."""
 
+import asyncio
 import base64
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,8 @@ import pytest
 
 from fakes.api import CODEC, Api, LettersInMemory
 from fakes.letters import BODY, buried, given_up, letter
+from hookline.core.progress import State
+from hookline.core.resending import Known
 from hookline.schemas.errors import NotYet
 from hookline.schemas.records import AuditEntry, DeadLetter, DeathReason, Delivery
 
@@ -115,6 +118,108 @@ async def test_all_of_a_kind_are_sent_again_and_what_was_not_kept_is_counted(api
     assert sent == ["delivery_3", "delivery_0"]
 
 
+def sent(api: Api) -> list[str]:
+    """Deliveries that were sent again, in order."""
+    return [CODEC.decode(each, Delivery).delivery_id for each in api.log.values(api.parts.topics.deliveries)]
+
+
+async def test_of_a_delivery_that_died_often_one_letter_is_sent(api: Api) -> None:
+    first = await own(api, 1)
+    again = replace(first, reason=DeathReason.EXPIRED)
+    await buried(api, first, again, replace(await own(api, 2), payload=None), first, unreadable(5), unreadable(5))
+    reply = await api.admin("POST", "/redrives", {})
+    assert reply.json == {"redriven": 3, "left_out": 3}
+    assert (sent(api), len(api.log.values("t.events.user"))) == (["delivery_1"], 2)
+    subjects = [each.subject for each in api.audited if each.operation == "dead-letter.redrive"]
+    assert subjects == ["0-5", "0-4", "0-3"]
+
+
+async def test_what_was_delivered_since_or_is_under_way_is_left_out(api: Api) -> None:
+    made = await own(api, 0)
+    whose: dict[str, Any] = {"account_id": api.account_id, "subscription_id": made.subscription_id}
+    letters = [letter(number, **whose) for number in range(5)]
+    since_ms = letters[0].at_ms + 1_000
+    api.history.known = {
+        "delivery_0": Known(State.SUCCEEDED, True, since_ms, None),
+        "delivery_1": Known(State.RETRYING, False, since_ms, None),
+        "delivery_2": Known(State.RETRYING, False, letters[2].at_ms - 1_000, None),  # the run that ended, as of before
+        "delivery_3": Known(State.EXHAUSTED, False, since_ms, None),
+    }
+    await buried(api, *letters)
+    reply = await api.admin("POST", "/redrives", {})
+    assert reply.json == {"redriven": 3, "left_out": 2}
+    assert sent(api) == ["delivery_4", "delivery_3", "delivery_2"]
+    asked = [each for each in api.history.asked if each[0] == api.account_id]
+    assert asked == [(api.account_id, made.subscription_id, 5)]
+
+
+async def test_one_that_is_named_is_sent_whatever_became_of_it(api: Api) -> None:
+    dead = await own(api, 0)
+    api.history.known = {"delivery_0": Known(State.SUCCEEDED, True, dead.at_ms + 1, None)}
+    await buried(api, dead)
+    assert (await api.admin("POST", "/dead-letters/0-0/redrive")).status == 202
+    assert sent(api) == ["delivery_0"]
+
+
+async def test_without_history_nothing_is_sent_that_may_have_been_delivered(api: Api) -> None:
+    await buried(api, await own(api, 0), unreadable(1))
+    api.history.error = NotYet("the store is away")
+    reply = await api.admin("POST", "/redrives", {})
+    assert (reply.status, sent(api), api.log.values("t.events.user")) == (503, [], [])
+    assert (await api.admin("POST", "/redrives", {"reason": "unreadable"})).json == {"redriven": 1, "left_out": 0}
+
+
+@pytest.mark.parametrize(("records", "redriven"), [(4, 2), (5, 2), (6, 3)])
+async def test_kafka_away_in_the_middle_says_how_many_were_sent_and_where_to_go_on(
+    api: Api, records: int, redriven: int
+) -> None:
+    await buried(
+        api, await own(api, 0), await own(api, 1), letter(2, payload=None), await own(api, 3), await own(api, 4)
+    )
+    api.log.is_down_after = records
+    reply = await api.admin("POST", "/redrives", {})
+    assert reply.status == 202, reply.text
+    assert (reply.json["redriven"], reply.json["left_out"]) == (redriven, int(redriven > 1))
+    api.log.is_down_after = None
+    rest = await api.admin("POST", "/redrives", {"cursor": reply.json["next_cursor"]})
+    assert rest.json == {"redriven": 4 - redriven, "left_out": 0}
+    assert set(sent(api)) == {"delivery_0", "delivery_1", "delivery_3", "delivery_4"}
+    assert len({each.subject for each in api.audited if each.operation == "dead-letter.redrive"}) == 4
+
+
+async def test_kafka_away_from_the_first_is_no_success(api: Api) -> None:
+    await buried(api, await own(api, 0), letter(1, payload=None))
+    api.log.is_down_after = 0
+    assert (await api.admin("POST", "/redrives", {})).status == 503
+
+
+async def test_a_webhook_that_goes_meanwhile_ends_nothing(api: Api) -> None:
+    first, second = await own(api, 0), await own(api, 1)
+    await buried(api, first, second)
+    asked = asyncio.create_task(api.admin("POST", "/redrives", {}))
+    while not sent(api):
+        await asyncio.sleep(0)
+    api.log.is_followed = False
+    gone = api.log.write(api.parts.topics.subscriptions, key=(first.subscription_id or "").encode(), value=None)
+    api.view.received([api.log.records[-1]])
+    await gone
+    assert (await asked).json == {"redriven": 1, "left_out": 1}
+    assert sent(api) == ["delivery_1"]
+
+
+@pytest.mark.parametrize("path", ["/dead-letters/0-0/redrive", "/redrives"])
+async def test_a_key_that_is_revoked_while_letters_are_read_sends_nothing(api: Api, path: str) -> None:
+    await buried(api, await own(api, 0))
+    assert isinstance(api.parts.letters, LettersInMemory)
+    key = (await api.admin("POST", "/keys", {"name": "short"})).json
+    api.parts.letters.is_open.clear()
+    asked = asyncio.create_task(api.call.with_key(key["key"])("POST", path, {}))
+    await api.parts.letters.asked.wait()
+    assert (await api.admin("DELETE", f"/keys/{key['id']}")).status == 204
+    api.parts.letters.is_open.set()
+    assert ((await asked).status, sent(api)) == (401, [])
+
+
 async def test_what_was_not_kept_cannot_be_sent_again(api: Api) -> None:
     await buried(api, unreadable(1, payload=None))
     reply = await api.admin("POST", "/dead-letters/0-0/redrive")
@@ -131,8 +236,12 @@ async def test_one_that_is_not_there_is_unknown(api: Api, named: str, method: st
 
 @pytest.mark.parametrize("cursor", ["nonsense!", "YWJj", "W10x", "W1sxLC0xXV0", "A" * 2_001])
 async def test_a_cursor_of_another_list_is_refused(api: Api, cursor: str) -> None:
-    reply = await api.admin("GET", f"/dead-letters?cursor={cursor}")
-    assert (reply.status, reply.json["errors"][0]["field"]) == (422, "cursor")
+    for reply, what in (
+        (await api.admin("GET", f"/dead-letters?cursor={cursor}"), "query"),
+        (await api.admin("POST", "/redrives", {"cursor": cursor}), "body"),
+    ):
+        assert (reply.status, reply.json["errors"][0]["field"]) == (422, "cursor")
+        assert reply.json["detail"].startswith(f"The {what} ")
 
 
 async def test_kafka_away_is_no_bug(api: Api) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+import tracemalloc
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 from confluent_kafka import Producer
@@ -12,7 +14,7 @@ from fakes.configuration import short_settings
 from fakes.kafka import make_topics
 from hookline.core.letters import Letter
 from hookline.runtime.catalogue import load_catalogue
-from hookline.runtime.dead_letters import DeadLetters, open_dead_letters
+from hookline.runtime.dead_letters import PAGE_BYTES_MAX, DeadLetters, open_dead_letters
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import NotYet
 from hookline.schemas.records import DeadLetter, DeathReason, Place
@@ -21,9 +23,11 @@ pytestmark = pytest.mark.kafka
 CODEC = Codec(load_catalogue())
 BEGAN_MS = int(time.time() * 1_000) - 10_000  # older ones would be gone by retention
 PARTITIONS, LETTERS = 3, 700  # more than one reading takes
+LARGE_PARTITIONS, LARGE_LETTERS, LARGE_BYTES = 8, 400, 256 * 1024  # 100 MiB
+MIB = 1024 * 1024
 
 
-def letter(number: int) -> bytes:
+def letter(number: int, payload: bytes | None = None) -> bytes:
     return CODEC.encode(
         DeadLetter(
             reason=DeathReason.UNREADABLE,
@@ -32,31 +36,53 @@ def letter(number: int) -> bytes:
             topic="t",
             partition=0,
             offset=number,
-            payload_bytes=0,
-            payload=None,
+            payload_bytes=0 if payload is None else len(payload),
+            payload=payload,
         )
     )
 
 
-def bury(bootstrap: str, topic: str) -> None:
-    """Letters whose broker times go round the partitions, and one that is none."""
+def bury(bootstrap: str, topic: str, values: Sequence[bytes], partitions: int) -> None:
+    """Letters whose broker times go round the partitions."""
     client = AdminClient({"bootstrap.servers": bootstrap})
-    for answer in client.create_partitions([NewPartitions(topic, PARTITIONS)]).values():
+    for answer in client.create_partitions([NewPartitions(topic, partitions)]).values():
         answer.result(15)
-    while len(client.list_topics(topic, timeout=15).topics[topic].partitions) < PARTITIONS:
+    while len(client.list_topics(topic, timeout=15).topics[topic].partitions) < partitions:
         time.sleep(0.05)
-    producer = Producer({"bootstrap.servers": bootstrap})
-    for number in range(LETTERS):
-        value = b"no letter" if number == 5 else letter(number)
-        producer.produce(topic, value, partition=number % PARTITIONS, timestamp=BEGAN_MS + number)
-    assert producer.flush(30) == 0
+    producer = Producer({"bootstrap.servers": bootstrap, "message.max.bytes": 2 * MIB})
+    for number, value in enumerate(values):
+        producer.produce(topic, value, partition=number % partitions, timestamp=BEGAN_MS + number)
+    assert producer.flush(60) == 0
+
+
+@contextmanager
+def at_most(most_bytes: int) -> Iterator[None]:
+    """What is held at a time in the block is less than that."""
+    tracemalloc.start(1)
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < most_bytes
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.fixture
 async def letters(bootstrap: str, prefix: str) -> AsyncIterator[DeadLetters]:
     topics = short_settings(bootstrap, prefix).topics()
     await asyncio.to_thread(make_topics, bootstrap, topics)
-    await asyncio.to_thread(bury, bootstrap, topics.dead_letters)
+    values = [b"no letter" if number == 5 else letter(number) for number in range(LETTERS)]  # one that is none
+    await asyncio.to_thread(bury, bootstrap, topics.dead_letters, values, PARTITIONS)
+    async with open_dead_letters(bootstrap, topics=topics, codec=CODEC) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def large_letters(bootstrap: str, prefix: str) -> AsyncIterator[DeadLetters]:
+    """As many in each of eight partitions, and each bears as much as an event may."""
+    topics = short_settings(bootstrap, prefix).topics()
+    await asyncio.to_thread(make_topics, bootstrap, topics)
+    values = [letter(number, bytes(LARGE_BYTES)) for number in range(LARGE_LETTERS)]
+    await asyncio.to_thread(bury, bootstrap, topics.dead_letters, values, LARGE_PARTITIONS)
     async with open_dead_letters(bootstrap, topics=topics, codec=CODEC) as opened:
         yield opened
 
@@ -84,6 +110,29 @@ async def test_one_is_read_at_its_place_and_nothing_where_there_is_none(letters:
     assert found.record.detail == "7"
     for partition, offset in ((1, 10_000), (PARTITIONS, 0), (0, 2**62)):
         assert await letters.at(Place(partition=partition, offset=offset)) is None
+
+
+async def test_a_look_at_large_letters_holds_none_of_their_bytes(large_letters: DeadLetters) -> None:
+    for limit in (1, 300):
+        with at_most(8 * MIB):
+            page = await large_letters.page(before=None, limit=limit, is_wanted=lambda _: True)
+        assert [each.at_ms for each in page.letters] == [BEGAN_MS + LARGE_LETTERS - 1 - n for n in range(limit)]
+        assert {each.record.payload for each in page.letters if each.record is not None} == {None}
+
+
+async def test_large_letters_with_their_bytes_come_in_pages_that_memory_has_room_for(
+    large_letters: DeadLetters,
+) -> None:
+    found, before = list[int](), None
+    while before is None or before:
+        with at_most(64 * MIB):
+            page = await large_letters.whole_page(before=before, limit=1_000, is_wanted=lambda _: True)
+        payloads = [each.record.payload for each in page.letters if each.record is not None]
+        assert {len(each or b"") for each in payloads} == {LARGE_BYTES}
+        assert len(payloads) * LARGE_BYTES <= PAGE_BYTES_MAX
+        found += [each.at_ms for each in page.letters]
+        before = page.left
+    assert found == [BEGAN_MS + number for number in reversed(range(LARGE_LETTERS))]
 
 
 async def test_a_broker_that_is_away_is_said_so_in_time() -> None:

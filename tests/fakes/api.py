@@ -20,7 +20,7 @@ from hookline.api.app import build_app
 from hookline.api.asking import Asking
 from hookline.api.ports import Parts
 from hookline.api.server import listening
-from hookline.core.letters import Letter, Page, newest_first, page_of
+from hookline.core.letters import Bounds, Letter, Page, newest_first, outlined, page_of
 from hookline.core.rendering import Renderer
 from hookline.runtime import draw
 from hookline.runtime.catalogue import load_catalogue
@@ -60,15 +60,18 @@ class MemoryLog:
         self.records: list[KafkaRecord] = []
         self.is_silent = False  # the broker takes the record, but never says so
         self.is_down = False
+        self.is_down_after: int | None = None  # so many more records
         self.is_followed = True
         self._view = view
         self._ends: dict[str, int] = {}
 
     def write(self, topic: str, *, key: bytes | None, value: bytes | None) -> asyncio.Future[Written]:
         future: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
-        if self.is_down:
+        if self.is_down or self.is_down_after == 0:
             future.set_exception(NotYet("the broker is away"))
             return future
+        if self.is_down_after is not None:
+            self.is_down_after -= 1
         record = KafkaRecord(topic, 0, self._ends.get(topic, 0), SystemClock().now_ms(), key, value)
         self._ends[topic] = record.offset + 1
         self.records.append(record)
@@ -154,20 +157,34 @@ class LettersInMemory:
         self._log = log
         self._topic = topic
         self.error: Exception | None = None
+        self.asked = asyncio.Event()
+        self.is_open = asyncio.Event()  # until then nothing is answered
+        self.is_open.set()
 
     async def page(self, *, before: Mapping[int, int] | None, limit: int, is_wanted: Callable[[Letter], bool]) -> Page:
-        if self.error is not None:
-            raise self.error
+        page = await self.whole_page(before=before, limit=limit, is_wanted=is_wanted)
+        return replace(page, letters=[outlined(each) for each in page.letters])
+
+    async def whole_page(
+        self, *, before: Mapping[int, int] | None, limit: int, is_wanted: Callable[[Letter], bool]
+    ) -> Page:
+        await self._answering()
         letters = self._letters()
         ends = {0: len(letters) if before is None else min(before.get(0, 0), len(letters))}
         back = newest_first(ends, {0: 0}, lambda _partition, start, end: letters[start:end], chunk=10)
-        return page_of(back, ends, {0: 0}, is_wanted=is_wanted, limit=limit, looked_at_max=50)
+        bounds = Bounds(letters=limit, looked_at=50, held_bytes=1024 * 1024)
+        return page_of(back, ends, {0: 0}, is_wanted=is_wanted, bounds=bounds)
 
     async def at(self, place: Place) -> Letter | None:
-        if self.error is not None:
-            raise self.error
+        await self._answering()
         letters = self._letters()
         return letters[place.offset] if place.partition == 0 and place.offset < len(letters) else None
+
+    async def _answering(self) -> None:
+        self.asked.set()
+        await self.is_open.wait()
+        if self.error is not None:
+            raise self.error
 
     def _letters(self) -> list[Letter]:
         values = self._log.values(self._topic)
@@ -318,13 +335,14 @@ async def judge(api: Api, judgement: Disabling | EndpointHealth) -> None:
 def _parts(settings: Settings, answer_s: float, *, clock: Clock, outbound: aiohttp.ClientSession) -> Parts:
     metrics, topics = Metrics(CollectorRegistry()), settings.topics()
     view = View(topics=topics, codec=CODEC, metrics=metrics)
-    log = MemoryLog(view)
+    log, history = MemoryLog(view), ScriptedHistory()
     return Parts(
         view=view,
         changes=MemoryChanges(log, view, answer_s=answer_s),
         writer=log,
         endpoints=Asking(outbound, origin=settings.origin),
-        history=ScriptedHistory(),
+        history=history,
+        states=history,
         letters=LettersInMemory(log, topics.dead_letters),
         kept=KeptInMemory(log, topics),
         counting=CountedInMemory(),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from hookline.core.resending import Known
 from hookline.runtime.history_questions import (
     ANY_DELIVERY,
     ANY_LOG,
@@ -136,6 +137,7 @@ class ScriptedHistory:
     numbers: Stats = NO_REQUESTS
     log_rows: list[LogRow] = field(default_factory=list)
     audit_entries: list[AuditEntry] = field(default_factory=list)
+    known: dict[str, Known] = field(default_factory=dict)  # by delivery
     error: Exception | None = None
     asked: list[tuple[str, str, int]] = field(default_factory=list)
     audit_asked: list[tuple[str | None, str | None, tuple[int, str] | None, int]] = field(default_factory=list)
@@ -186,6 +188,13 @@ class ScriptedHistory:
         if self.error is not None:
             raise self.error
         return self.audit_entries[:limit]
+
+    async def states(
+        self, *, account_id: str, subscription_id: str, delivery_ids: Sequence[str]
+    ) -> Mapping[str, Known]:
+        self._ask(account_id, subscription_id, len(delivery_ids))
+        found = {each: self.known[each] for each in delivery_ids if each in self.known}
+        return found if account_id == self.owner else {}
 
     def _rows_of(self, account_id: str) -> Sequence[DeliveryRow]:
         return self.delivery_rows if account_id == self.owner else ()

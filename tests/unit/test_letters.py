@@ -7,46 +7,134 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.core.letters import Letter, holds_delivery, is_source_record, newest_first, page_of, revived
+from fakes.configuration import subscription
+from hookline.core.letters import (
+    Bounds,
+    Letter,
+    Page,
+    holds_delivery,
+    is_source_record,
+    kept_bytes,
+    left_after,
+    needs_reviving,
+    newest_first,
+    outlined,
+    page_of,
+    revived,
+    without_older,
+)
+from hookline.core.progress import State
+from hookline.core.resending import Known
 from hookline.schemas.records import DeadLetter, DeathReason, Delivery, Place
 
 NOW_MS = 1_687_270_530_000
-TIMES = st.dictionaries(st.integers(0, 3), st.lists(st.integers(0, 50), max_size=30).map(sorted), max_size=4)
+HELD_BYTES = 20  # that a stretch holds here
+# Of each partition: the times of its letters, and how many bytes each bears.
+ROWS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 12)), max_size=30).map(sorted)
+TOPICS = st.dictionaries(st.integers(0, 3), ROWS, max_size=4)
 
 
-def topic(times: Mapping[int, Sequence[int]]) -> dict[int, list[Letter]]:
-    return {
-        partition: [
-            Letter(place=Place(partition=partition, offset=offset), at_ms=at_ms, record=None)
-            for offset, at_ms in enumerate(row)
-        ]
-        for partition, row in times.items()
-    }
+class Topic:
+    """Letters of a topic, which counts how it is read. A stretch holds only so many bytes."""
+
+    def __init__(self, rows: Mapping[int, Sequence[tuple[int, int]]]) -> None:
+        self.letters = {
+            partition: [placed(partition, offset, *each) for offset, each in enumerate(row)]
+            for partition, row in rows.items()
+        }
+        self.ends = {partition: len(row) for partition, row in rows.items()}
+        self.starts = dict.fromkeys(rows, 0)
+        self.reads: list[int] = []
+
+    def read(self, partition: int, start: int, end: int) -> Sequence[Letter]:
+        self.reads.append(end - start)
+        found = self.letters[partition][start:end]
+        while len(found) > 1 and sum(map(kept_bytes, found)) > HELD_BYTES:
+            found = found[1:]
+        return found
+
+    def page(self, ends: Mapping[int, int], bounds: Bounds, *, chunk: int = 10) -> Page:
+        letters = newest_first(ends, self.starts, self.read, chunk=chunk)
+        return page_of(letters, ends, self.starts, is_wanted=is_even, bounds=bounds)
+
+    def wanted(self) -> list[Letter]:
+        return [each for row in self.letters.values() for each in row if is_even(each)]
 
 
-@given(times=TIMES, limit=st.integers(1, 7), chunk=st.integers(1, 5), looked_at_max=st.integers(1, 9))
+def placed(partition: int, offset: int, at_ms: int, payload_bytes: int) -> Letter:
+    record = letter(DeathReason.UNREADABLE, b"x" * payload_bytes)
+    return Letter(place=Place(partition=partition, offset=offset), at_ms=at_ms, record=record)
+
+
+def is_even(letter: Letter) -> bool:
+    return letter.at_ms % 2 == 0
+
+
+BOUNDS = st.builds(
+    Bounds, letters=st.integers(1, 7), looked_at=st.integers(1, 9), held_bytes=st.integers(1, 2 * HELD_BYTES)
+)
+WIDE = Bounds(letters=1_000, looked_at=10_000, held_bytes=1_000_000)
+
+
+@given(rows=TOPICS, bounds=BOUNDS, chunk=st.integers(1, 5))
 def test_pages_show_each_letter_that_is_wanted_once_and_the_newest_first(
-    times: dict[int, list[int]], limit: int, chunk: int, looked_at_max: int
+    rows: dict[int, list[tuple[int, int]]], bounds: Bounds, chunk: int
 ) -> None:
-    letters = topic(times)
-    ends, seen = {partition: len(row) for partition, row in letters.items()}, list[Letter]()
-    starts = dict.fromkeys(ends, 0)
+    topic, seen = Topic(rows), list[Letter]()
+    ends: Mapping[int, int] = topic.ends
     while ends:
-        found = page_of(
-            newest_first(ends, starts, lambda partition, start, end: letters[partition][start:end], chunk=chunk),
-            ends,
-            starts,
-            is_wanted=lambda letter: letter.at_ms % 2 == 0,
-            limit=limit,
-            looked_at_max=looked_at_max,
-        )
-        assert len(found.letters) <= limit
+        found = topic.page(ends, bounds, chunk=chunk)
+        assert len(found.letters) <= bounds.letters
+        assert sum(map(kept_bytes, found.letters[:-1])) < bounds.held_bytes
         seen += found.letters
         ends = dict(found.left)
-    wanted = [each for row in letters.values() for each in row if each.at_ms % 2 == 0]
-    assert sorted(each.at_ms for each in seen) == sorted(each.at_ms for each in wanted)
+    wanted = topic.wanted()
+    assert len(seen) == len(wanted)
     assert {each.place for each in seen} == {each.place for each in wanted}
     assert [each.at_ms for each in seen] == sorted((each.at_ms for each in seen), reverse=True)
+
+
+@given(rows=TOPICS, bounds=BOUNDS, done=st.integers(0, 6))
+def test_what_a_page_did_not_come_to_is_where_the_next_one_begins(
+    rows: dict[int, list[tuple[int, int]]], bounds: Bounds, done: int
+) -> None:
+    topic = Topic(rows)
+    page = topic.page(topic.ends, bounds)
+    passed = page.letters[:done]
+    rest = topic.page(left_after(page, done), WIDE).letters
+    places = {each.place for each in topic.wanted()}
+    assert [each.place for each in rest][: len(page.letters) - len(passed)] == [
+        each.place for each in page.letters[done:]
+    ]
+    assert {each.place for each in rest} == places - {each.place for each in passed}
+    assert len(rest) == len(places) - len(passed)
+
+
+def test_who_wants_one_letter_has_few_read() -> None:
+    topic = Topic({partition: [(2 * number, 0) for number in range(500)] for partition in range(8)})
+    assert len(topic.page(topic.ends, Bounds(letters=1, looked_at=10_000, held_bytes=1)).letters) == 1
+    assert sum(topic.reads) == 8 * 10
+
+
+def test_who_wants_many_letters_has_them_read_in_long_stretches() -> None:
+    topic = Topic({0: [(2 * number, 0) for number in range(5_000)]})
+    topic.page(topic.ends, Bounds(letters=5_000, looked_at=10_000, held_bytes=1))
+    assert (len(topic.reads), max(topic.reads)) == (29, 200)
+
+
+def test_stretches_get_shorter_where_letters_are_large() -> None:
+    topic = Topic({0: [(2 * number, HELD_BYTES // 5) for number in range(100)]})
+    assert len(topic.page(topic.ends, WIDE).letters) == 100
+    assert topic.reads[:4] == [10, 5, 10, 5]
+    assert sum(topic.reads) < 200
+
+
+def test_an_outlined_letter_has_all_but_its_bytes() -> None:
+    whole = placed(0, 0, 1, 3)
+    assert kept_bytes(whole) == 3
+    assert outlined(whole) == Letter(place=whole.place, at_ms=1, record=letter(DeathReason.UNREADABLE, None))
+    unknown = Letter(place=whole.place, at_ms=1, record=None)
+    assert (outlined(unknown), kept_bytes(unknown)) == (unknown, 0)
 
 
 def letter(reason: DeathReason, payload: bytes | None = b"{}", **more: Any) -> DeadLetter:
@@ -105,3 +193,42 @@ def test_only_bytes_that_were_kept_can_be_read_again() -> None:
     assert is_source_record(letter(DeathReason.UNREADABLE))
     assert not is_source_record(letter(DeathReason.UNREADABLE, None))
     assert not is_source_record(letter(DeathReason.EXHAUSTED, **IDS))
+
+
+def test_of_letters_those_that_can_be_sent_stay_and_of_one_delivery_the_newest() -> None:
+    records = [
+        letter(DeathReason.EXHAUSTED, None, **IDS),
+        letter(DeathReason.EXPIRED, **IDS),
+        letter(DeathReason.UNREADABLE),
+        letter(DeathReason.EXHAUSTED, **IDS),
+        letter(DeathReason.UNREADABLE),
+        letter(DeathReason.TOO_LARGE, None, **IDS),
+        letter(DeathReason.EXHAUSTED, **{**IDS, "delivery_id": "delivery_2"}),
+        None,
+    ]
+    letters = [Letter(place=Place(partition=0, offset=9 - n), at_ms=1, record=each) for n, each in enumerate(records)]
+    assert [each.place.offset for each in without_older(letters)] == [8, 7, 5, 3]
+
+
+DIED_MS = 1_000
+
+
+@pytest.mark.parametrize(
+    ("known", "is_needed"),
+    [
+        (None, True),
+        (Known(State.SUCCEEDED, True, DIED_MS + 1, None), False),
+        (Known(State.EXHAUSTED, True, DIED_MS, None), False),
+        (Known(State.EXHAUSTED, False, DIED_MS, None), True),
+        (Known(State.EXPIRED, False, DIED_MS + 1, None), True),
+        (Known(State.RETRYING, False, DIED_MS, None), True),  # history is behind: the run that ended
+        (Known(State.RETRYING, False, DIED_MS + 1, None), False),
+        (Known(State.POSTPONED, False, DIED_MS + 1, "job_1"), False),
+        (Known(State.POSTPONED, False, DIED_MS + 1, "job_cancelled"), True),
+    ],
+)
+def test_what_was_given_up_is_sent_again_unless_it_was_delivered_or_is_under_way(
+    known: Known | None, is_needed: bool
+) -> None:
+    of = subscription("https://example.com/hook")
+    assert needs_reviving(DIED_MS, known, of, is_cancelled=lambda job_id: job_id == "job_cancelled") is is_needed

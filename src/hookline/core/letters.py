@@ -2,13 +2,14 @@
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hookline.core.jobs import next_run
-from hookline.core.resending import resent
-from hookline.schemas.records import DeadLetter, DeathReason, Delivery, Place
+from hookline.core.resending import Known, needs_sending, resent
+from hookline.schemas.records import DeadLetter, DeathReason, Delivery, Place, Subscription
 
 _DELIVERIES = frozenset({DeathReason.EXHAUSTED, DeathReason.EXPIRED})
+_CHUNK_MAX = 200  # offsets of a stretch: more at once is hardly faster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +22,20 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much a page is at most: letters, those that are looked at for it, and bytes of what died (one letter may pass that)."""
+
+    letters: int
+    looked_at: int
+    held_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Some letters, the newest first; `left`, by partition, is where the next page begins, going back. Empty: there is none."""
+    """Some letters, the newest first. By partition: it began at `ends`, and going back the next one does at `left`. That empty: there is none."""
 
     letters: Sequence[Letter]
+    ends: Mapping[int, int]
     left: Mapping[int, int]
 
 
@@ -37,7 +48,8 @@ def newest_first(
 ) -> Iterator[Letter]:
     """Letters from `ends` back to `starts`, by partition, in the order of their times.
 
-    `read(partition, start, end)` gives those of a stretch, the oldest first; a stretch is at most `chunk` offsets long.
+    `read(partition, start, end)` gives those of a stretch, the oldest first; where they are more than it can hold the newest
+    of them, at least one. A stretch is `chunk` offsets long at first, for a page may want one letter, and gets longer with each.
     """
     heads: list[tuple[int, int, int, Letter]] = []
     back = {
@@ -57,23 +69,61 @@ def page_of(
     starts: Mapping[int, int],
     *,
     is_wanted: Callable[[Letter], bool],
-    limit: int,
-    looked_at_max: int,
+    bounds: Bounds,
 ) -> Page:
-    """The first of these that are wanted; after `looked_at_max` the page ends, wherever it is."""
-    left, found = dict(ends), list[Letter]()
+    """The first of these that are wanted; at a bound the page ends, wherever it is."""
+    left, found, held_bytes = dict(ends), list[Letter](), 0
     for looked_at, letter in enumerate(letters, start=1):
         left[letter.place.partition] = letter.place.offset
-        found += [letter] if is_wanted(letter) else []
-        if len(found) == limit or looked_at == looked_at_max:
+        if is_wanted(letter):
+            found.append(letter)
+            held_bytes += kept_bytes(letter)
+        if len(found) == bounds.letters or looked_at == bounds.looked_at or held_bytes >= bounds.held_bytes:
             more = {partition: end for partition, end in left.items() if end > starts.get(partition, 0)}
-            return Page(letters=found, left=more)
-    return Page(letters=found, left={})
+            return Page(letters=found, ends=ends, left=more)
+    return Page(letters=found, ends=ends, left={})
+
+
+def left_after(page: Page, done: int) -> Mapping[int, int]:
+    """Where the next page begins, by partition, if of this one only the first `done` letters count; fewer than it has."""
+    passed = {each.place.partition: each.place.offset for each in page.letters[:done]}
+    return {**page.ends, **passed}
+
+
+def kept_bytes(letter: Letter) -> int:
+    """How many bytes of what died it holds."""
+    payload = None if letter.record is None else letter.record.payload
+    return 0 if payload is None else len(payload)
+
+
+def outlined(letter: Letter) -> Letter:
+    """The letter without the bytes of what died."""
+    return letter if letter.record is None else replace(letter, record=replace(letter.record, payload=None))
 
 
 def holds_delivery(letter: DeadLetter) -> bool:
     """Whether its bytes are the record of a delivery that was given up."""
     return letter.reason in _DELIVERIES and letter.payload is not None
+
+
+def without_older(letters: Sequence[Letter]) -> Sequence[Letter]:
+    """Of letters, the newest first, those that hold something to send again; of one delivery, which may have died often, the newest."""
+    newest: dict[str | Place, Letter] = {}
+    for each in letters:
+        if each.record is not None and (holds_delivery(each.record) or is_source_record(each.record)):
+            newest.setdefault(each.record.delivery_id or each.place, each)
+    return list(newest.values())
+
+
+def needs_reviving(
+    given_up_ms: int, known: Known | None, subscription: Subscription, *, is_cancelled: Callable[[str], bool]
+) -> bool:
+    """Whether a delivery that was given up then is to be sent again, if history knows this of it; None: nothing.
+
+    Not if it was delivered, or is under way once more. History may be behind: a run from before that time is the one that ended.
+    """
+    is_of_what_ended = known is not None and not known.is_delivered and known.at_ms <= given_up_ms
+    return is_of_what_ended or needs_sending(known, subscription, everything=False, is_cancelled=is_cancelled)
 
 
 def revived(given_up: Delivery, *, config_offset: int, now_ms: int) -> Delivery:
@@ -91,8 +141,11 @@ def _backwards(
 ) -> Iterator[Letter]:
     while end > start:
         begin = max(start, end - chunk)
-        yield from reversed(read(partition, begin, end))
-        end = begin
+        letters = read(partition, begin, end)
+        yield from reversed(letters)
+        is_all = not letters or letters[0].place.offset == begin
+        end = begin if is_all else letters[0].place.offset
+        chunk = min(2 * chunk, _CHUNK_MAX) if is_all else len(letters)
 
 
 def _push(heads: list[tuple[int, int, int, Letter]], partition: int, letters: Iterator[Letter]) -> None:

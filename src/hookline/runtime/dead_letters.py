@@ -1,6 +1,7 @@
 """Reads `webhooks.dead-letters` as the API asks: pages back from its end, and one letter at its place."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
@@ -10,7 +11,7 @@ from typing import TypeVar
 
 from confluent_kafka import KafkaException, Message
 
-from hookline.core.letters import Letter, Page, newest_first, page_of
+from hookline.core.letters import Bounds, Letter, Page, kept_bytes, newest_first, outlined, page_of
 from hookline.runtime.kafka_client import at, bare, is_end, is_out_of_range, partitions_of, ungrouped
 from hookline.runtime.kafka_consumer import OwnedConsumer
 from hookline.runtime.log import TopicPartition
@@ -22,11 +23,14 @@ from hookline.schemas.topics import Topics
 _ANSWER_S = 10.0
 _QUESTION_S = 5.0
 _POLL_S = 0.05
-_CHUNK = 200  # letters read at once; each holds at most what an event does
+_CHUNK = 10  # letters of each partition that are read at first: most ask for few, and each may bear a body of 256 KiB
+_STRETCH_BYTES_MAX = 2 * 1024 * 1024  # of bodies that are held for each partition; with a page of them 32 MiB for eight
+PAGE_BYTES_MAX = 16 * 1024 * 1024
 LOOKED_AT_MAX = 5_000  # letters that one question looks at, whatever it wants
 _WAITING_MAX = 10  # administrators who ask at once
 
 _T = TypeVar("_T")
+_Judge = Callable[[Letter], bool]
 
 
 class DeadLetters:
@@ -41,8 +45,17 @@ class DeadLetters:
         self._waiting = 0
 
     async def page(self, *, before: Mapping[int, int] | None, limit: int, is_wanted: Callable[[Letter], bool]) -> Page:
-        """The newest letters that are wanted, going back from `before` (by partition, exclusive); None: from the end. NotYet."""
-        return await self._ask(partial(self._page, before, limit, is_wanted))
+        """The newest letters that are wanted, going back from `before` (by partition, exclusive); None: from the end. NotYet.
+
+        They come without their bytes.
+        """
+        return await self._ask(partial(self._page, before, limit, is_wanted, _none))
+
+    async def whole_page(
+        self, *, before: Mapping[int, int] | None, limit: int, is_wanted: Callable[[Letter], bool]
+    ) -> Page:
+        """The same with their bytes; a page ends with the letter with which it has 16 MiB of them."""
+        return await self._ask(partial(self._page, before, limit, is_wanted, is_wanted))
 
     async def at(self, place: Place) -> Letter | None:
         """The letter at this place; None if there is none, or no longer. NotYet."""
@@ -72,20 +85,21 @@ class DeadLetters:
 
     @staticmethod
     def _page(
-        before: Mapping[int, int] | None, limit: int, is_wanted: Callable[[Letter], bool], reading: "_Reading"
+        before: Mapping[int, int] | None, limit: int, is_wanted: _Judge, bears_bytes: _Judge, reading: "_Reading"
     ) -> Page:
         starts, ends = reading.bounds()
         if before is not None:
             ends = {partition: min(before.get(partition, 0), end) for partition, end in ends.items()}
-        letters = newest_first(ends, starts, reading.letters, chunk=_CHUNK)
-        return page_of(letters, ends, starts, is_wanted=is_wanted, limit=limit, looked_at_max=LOOKED_AT_MAX)
+        letters = newest_first(ends, starts, partial(reading.letters, bears_bytes=bears_bytes), chunk=_CHUNK)
+        bounds = Bounds(letters=limit, looked_at=LOOKED_AT_MAX, held_bytes=PAGE_BYTES_MAX)
+        return page_of(letters, ends, starts, is_wanted=is_wanted, bounds=bounds)
 
     @staticmethod
     def _at(place: Place, reading: "_Reading") -> Letter | None:
         starts, ends = reading.bounds()
         if not starts.get(place.partition, 0) <= place.offset < ends.get(place.partition, 0):
             return None
-        found = reading.letters(place.partition, place.offset, place.offset + 1)
+        found = reading.letters(place.partition, place.offset, place.offset + 1, bears_bytes=_all)
         return found[0] if found else None
 
 
@@ -108,22 +122,26 @@ class _Reading:
             starts[each.partition], ends[each.partition] = found
         return starts, ends
 
-    def letters(self, partition: int, start: int, end: int) -> Sequence[Letter]:
-        """The letters of a stretch, the oldest first; fewer, if retention takes some meanwhile."""
+    def letters(self, partition: int, start: int, end: int, *, bears_bytes: _Judge) -> Sequence[Letter]:
+        """The letters of a stretch, the oldest first; fewer, if retention takes some meanwhile.
+
+        Those of which `bears_bytes` says so come with their bytes. Where that is too much only the newest come, at least one.
+        """
         self._consumer.assign([at(TopicPartition(self._topic, partition), start)])
-        found = list[Letter]()
+        found = _Stretch()
         while monotonic() < self._until_s:
             message = self._consumer.poll(_POLL_S)
             if message is None:
                 continue
             if is_end(message) or is_out_of_range(message) or (message.offset() or 0) >= end:
-                return found
+                return found.letters
             error = message.error()
             if error is not None:
                 raise KafkaException(error)
-            found.append(self._letter(message))
-            if found[-1].place.offset == end - 1:
-                return found
+            letter = self._letter(message)
+            found.add(letter if bears_bytes(letter) else outlined(letter))
+            if letter.place.offset == end - 1:
+                return found.letters
         raise NotYet(f"{self._topic} could not be read in time")
 
     def _letter(self, message: Message) -> Letter:
@@ -135,6 +153,28 @@ class _Reading:
             return self._codec.decode(value, DeadLetter)
         except ContractError:
             return None
+
+
+class _Stretch:
+    """Letters as they are read, the newest of them where their bytes are too many."""
+
+    def __init__(self) -> None:
+        self.letters: deque[Letter] = deque()
+        self._held_bytes = 0
+
+    def add(self, letter: Letter) -> None:
+        self.letters.append(letter)
+        self._held_bytes += kept_bytes(letter)
+        while self._held_bytes > _STRETCH_BYTES_MAX and len(self.letters) > 1:
+            self._held_bytes -= kept_bytes(self.letters.popleft())
+
+
+def _none(_letter: Letter) -> bool:
+    return False
+
+
+def _all(_letter: Letter) -> bool:
+    return True
 
 
 @asynccontextmanager
