@@ -11,6 +11,7 @@ from fakes.api import CODEC, Api, LettersInMemory
 from fakes.letters import BODY, buried, given_up, letter
 from hookline.core.progress import State
 from hookline.core.resending import Known
+from hookline.runtime.clock import SystemClock
 from hookline.schemas.errors import NotYet
 from hookline.schemas.records import AuditEntry, DeadLetter, DeathReason, Delivery
 
@@ -137,7 +138,8 @@ async def test_of_a_delivery_that_died_often_one_letter_is_sent(api: Api) -> Non
 async def test_what_was_delivered_since_or_is_under_way_is_left_out(api: Api) -> None:
     made = await own(api, 0)
     whose: dict[str, Any] = {"account_id": api.account_id, "subscription_id": made.subscription_id}
-    letters = [letter(number, **whose) for number in range(5)]
+    died_ms = SystemClock().now_ms() + 10_000  # the webhook was there before
+    letters = [letter(number, at_ms=died_ms + number, **whose) for number in range(5)]
     since_ms = letters[0].at_ms + 1_000
     api.history.known = {
         "delivery_0": Known(State.SUCCEEDED, True, since_ms, None),

@@ -1,6 +1,7 @@
 """Dead letters go back from the newest, over all partitions, page by page: none twice, none missing."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -230,5 +231,5 @@ DIED_MS = 1_000
 def test_what_was_given_up_is_sent_again_unless_it_was_delivered_or_is_under_way(
     known: Known | None, is_needed: bool
 ) -> None:
-    of = subscription("https://example.com/hook")
+    of = replace(subscription("https://example.com/hook"), created_at_ms=DIED_MS - 1_000)
     assert needs_reviving(DIED_MS, known, of, is_cancelled=lambda job_id: job_id == "job_cancelled") is is_needed
