@@ -47,6 +47,7 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.is_postgres = engine.dialect.name == "postgresql"
+        self._still = engine.execution_options(isolation_level="REPEATABLE READ") if self.is_postgres else engine
         self.emptying = "TRUNCATE {table}" if self.is_postgres else "DELETE FROM {table}"
 
     @asynccontextmanager
@@ -68,6 +69,12 @@ class Database:
         except (OverflowError, UnicodeEncodeError, _Unholdable):
             return []
 
+    @asynccontextmanager
+    async def moment(self) -> AsyncIterator["Moment"]:
+        """For questions that belong together. NotYet if the database does not answer."""
+        async with translated(), self._still.connect() as connection:
+            yield Moment(connection, is_postgres=self.is_postgres)
+
     async def rows_while(
         self, question: Any, is_room_after: Callable[[Row[Any]], bool], *, at_once: int
     ) -> Sequence[Row[Any]]:
@@ -88,6 +95,29 @@ class Database:
     async def close(self) -> None:
         """End all connections."""
         await self.engine.dispose()
+
+
+class Moment:
+    """Answers from the store as it was at the first question, whatever is written meanwhile.
+
+    Who asks for keys and then for their rows would else miss a row that has got another key in between, or see it twice.
+    """
+
+    def __init__(self, connection: AsyncConnection, *, is_postgres: bool) -> None:
+        self.is_postgres = is_postgres
+        self._connection = connection
+        self._is_over = False
+
+    async def rows(self, question: Any, values: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
+        """As `Database.rows`; once something was asked for that no row can hold, nothing is found any more."""
+        if self._is_over:
+            return []
+        try:
+            async with translated():
+                return (await self._connection.execute(question, values)).all()
+        except (OverflowError, UnicodeEncodeError, _Unholdable):
+            self._is_over = True  # for PostgreSQL the transaction has failed
+            return []
 
 
 class _Unholdable(Exception):  # noqa: N818 - what was asked for is no number or text that a row can hold

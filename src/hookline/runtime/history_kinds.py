@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from hookline.runtime.history_bulk import bulk
-from hookline.runtime.history_database import Database
+from hookline.runtime.history_database import Database, Moment
 from hookline.runtime.history_joins import InOrder
 from hookline.runtime.history_questions import Cursor
 from hookline.runtime.history_tables import ATTEMPTS, DELIVERIES, KINDS
@@ -126,23 +126,28 @@ async def newest(database: Database, listed: Listed, page: Page, wanted: Wanted)
         return []
     if wanted.is_all:
         return await database.rows(_of_any_kind(listed), page.values())
+    async with database.moment() as moment:  # what changes its kind meanwhile is of one kind in it
+        return await _newest_of_kinds(moment, listed, page, wanted)
+
+
+async def _newest_of_kinds(moment: Moment, listed: Listed, page: Page, wanted: Wanted) -> Sequence[Row[Any]]:
     asked = {"mine": page.subscription_id, "listed": listed.table.name}
-    kinds = [kind for kind in map(tuple, await database.rows(_KINDS_OF, asked)) if wanted.takes(kind)]
-    keys = await _newest_keys(database, listed, page, kinds)
+    kinds = [kind for kind in map(tuple, await moment.rows(_KINDS_OF, asked)) if wanted.takes(kind)]
+    keys = await _newest_keys(moment, listed, page, kinds)
     names = ["subscription_id", *(["is_request"] if listed.only_requests else []), listed.at, listed.id]
     whole = [(page.subscription_id, *([True] if listed.only_requests else []), *key) for key in keys]
-    asking = bulk(postgres=database.is_postgres)
-    rows = await database.rows(*asking.rows_with(listed.table, names, whole, only=listed.columns))
+    asking = bulk(postgres=moment.is_postgres)
+    rows = await moment.rows(*asking.rows_with(listed.table, names, whole, only=listed.columns))
     return sorted(rows, key=lambda row: (getattr(row, listed.at), getattr(row, listed.id)), reverse=True)
 
 
-async def _newest_keys(database: Database, listed: Listed, page: Page, kinds: Sequence[Kind]) -> Sequence[Cursor]:
+async def _newest_keys(moment: Moment, listed: Listed, page: Page, kinds: Sequence[Kind]) -> Sequence[Cursor]:
     """Of rows of these kinds the newest. Of each kind a few are read, and more of those that may have more of the newest."""
     found: dict[Kind, list[Cursor]] = {}
     of_each = min(page.limit, _AT_FIRST + _AT_FIRST * page.limit // max(1, len(kinds)))
     left = kinds
     while left:
-        found |= await _of_kinds(database, listed, page, left, of_each)
+        found |= await _of_kinds(moment, listed, page, left, of_each)
         left = [kind for kind in left if len(found.get(kind, ())) == of_each < page.limit]
         sure_from = max((found[kind][-1] for kind in left), default=_FIRST)
         sure = sorted((key for keys in found.values() for key in keys if key >= sure_from), reverse=True)
@@ -153,15 +158,15 @@ async def _newest_keys(database: Database, listed: Listed, page: Page, kinds: Se
 
 
 async def _of_kinds(
-    database: Database, listed: Listed, page: Page, kinds: Sequence[Kind], of_each: int
+    moment: Moment, listed: Listed, page: Page, kinds: Sequence[Kind], of_each: int
 ) -> Mapping[Kind, list[Cursor]]:
     """By kind the keys of its newest rows."""
     values: dict[str, Any] = {**page.values(), "limit": of_each}
-    if database.is_postgres:
+    if moment.is_postgres:
         values |= {name: list(each) for name, each in zip(listed.kind, zip(*kinds, strict=True), strict=True)}
-        rows = await database.rows(_of_kinds_in_arrays(listed), values)
+        rows = await moment.rows(_of_kinds_in_arrays(listed), values)
     else:
-        rows = await database.rows(_of_kinds_in_json(listed), {**values, "kinds": json.dumps(kinds)})
+        rows = await moment.rows(_of_kinds_in_json(listed), {**values, "kinds": json.dumps(kinds)})
     found: dict[Kind, list[Cursor]] = {}
     for row in map(tuple, rows):
         found.setdefault(row[:-2], []).append((row[-2], row[-1]))
