@@ -1,21 +1,19 @@
 """What takes the history store several questions is answered from one moment of it, although records come in between them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.engine import URL
 
+from fakes.interrupted import interrupted
 from fakes.records import ACCOUNT, AT_MS, WEBHOOK, attempt
 from fakes.stores import database
 from hookline.core.ids import delivery_id
 from hookline.runtime.history import HistoryStore, open_history
-from hookline.runtime.history_database import Database, Moment, open_database
 from hookline.runtime.history_questions import DeliveryFilter
 from hookline.runtime.settings import Settings
 from hookline.schemas.records import Attempt, Outcome
@@ -23,42 +21,6 @@ from hookline.schemas.records import Attempt, Outcome
 HOUR_MS, CODES, LIMIT = 3_600_000, range(500, 510), 10
 WHOSE: dict[str, Any] = {"account_id": ACCOUNT, "subscription_id": WEBHOOK}
 FAILED = DeliveryFilter(status="failed")
-Between = Callable[[], Awaitable[None]]
-
-
-class _Interrupted(Moment):
-    """A moment in which something happens before each question but the first."""
-
-    def __init__(self, moment: Moment, between: Between) -> None:
-        super().__init__(moment._connection, is_postgres=moment.is_postgres)
-        self._between = between
-        self._asked = count()
-
-    async def rows(self, question: Any, values: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
-        if next(self._asked):
-            await self._between()
-        return await super().rows(question, values)
-
-
-class _Interrupting(Database):
-    def __init__(self, database: Database, between: Between) -> None:
-        super().__init__(database.engine)
-        self._between = between
-
-    @asynccontextmanager
-    async def moment(self) -> AsyncIterator[Moment]:
-        async with super().moment() as moment:
-            yield _Interrupted(moment, self._between)
-
-
-@asynccontextmanager
-async def interrupted(settings: Settings, between: Between) -> AsyncIterator[HistoryStore]:
-    """The store, in which this happens between two questions."""
-    opened = open_database(settings.history_address())
-    try:
-        yield HistoryStore(_Interrupting(opened, between), is_checked=True)
-    finally:
-        await opened.close()
 
 
 def failure(number: int, code: int, attempts: int = 1) -> Attempt:

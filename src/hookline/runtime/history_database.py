@@ -1,5 +1,6 @@
 """The database behind the history store: SQLite or PostgreSQL, its connections, and its errors as ours."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ _BUSY_S = 5.0  # how long SQLite waits for another's transaction
 _CONNECT_S = 5.0
 _COMMAND_S = 60.0  # the largest transaction takes 1 s; a question is bounded by its rows
 _CONNECTIONS_MAX = 8  # of one process
+_TURN_S = 5.0  # how long a question that costs much waits for the one before it
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -47,6 +49,7 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.is_postgres = engine.dialect.name == "postgresql"
+        self._turn = asyncio.Lock()
         self._still = engine.execution_options(isolation_level="REPEATABLE READ") if self.is_postgres else engine
         self.emptying = "TRUNCATE {table}" if self.is_postgres else "DELETE FROM {table}"
 
@@ -74,6 +77,19 @@ class Database:
         """For questions that belong together. NotYet if the database does not answer."""
         async with translated(), self._still.connect() as connection:
             yield Moment(connection, is_postgres=self.is_postgres)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """For a question that costs much: one at a time, so that it costs others little. NotYet if its turn does not come in time."""
+        try:
+            async with asyncio.timeout(_TURN_S):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            raise NotYet("the history store is busy with other questions that cost as much") from error
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     async def rows_while(
         self, question: Any, is_room_after: Callable[[Row[Any]], bool], *, at_once: int
