@@ -115,13 +115,16 @@ class Wanted:
         """Whether every kind is wanted."""
         return self.event_type is None and self.endings is None and self.response_code is None
 
-    def among(
-        self, event_type: Column[str], ending: Column[str], response_code: Column[int]
-    ) -> Sequence[ColumnElement[bool]]:
-        """Conditions that say whether the kind in these columns is wanted."""
-        codes = [] if self.response_code is None else [response_code == self.response_code]
-        types = [] if self.event_type is None else [event_type == self.event_type]
-        return [*types, *([] if self.endings is None else [ending.in_(self.endings)]), *codes]
+    def of_kinds(self) -> Sequence[ColumnElement[bool]]:
+        """The same as `takes`, of rows of `kinds`."""
+        table, found = KINDS.c, list[ColumnElement[bool]]()
+        if self.event_type is not None:
+            found.append(table.event_type == self.event_type)
+        if self.endings is not None:
+            found.append(table.ending.in_(self.endings))
+        if self.response_code is not None:
+            found.append(table.response_code == self.response_code)
+        return found
 
     def takes(self, kind: Sequence[Any]) -> bool:
         """Whether rows of this kind are wanted."""
@@ -152,8 +155,7 @@ async def newest(database: Database, listed: Listed, page: Page, wanted: Wanted)
 
 
 async def _kinds(moment: Moment, listed: Listed, page: Page, wanted: Wanted, *, limit: int | None) -> Sequence[Kind]:
-    table = KINDS.c
-    question = _KINDS_OF.where(*wanted.among(table.event_type, table.ending, table.response_code)).limit(limit)
+    question = _KINDS_OF.where(*wanted.of_kinds()).limit(limit)
     asked = {"mine": page.subscription_id, "listed": listed.table.name}
     return [tuple(row) for row in await moment.rows(question, asked)]
 
