@@ -12,7 +12,7 @@ from hookline.api.vault import Vault
 from hookline.core.masking import MASK, masked_url, needs_sealing
 from hookline.core.metadata import write_metadata
 from hookline.core.sealing import Purpose
-from hookline.schemas.records import SealedSecret, Subscription, SubscriptionStatus
+from hookline.schemas.records import Disabling, SealedSecret, Subscription, SubscriptionStatus
 
 _NOT_DISABLED = "can be sent back only while the webhook is disabled, and it is not; send 'active' or 'paused'"
 _MOVED = "must be given again with their values, or as null, when the URL moves to another host or port"
@@ -60,29 +60,35 @@ def new_subscription(wanted: NewWebhook, order: Order, vault: Vault) -> Subscrip
 
 
 def changed_subscription(
-    current: Subscription, wanted: WebhookChange, vault: Vault, *, is_disabled: bool, now_ms: int
+    current: Subscription, wanted: WebhookChange, vault: Vault, *, disabling: Disabling | None, now_ms: int
 ) -> Subscription:
     """The subscription as wanted, as its next version; the very same one if that changes nothing. Refused if it can't be."""
     _check_unchangeable(current, wanted)
-    if wanted.status == "disabled" and not is_disabled:
+    if wanted.status == "disabled" and disabling is None:
         raise invalid([FieldError("status", _NOT_DISABLED)])
     new_url = _new_url(current, wanted, vault)
     if new_url:
         _check_headers_move(current, wanted)
     given = {**_plain(wanted), **new_url, **_new_headers(current, wanted, vault)}
-    was_off = is_disabled or current.status is SubscriptionStatus.PAUSED
+    was_off = disabling is not None or current.status is SubscriptionStatus.PAUSED
     enables = was_off and given.get("status") is SubscriptionStatus.ACTIVE
     changed = replace(current, **given)
     if enables or "url" in given:
         # What was judged before, or is being judged now, is of an endpoint that its owner has changed or mended; and the
         # time for which it was paused is none in which it failed.
-        changed = replace(changed, judged_from=current.version + 1)
+        changed = _unjudged(changed, disabling)
     return current if changed == current else advanced(changed, now_ms=now_ms)
 
 
-def enabled_subscription(current: Subscription, *, now_ms: int) -> Subscription:
-    """The subscription, of whose endpoint nothing that was judged counts any more."""
-    return advanced(replace(current, judged_from=current.version + 1), now_ms=now_ms)
+def enabled_subscription(current: Subscription, disabling: Disabling, *, now_ms: int) -> Subscription:
+    """The subscription, of whose endpoint nothing that was judged counts any more; `disabling` is what does now."""
+    return advanced(_unjudged(current, disabling), now_ms=now_ms)
+
+
+def _unjudged(subscription: Subscription, disabling: Disabling | None) -> Subscription:
+    """It counts from its next version on, which is above the one that was judged: that was higher if it came back from an old file."""
+    last = max(subscription.version, 0 if disabling is None else disabling.subscription_version)
+    return replace(subscription, version=last, judged_from=last + 1)
 
 
 def retries_cancelled(current: Subscription, *, now_ms: int) -> Subscription:

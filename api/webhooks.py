@@ -40,7 +40,7 @@ from hookline.core.sealing import Purpose
 from hookline.runtime.changes import Decision
 from hookline.runtime.settings import Settings
 from hookline.schemas.catalogue import Catalogue
-from hookline.schemas.records import Subscription
+from hookline.schemas.records import Disabling, Subscription
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -144,7 +144,7 @@ class Webhooks:
             self._check_uid(current, wanted)
             self._check_ownership(current.account_id, full_url(current, wanted, self._vault), agreed)
             return changed_subscription(
-                current, wanted, self._vault, is_disabled=self._is_disabled(current), now_ms=self._clock.now_ms()
+                current, wanted, self._vault, disabling=self._disabling(current), now_ms=self._clock.now_ms()
             )
 
         changing = self._asking(before.account_id, agreed, lambda: self._change(request, "webhook.change", change))
@@ -154,8 +154,10 @@ class Webhooks:
         """`POST /webhooks/{id}/enable`."""
 
         def change(current: Subscription) -> Subscription:
-            is_on = not self._is_disabled(current)
-            return current if is_on else enabled_subscription(current, now_ms=self._clock.now_ms())
+            disabling = self._disabling(current)
+            return (
+                current if disabling is None else enabled_subscription(current, disabling, now_ms=self._clock.now_ms())
+            )
 
         return self._answer_changed(await self._change(request, "webhook.enable", change))
 
@@ -275,8 +277,8 @@ class Webhooks:
         current = secrets_at(subscription, self._clock.now_ms()).current
         return self._vault.opened(current, Purpose.SECRET, subscription)
 
-    def _is_disabled(self, subscription: Subscription) -> bool:
-        return self._view.disabling(subscription.subscription_id) is not None
+    def _disabling(self, subscription: Subscription) -> Disabling | None:
+        return self._view.disabling(subscription.subscription_id)
 
     def _answer(self, subscription: Subscription) -> web.Response:
         return answer(self._shown(subscription), headers={"ETag": self.edition(subscription)})

@@ -1,5 +1,6 @@
 """A webhook that dispatchers have disabled, or will: how the API shows it, and how its owner enables it again."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -126,6 +127,26 @@ async def test_asking_for_active_enables(api: Api) -> None:
     reply = await api.call("PUT", f"/webhooks/{made['id']}", {"status": "active"})
     assert (reply.status, without_catch_up(reply.json)) == (200, made)
     assert (kept(api, made).version, kept(api, made).judged_from) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/enable", None),
+        ("PATCH", "", {"status": "active"}),
+        ("PATCH", "", {"url": "https://example.com/other"}),
+    ],
+)
+async def test_it_is_enabled_also_when_a_later_version_than_it_has_now_was_judged(
+    api: Api, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    """What was made of an old file may have a version that it had before."""
+    made = await api.call.made()
+    await judge(api, disabling(replace(kept(api, made), version=40)))
+    reply = await api.call(method, f"/webhooks/{made['id']}{path}", body)
+    assert (reply.status, reply.json["status"]) == (200, "active")
+    assert (kept(api, made).version, kept(api, made).judged_from) == (41, 41)
+    assert (await api.call("GET", f"/webhooks/{made['id']}")).json["status"] == "active"
 
 
 async def test_the_time_for_which_it_was_paused_is_none_in_which_it_failed(api: Api) -> None:

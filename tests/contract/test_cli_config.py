@@ -22,6 +22,7 @@ from hookline.schemas.records import Subscription, disabling_key
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 CODEC = Codec(load_catalogue())
+NEWER = b"\xc3\x01" + bytes(8) + b"what only a newer release can read"
 NEW_KEY = MasterKey("k2", bytes(range(100, 132)))
 
 
@@ -94,6 +95,47 @@ async def test_an_import_does_not_write_over_what_is_newer(settings: Settings) -
         async with asyncio.timeout(5):
             while (await call("GET", f"/webhooks/{made['id']}")).json["description"] != "then":
                 await asyncio.sleep(0.02)
+
+
+async def test_what_came_back_from_an_older_file_is_enabled_like_any_other(settings: Settings) -> None:
+    key, bootstrap, topics = await new_account(settings), settings.bootstrap_servers, settings.topics()
+    async with replica(settings, key) as call:
+        made = await call.made(description="then")
+        exported = await command(settings, "config", "export")
+        for number in range(3):
+            changed = await call("PATCH", f"/webhooks/{made['id']}", {"description": f"now {number}"})
+        judged = disabling(replace(_subscription(settings, made["id"]), version=4))
+        await asyncio.to_thread(
+            write, bootstrap, topics.endpoint_state, [(disabling_key(made["id"]), CODEC.encode(judged))]
+        )
+        for written in (1, 0):  # the second time all of it is there
+            ran = await command(settings, "config", "import", "-", "--replace", "--json", given=exported.stdout)
+            assert json.loads(ran.stdout)["written"] == written, ran.stderr
+        async with asyncio.timeout(5):
+            while (shown := await call("GET", f"/webhooks/{made['id']}")).json["description"] != "then":
+                await asyncio.sleep(0.02)
+        assert (shown.json["status"], shown.headers["ETag"], changed.headers["ETag"]) == (
+            "disabled",
+            '"5-disabled"',
+            '"4"',
+        )
+        enabled = await call("POST", f"/webhooks/{made['id']}/enable")
+        assert (enabled.status, enabled.json["status"], enabled.headers["ETag"]) == (200, "active", '"6"')
+
+
+async def test_nothing_is_exported_while_something_is_there_that_only_a_newer_release_can_read(
+    settings: Settings,
+) -> None:
+    key, bootstrap, topics = await new_account(settings), settings.bootstrap_servers, settings.topics()
+    async with replica(settings, key) as call:
+        made = await call.made()
+    for topic, record_key in ((topics.subscriptions, made["id"]), (topics.endpoint_state, f"{made['id']}/disabled")):
+        await asyncio.to_thread(write, bootstrap, topic, [(record_key.encode(), NEWER)])
+        refused = await command(settings, "config", "export")
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert f"a newer release wrote {made['id']}" in refused.stderr
+        await asyncio.to_thread(write, bootstrap, topic, [(record_key.encode(), None)])
+    assert (await command(settings, "config", "export")).returncode == 0
 
 
 async def test_what_is_no_export_is_refused_whole(settings: Settings) -> None:

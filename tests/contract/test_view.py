@@ -172,6 +172,27 @@ def test_a_judgement_makes_no_unreadable_subscription_readable(followed: Followe
     assert followed.view.cannot_read(hook.subscription_id)
 
 
+def test_what_a_newer_release_wrote_is_named_until_it_can_be_read_or_is_gone(
+    followed: Followed, hook: Subscription
+) -> None:
+    judged = disabling_key(hook.subscription_id)
+    followed.configure(hook)
+    for topic, key in (
+        (TOPICS.subscriptions, hook.subscription_id.encode()),
+        (TOPICS.subscriptions, b"wh_new"),
+        (TOPICS.accounts, b"acct_1"),
+        (TOPICS.endpoint_state, judged),
+        (TOPICS.jobs, b"job_1"),
+    ):
+        followed.write(topic, key, NEWER)
+    followed.write(TOPICS.accounts, b"damaged", b"no record")
+    assert followed.view.newer_records() == sorted(["acct_1", hook.subscription_id, judged.decode(), "wh_new"])
+    followed.configure(hook)
+    followed.judge(disabling(hook))
+    followed.write(TOPICS.subscriptions, b"wh_new", None)
+    assert followed.view.newer_records() == ["acct_1"]
+
+
 def test_a_deleted_subscription_leaves_no_judgement_behind(followed: Followed, hook: Subscription) -> None:
     followed.configure(hook)
     followed.judge(health(hook), disabling(hook))

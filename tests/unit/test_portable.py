@@ -8,7 +8,8 @@ import pytest
 from fakes.configuration import SECRET, subscription
 from fakes.judgements import disabling, health
 from hookline.core.accounts import erased
-from hookline.core.portable import Configured, Step, lines, records, step
+from hookline.core.judgements import counts
+from hookline.core.portable import Configured, Step, lines, over, records, step
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.keys import new_api_key
 from hookline.schemas.codec import Codec
@@ -91,3 +92,41 @@ def test_an_import_brings_nothing_back_of_an_account_that_is_erased(*, replaces:
     assert step(marker, None, replaces=replaces, is_erased=True) is Step.WRITE
     assert step(marker, account, replaces=replaces, is_erased=True) is Step.WRITE  # however often it was changed here
     assert step(marker, replace(marker, version=70), replaces=replaces, is_erased=True) is Step.SAME
+
+
+@pytest.mark.parametrize(("imported", "there", "written"), [(3, 40, 41), (40, 40, 41), (41, 40, 41), (50, 40, 50)])
+def test_what_is_written_over_has_a_version_that_it_never_had(imported: int, there: int, written: int) -> None:
+    old = replace(subscription("https://example.com/hook"), version=imported)
+    assert over(old, replace(old, version=there, description="new")) == replace(old, version=written)
+    account = Account(account_id="acct_1", name="old", created_at_ms=1, version=imported)
+    assert over(account, replace(account, version=there, name="new")) == replace(account, version=written)
+
+
+def test_what_only_differs_in_its_version_is_the_one_that_is_there() -> None:
+    old = replace(subscription("https://example.com/hook"), version=3)
+    there = over(old, replace(old, version=40, judged_from=9, description="new"))
+    assert over(old, there) is there
+    account = Account(account_id="acct_1", name="old", created_at_ms=1, version=3)
+    assert over(account, replace(account, version=9)) == replace(account, version=9)
+
+
+def test_what_is_missing_is_written_as_it_is() -> None:
+    for each in everything():
+        assert over(each, None) == each
+
+
+def test_a_judgement_of_the_file_counts_once_it_is_written_over_and_none_that_was_void_before_does() -> None:
+    old = replace(subscription("https://example.com/hook"), version=3)
+    enabled_since = replace(old, version=9, judged_from=9, description="new")
+    written = over(old, enabled_since)
+    assert isinstance(written, type(old))
+    assert not counts(disabling(replace(old, version=8)), written)  # of the time before it was enabled
+    assert counts(disabling(enabled_since), written)  # the endpoint of the one that is there, as it is now
+    for judged in (disabling(old), health(old, opened=1)):
+        brought = over(judged, None, judged_from=enabled_since.judged_from)
+        assert isinstance(brought, type(judged))
+        assert counts(brought, written)
+        assert (
+            brought.subscription_version <= written.version
+        )  # else nothing that counts from the next version on voids it
+        assert over(judged, brought, judged_from=written.judged_from) == brought

@@ -13,7 +13,7 @@ import typer
 from hookline.cli.configuring import Configuring, as_json, configuring
 from hookline.cli.erasing import what_belongs_to
 from hookline.cli.options import Json, settings_from_environment
-from hookline.core.portable import Configured, Step, id_of, is_marker, lines, records, step
+from hookline.core.portable import Configured, Step, id_of, is_marker, lines, over, records, step
 from hookline.core.rewrapping import key_ids
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.changes import Decision, Write
@@ -23,6 +23,7 @@ from hookline.schemas.codec import Codec
 from hookline.schemas.errors import ConfigError
 from hookline.schemas.records import Account, ApiKey, Disabling, EndpointHealth, Subscription, disabling_key
 
+_NAMED_MAX = 10  # of what is left out, in an error
 _BATCH = 200  # records in one transaction: what is read and decided in it holds up the API for a moment
 _config = typer.Typer(no_args_is_help=True, help="Take the configuration out of Kafka, and bring it back.")
 
@@ -65,8 +66,20 @@ def read_file(file: Path) -> Sequence[Configured]:
 
 async def _export(settings: Settings) -> None:
     async with configuring(settings) as configuration:
+        _require_readable(configuration.view)
         for line in lines(everything(configuration.view), configuration.codec):
             print(line)
+
+
+def _require_readable(view: View) -> None:
+    """ConfigError if this release can't export all that is there: an export that says it is whole must be."""
+    newer = view.newer_records()
+    if newer:
+        more = f" and {len(newer) - _NAMED_MAX} more" if len(newer) > _NAMED_MAX else ""
+        raise ConfigError(
+            f"a newer release wrote {', '.join(newer[:_NAMED_MAX])}{more}, which this one can't read; nothing was exported:"
+            " export with the newer one"
+        )
 
 
 def everything(view: View) -> Iterator[Configured]:
@@ -108,7 +121,7 @@ async def _import_batch(
 ) -> Counter[Step]:
     def decide() -> Decision[Counter[Step]]:
         steps = [_step(configuration.view, each, erased, replaces=replaces) for each in batch]
-        wanted = [each for each, taken in zip(batch, steps, strict=True) if taken is Step.WRITE]
+        wanted = [record for taken, record in steps if taken is Step.WRITE]
         gone = [each.account_id for each in wanted if is_marker(each)]
         writes = [
             *(_write(configuration, each) for each in wanted),
@@ -118,17 +131,31 @@ async def _import_batch(
             configuration.audit("config.import", id_of(each), account_id=each.account_id, after=_told(each))
             for each in wanted
         ]
-        return Decision(Counter(steps), (*writes, *told))
+        return Decision(Counter(taken for taken, _ in steps), (*writes, *told))
 
     return await configuration.change(decide)
 
 
-def _step(view: View, record: Configured, erased: Collection[str], *, replaces: bool) -> Step:
+def _step(view: View, record: Configured, erased: Collection[str], *, replaces: bool) -> tuple[Step, Configured]:
+    """What is done with an imported record, and the record as it is written."""
     is_hidden = isinstance(record, Account | ApiKey | Subscription) and view.cannot_read(id_of(record))
     if is_hidden and not replaces:  # a newer release wrote it
-        return Step.NEWER_HERE
+        return Step.NEWER_HERE, record
     is_erased = record.account_id in erased or view.marker(record.account_id) is not None
-    return step(record, there(view, record), replaces=replaces, is_erased=is_erased)
+    before = there(view, record)
+    taken = step(record, before, replaces=replaces, is_erased=is_erased)
+    if taken is not Step.WRITE:
+        return taken, record
+    written = over(record, before, judged_from=_judged_from(view, record) if replaces else 1)
+    return (Step.SAME if written == before else Step.WRITE), written
+
+
+def _judged_from(view: View, record: Configured) -> int:
+    """From which version on judgements count, if it is one."""
+    if not isinstance(record, Disabling | EndpointHealth):
+        return 1
+    judged = view.subscription(record.subscription_id)
+    return 1 if judged is None else judged.judged_from
 
 
 def there(view: View, record: Configured) -> Configured | None:

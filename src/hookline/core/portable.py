@@ -9,7 +9,9 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from enum import Enum, auto
+from typing import TypeVar
 
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import ContractError
@@ -17,6 +19,7 @@ from hookline.schemas.records import Account, ApiKey, Disabling, EndpointHealth,
 
 _HEAD = {"hookline": "configuration", "format": 1}
 Configured = Account | ApiKey | Subscription | Disabling | EndpointHealth
+_Edition = TypeVar("_Edition", Account, Subscription)
 
 
 class Step(Enum):
@@ -108,6 +111,29 @@ def step(imported: Configured, there: Configured | None, *, replaces: bool, is_e
     if there == imported:
         return Step.SAME
     return Step.WRITE if replaces or _version(imported) > _version(there) else Step.NEWER_HERE
+
+
+def over(imported: Configured, there: Configured | None, *, judged_from: int = 1) -> Configured:
+    """An imported record as it is written over the one that is there: the very same one if they only differ in their versions.
+
+    Versions go up whatever the file says: one that came again would be another edition with an ETag that was had before, and
+    what was judged of the one that is there would count for as long as it takes to count up to it. What counts no more there
+    does not count again: `judged_from` is that of the subscription there, if the record is a judgement that is to count.
+    """
+    match imported, there:
+        case Account(erased_at_ms=None), Account():
+            return _numbered(imported, there)
+        case Subscription(), Subscription() if imported.version <= there.version:
+            return _numbered(replace(imported, judged_from=max(imported.judged_from, there.judged_from)), there)
+        case ((Disabling() | EndpointHealth()), _):
+            return replace(imported, subscription_version=max(imported.subscription_version, judged_from))
+    return imported
+
+
+def _numbered(imported: _Edition, there: _Edition) -> _Edition:
+    if replace(imported, version=there.version) == there and imported.version <= there.version:
+        return there
+    return replace(imported, version=max(imported.version, there.version + 1))
 
 
 def _version(record: Configured) -> int:

@@ -1,5 +1,6 @@
 """The database behind the history store: SQLite or PostgreSQL, its connections, and its errors as ours."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ _CONNECTIONS_MAX = 8  # of one process
 # A batch of 20,000 attempts touches up to 100 MB of pages, a few for each webhook: SQLite keeps them between batches, and copies
 # them out of its log after several batches instead of after each. Memory is taken only as far as it is used.
 _CACHE_KIB, _WRITERS_CACHE_KIB, _LOG_PAGES_MAX = 65_536, 262_144, 65_536
+_TURN_S = 5.0  # how long a question that costs much waits for the one before it
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -50,6 +52,8 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.is_postgres = engine.dialect.name == "postgresql"
+        self._turn = asyncio.Lock()
+        self._still = engine.execution_options(isolation_level="REPEATABLE READ") if self.is_postgres else engine
         self.emptying = "TRUNCATE {table}" if self.is_postgres else "DELETE FROM {table}"
 
     @asynccontextmanager
@@ -71,6 +75,25 @@ class Database:
         except (OverflowError, UnicodeEncodeError, _Unholdable):
             return []
 
+    @asynccontextmanager
+    async def moment(self) -> AsyncIterator["Moment"]:
+        """For questions that belong together. NotYet if the database does not answer."""
+        async with translated(), self._still.connect() as connection:
+            yield Moment(connection, is_postgres=self.is_postgres)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """For a question that costs much: one at a time, so that it costs others little. NotYet if its turn does not come in time."""
+        try:
+            async with asyncio.timeout(_TURN_S):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            raise NotYet("the history store is busy with other questions that cost as much") from error
+        try:
+            yield
+        finally:
+            self._turn.release()
+
     async def rows_while(
         self, question: Any, is_room_after: Callable[[Row[Any]], bool], *, at_once: int
     ) -> Sequence[Row[Any]]:
@@ -91,6 +114,29 @@ class Database:
     async def close(self) -> None:
         """End all connections."""
         await self.engine.dispose()
+
+
+class Moment:
+    """Answers from the store as it was at the first question, whatever is written meanwhile.
+
+    Who asks for keys and then for their rows would else miss a row that has got another key in between, or see it twice.
+    """
+
+    def __init__(self, connection: AsyncConnection, *, is_postgres: bool) -> None:
+        self.is_postgres = is_postgres
+        self._connection = connection
+        self._is_over = False
+
+    async def rows(self, question: Any, values: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
+        """As `Database.rows`; once something was asked for that no row can hold, nothing is found any more."""
+        if self._is_over:
+            return []
+        try:
+            async with translated():
+                return (await self._connection.execute(question, values)).all()
+        except (OverflowError, UnicodeEncodeError, _Unholdable):
+            self._is_over = True  # for PostgreSQL the transaction has failed
+            return []
 
 
 class _Unholdable(Exception):  # noqa: N818 - what was asked for is no number or text that a row can hold

@@ -7,7 +7,7 @@ from sqlalchemy import Row, select
 
 from hookline.core.ids import delivery_id as delivery_id_of
 from hookline.runtime.history_bulk import bulk
-from hookline.runtime.history_database import Database
+from hookline.runtime.history_database import Database, Moment
 from hookline.runtime.history_listing import delivery_of
 from hookline.runtime.history_questions import DeliveryRow, StepRow, WholeDelivery
 from hookline.runtime.history_rows import headers_of, steps_of
@@ -17,14 +17,19 @@ from hookline.schemas.records import Outcome
 
 async def whole_delivery(database: Database, *, account_id: str, delivery_id: str) -> WholeDelivery | None:
     """The delivery, if it is the account's."""
-    mine = await _subscriptions_of(database, account_id)
-    rows = await _deliveries(database, account_id, [(each, delivery_id) for each in mine])
+    async with database.moment() as moment:
+        return await _whole_delivery(moment, account_id, delivery_id)
+
+
+async def _whole_delivery(moment: Moment, account_id: str, delivery_id: str) -> WholeDelivery | None:
+    mine = await _subscriptions_of(moment, account_id)
+    rows = await _deliveries(moment, account_id, [(each, delivery_id) for each in mine])
     if not rows:
         return None
     found = rows[0]
     keys = [(found.subscription_id, each.is_request, each.at_ms, delivery_id) for each in steps_of(found.steps)]
     names = ["subscription_id", "is_request", "started_at_ms", "delivery_id"]
-    steps = await database.rows(*bulk(postgres=database.is_postgres).rows_with(ATTEMPTS, names, keys))
+    steps = await moment.rows(*bulk(postgres=moment.is_postgres).rows_with(ATTEMPTS, names, keys))
     return WholeDelivery(
         delivery=delivery_of(found),
         steps=sorted(map(_step, steps), key=lambda each: (each.started_at_ms, each.run, each.attempt)),
@@ -35,24 +40,25 @@ async def event_deliveries(database: Database, *, account_id: str, event_id: str
     """What became of an event. A delivery's id is made of its account, event and subscription, so no index of events is kept."""
     if event_id.encode(errors="ignore").decode() != event_id:
         return []  # lone surrogates: no event has such an id
-    mine = await _subscriptions_of(database, account_id)
-    wanted = [(each, delivery_id_of(account_id, event_id, each)) for each in mine]
-    return [delivery_of(row) for row in await _deliveries(database, account_id, wanted)]
+    async with database.moment() as moment:
+        mine = await _subscriptions_of(moment, account_id)
+        wanted = [(each, delivery_id_of(account_id, event_id, each)) for each in mine]
+        return [delivery_of(row) for row in await _deliveries(moment, account_id, wanted)]
 
 
-async def _subscriptions_of(database: Database, account_id: str) -> Sequence[str]:
+async def _subscriptions_of(moment: Moment, account_id: str) -> Sequence[str]:
     table = SUBSCRIPTIONS.c
     question = select(table.subscription_id).where(table.account_id == account_id).order_by(table.subscription_id)
-    return [row.subscription_id for row in await database.rows(question)]
+    return [row.subscription_id for row in await moment.rows(question)]
 
 
-async def _deliveries(database: Database, account_id: str, wanted: Sequence[tuple[str, str]]) -> Sequence[Row[Any]]:
+async def _deliveries(moment: Moment, account_id: str, wanted: Sequence[tuple[str, str]]) -> Sequence[Row[Any]]:
     """The rows of deliveries by subscription and delivery id, the newest first."""
-    asking = bulk(postgres=database.is_postgres)
+    asking = bulk(postgres=moment.is_postgres)
     ids = sorted({(delivery_id,) for _, delivery_id in wanted})
-    times = await database.rows(*asking.rows_with(DELIVERY_TIMES, ["delivery_id"], ids))
+    times = await moment.rows(*asking.rows_with(DELIVERY_TIMES, ["delivery_id"], ids))
     keys = [(whose, row.first_at_ms, each) for row in times for whose, each in wanted if each == row.delivery_id]
-    found = await database.rows(*asking.rows_with(DELIVERIES, ["subscription_id", "first_at_ms", "delivery_id"], keys))
+    found = await moment.rows(*asking.rows_with(DELIVERIES, ["subscription_id", "first_at_ms", "delivery_id"], keys))
     mine = [row for row in found if row.account_id == account_id]
     return sorted(mine, key=lambda row: (row.first_at_ms, row.delivery_id), reverse=True)
 

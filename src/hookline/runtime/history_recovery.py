@@ -40,10 +40,11 @@ class HistoryRecovery:
         ids = sorted({(each,) for each in delivery_ids})
         if not ids:
             return {}
-        times = await self._database.rows(*asking.rows_with(DELIVERY_TIMES, ["delivery_id"], ids))
-        keys = [(subscription_id, row.first_at_ms, row.delivery_id) for row in times]
-        names = ["subscription_id", "first_at_ms", "delivery_id"]
-        rows = await self._database.rows(*asking.rows_with(DELIVERIES, names, keys)) if keys else []
+        async with self._database.moment() as moment:
+            times = await moment.rows(*asking.rows_with(DELIVERY_TIMES, ["delivery_id"], ids))
+            keys = [(subscription_id, row.first_at_ms, row.delivery_id) for row in times]
+            names = ["subscription_id", "first_at_ms", "delivery_id"]
+            rows = await moment.rows(*asking.rows_with(DELIVERIES, names, keys)) if keys else []
         return {row.delivery_id: _known(row) for row in rows if row.account_id == account_id}
 
     async def failed(
@@ -53,11 +54,12 @@ class HistoryRecovery:
         await self._check()
         at_ms, delivery_id = after or _FIRST
         values = {"mine": subscription_id, "since": max(since_ms, at_ms), "until": until_ms, "at": at_ms}
-        walked = await self._database.rows(_walk(), {**values, "id": delivery_id, "limit": WALKED_MAX})
-        keys = [(subscription_id, row.first_at_ms, row.delivery_id) for row in walked if row.state in _FAILED]
-        names = ["subscription_id", "first_at_ms", "delivery_id"]
-        asked = bulk(postgres=self._database.is_postgres).rows_with(DELIVERIES, names, keys)
-        rows = await self._database.rows(*asked) if keys else []
+        async with self._database.moment() as moment:
+            walked = await moment.rows(_walk(), {**values, "id": delivery_id, "limit": WALKED_MAX})
+            keys = [(subscription_id, row.first_at_ms, row.delivery_id) for row in walked if row.state in _FAILED]
+            names = ["subscription_id", "first_at_ms", "delivery_id"]
+            asked = bulk(postgres=moment.is_postgres).rows_with(DELIVERIES, names, keys)
+            rows = await moment.rows(*asked) if keys else []
         ours = [delivery_of(row) for row in rows if row.account_id == account_id and _has_failed(row)]
         last = (walked[-1].first_at_ms, walked[-1].delivery_id) if len(walked) == WALKED_MAX else None
         return FailedPage(rows=sorted(ours, key=lambda each: each.cursor), walked=len(walked), last=last)

@@ -15,7 +15,7 @@ from hookline.runtime.log import Commit, KafkaRecord, Position, TopicPartition
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.schemas.codec import Codec
-from hookline.schemas.errors import ContractError, NotYet
+from hookline.schemas.errors import ContractError, NotYet, UnknownSchema
 from hookline.schemas.records import Account, ApiKey, Disabling, EndpointHealth, Job, JobWish, Record, Subscription
 from hookline.schemas.topics import Topics
 
@@ -39,6 +39,7 @@ class View:
         self._waiting: dict[asyncio.Future[None], tuple[str, int]] = {}
         self._ready = asyncio.Event()
         self._unreadable: set[str] = set()
+        self._newer: set[tuple[str, str]] = set()  # by topic and key
         self._deleted: dict[str, int] = {}  # where it was deleted last, by subscription
         self._cancelled: dict[str, int] = {}  # where its retries were cancelled last, by subscription
 
@@ -85,6 +86,10 @@ class View:
         It is there all the same; what the view has of it, if anything, is older.
         """
         return record_id in self._unreadable
+
+    def newer_records(self) -> Sequence[str]:
+        """The keys of all records but jobs whose last one a newer release wrote, in order: what is in them is not in this view."""
+        return sorted(key for topic, key in self._newer if topic != self._topics.jobs)
 
     def was_deleted_since(self, subscription_id: str, config_offset: int) -> bool:
         """Whether it has been deleted since the configuration ended there; it may be there again, made anew with the same id."""
@@ -215,6 +220,7 @@ class View:
 
     def _apply(self, record: KafkaRecord) -> None:
         is_remembered = record.topic != self._topics.endpoint_state
+        self._newer.discard((record.topic, _text(record.key)))
         if is_remembered:
             self._unreadable.discard(_text(record.key))
         if record.value is None:
@@ -226,6 +232,8 @@ class View:
             # Skipped on purpose: one bad record must not stop every process that follows the configuration.
             if is_remembered:
                 self._unreadable.add(_text(record.key))
+            if isinstance(error, UnknownSchema):
+                self._newer.add((record.topic, _text(record.key)))
             _log.error(
                 "view.record_unreadable", extra={"topic": record.topic, "offset": record.offset, "error": str(error)}
             )
