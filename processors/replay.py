@@ -12,7 +12,8 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from hookline.core.jobs import Asked, ShownState
-from hookline.processors.job_run import Following, Ground, JobRun, is_held, is_nobodys
+from hookline.processors.job_run import Ground, JobRun
+from hookline.processors.job_view import Following, is_held, is_nobodys, is_unasked
 from hookline.runtime.log import Commit, KafkaRecord, Position, Reader, TopicPartition
 from hookline.schemas.records import Job, JobKind, Wanted
 
@@ -194,7 +195,8 @@ class Replays:
         is_busy = any(each.run.job.subscription_id == job.subscription_id for each in self._beside(job))
         if is_busy or asked is None or asked.wanted is not Wanted.RUN:
             return False
-        return not is_held(job, self._view, now_ms=self._ground.clock.now_ms())
+        now_ms = self._ground.clock.now_ms()
+        return not is_held(job, self._view) and not is_unasked(job, self._view, now_ms=now_ms)
 
     def _ended(self, job_id: str, task: "asyncio.Task[None]") -> None:
         self._running.pop(job_id, None)

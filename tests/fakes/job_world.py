@@ -1,7 +1,7 @@
 """A job's surroundings in memory, for tests that end it at any moment: a log of events, a topic of jobs, and all that was sent."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -108,6 +108,7 @@ class JobWorld:
     fails: float = 0.0
     states: States | None = None
     recorded: Recorded | None = None  # else history has everything
+    settled: Callable[[], Awaitable[None]] | None = None  # else nothing is on its way
     cancelled: frozenset[str] = frozenset()  # other jobs that were
     wish: JobWish | None = None
     health: EndpointHealth | None = None
@@ -141,7 +142,7 @@ class JobWorld:
             history=self.states,  # type: ignore[arg-type]  # a job that sends everything asks for nothing
             is_cancelled=lambda job_id: job_id in self.cancelled,
             kept=None,  # type: ignore[arg-type]
-            settling=_Settled(self.recorded or _nothing),
+            settling=_Settled(self.settled or _nothing, self.recorded or _nothing),
             committed=_KeepingUp(),
             rendering=rendering,
             metrics=metrics,
@@ -243,12 +244,13 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Settled:
-    """Nothing is on its way."""
+    """Waits for what the world waits for."""
 
+    waits: Callable[[], Awaitable[None]]
     recorded: Recorded
 
     async def settled(self, _subscription_id: str, _positions: Sequence[JobPosition]) -> None:
-        await asyncio.sleep(0)
+        await self.waits()
 
     async def recording(self, _subscription_id: str) -> Recorded:
         return self.recorded

@@ -58,16 +58,30 @@ JOBS = (
     ),
     job(
         "a job of an erased account goes on",
-        "job_run.py",
+        "job_view.py",
         "    return is_another or view.marker(job.account_id) is not None\n",
         "    return is_another\n",
         RUN,
     ),
     job(
         "a job heeds no pause of its subscription",
+        "job_view.py",
+        "    return is_paused or view.disabling(job.subscription_id) is not None\n",
+        "    return False\n",
+        RUN,
+    ),
+    job(
+        "a job that gets ready is put back when its endpoint may not be asked any more",
         "job_run.py",
-        "    if is_paused or view.disabling(job.subscription_id) is not None:\n",
-        "    if False:\n",
+        "is_unasked if self._has_sent else is_shut_out",
+        "is_unasked",
+        RUN,
+    ),
+    job(
+        "a job goes on for longer than it may ask an endpoint that is away",
+        "job_run.py",
+        "is_unasked if self._has_sent else is_shut_out",
+        "is_shut_out",
         RUN,
     ),
     job(
