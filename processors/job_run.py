@@ -29,6 +29,7 @@ _LOOK_EVERY_S = 0.1  # how soon a wish is heeded while something is waited for
 _SAVE_EVERY_S = 1.0  # so a kill repeats what was sent in a second
 _AGAIN_S = 0.5
 _APPLIED_S = 5.0
+_DELETED = "Its webhook was deleted."
 
 
 class Told(Enum):
@@ -128,7 +129,7 @@ class JobRun:
             case Told.GO:
                 await self._end(JobState.DONE)
             case Told.CANCEL:
-                await self._end(JobState.CANCELLED)
+                await self._end(JobState.CANCELLED, detail=self._why_cancelled())
             case Told.WAIT:
                 await self._save(state=JobState.WAITING)
             case Told.BEGIN_AGAIN | Told.STOP:
@@ -259,6 +260,12 @@ class JobRun:
     def _told_at_the_end(self) -> Told:
         """All is written: only who cancelled it meanwhile is still heeded."""
         return Told.CANCEL if self._told() is Told.CANCEL else Told.GO
+
+    def _why_cancelled(self) -> str | None:
+        """What to say of it; None to who cancelled it."""
+        asked = self._view.job(self._job.job_id)
+        is_wanted = asked is not None and asked.wanted is Wanted.CANCEL
+        return None if is_wanted or not is_nobodys(self._job, self._view) else _DELETED
 
     def _rate(self) -> int:
         if self._job.kind is JobKind.CANCEL_RETRIES:

@@ -139,6 +139,7 @@ async def test_a_job_without_anybody_to_send_to_ends_as_cancelled(why: str) -> N
     of.wish = cancelled if why == "cancelled" else None
     await of.run().run()
     assert (of.job_now().state, of.sent) == (JobState.CANCELLED, [])
+    assert of.job_now().detail == (None if why == "cancelled" else "Its webhook was deleted.")
 
 
 async def test_a_subscription_that_was_made_in_the_minute_of_its_job_is_taken_for_its_own() -> None:
