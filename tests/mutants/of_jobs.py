@@ -101,8 +101,22 @@ JOBS = (
     job(
         "jobs do not go by their accounts",
         "replay.py",
-        "        return of_accounts[job.account_id], job.created_at_ms, job.job_id\n",
-        "        return 0, job.created_at_ms, job.job_id\n",
+        "        return of_accounts[account_id], self",
+        "        return 0, self",
+        TURNS,
+    ),
+    job(
+        "who gave a place up takes it back",
+        "replay.py",
+        "self._had_place_s.get(account_id, -inf), job",
+        "0.0, job",
+        TURNS,
+    ),
+    job(
+        "eight accounts hold up a ninth",
+        "replay.py",
+        "if of_accounts[each.run.job.account_id] >= enough]",
+        "if of_accounts[each.run.job.account_id] > enough]",
         TURNS,
     ),
     job(
