@@ -66,7 +66,7 @@ class Replays:
         self._tenure = 0  # how often it was given the partition
         self._takes = asyncio.Event()  # also not while it is about to give the partition up
         self._running: dict[str, _Place] = {}
-        self._had_place_s: dict[str, float] = {}  # by account, when a job of it last ended or gave way; the last ones last
+        self._had_place_s: dict[str, float] = {}  # by account, when it last had one; the last ones last
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def read_by(self, reader: Reader) -> None:

@@ -126,6 +126,41 @@ async def test_how_much_of_everybodys_log_was_removed_is_not_told_but_that_it_wa
     assert ended.detail == "Part of the log was removed before it was read."
 
 
+async def test_that_records_could_not_be_read_is_told_once_beside_what_was_removed_and_the_rest_is_sent() -> None:
+    of = world()
+    of.log.cut_short, of.log.lost = frozenset({"evt_3", "evt_7", "evt_19"}), 5
+    await of.run().run()
+    ended = of.job_now()
+    assert event_ids(of.sent) == [each.event_id for each in EVENTS if each.event_id not in of.log.cut_short]
+    assert (ended.state, ended.sent, ended.lost, ended.looked_at) == (JobState.DONE, 17, 0, 20)
+    assert ended.detail == (
+        "Part of the log was removed before it was read. "
+        "Records that name your account could not be read, and were passed over."
+    )
+
+
+async def test_nothing_is_told_of_records_of_others_that_can_not_be_read() -> None:
+    of = world()
+    others = [event(number, account_id="acct_other") for number in range(100, 110)]
+    of.log = ListedLog([[*others, *EVENTS]], of.random, cut_short=frozenset(each.event_id for each in others))
+    await of.run().run()
+    assert (of.job_now().state, of.job_now().sent, of.job_now().detail) == (JobState.DONE, len(EVENTS), None)
+
+
+async def test_what_could_not_be_read_before_a_stop_is_told_at_the_end() -> None:
+    of = world(rate=100)
+    of.log.cut_short = frozenset({"evt_0"})
+    run = of.run()
+    task = asyncio.ensure_future(run.run())
+    await until(lambda: len(of.sent) > 0)
+    run.stop()
+    await asyncio.wait_for(task, 10)
+    assert 0 < of.job_now().positions[0].position < len(EVENTS)
+    await of.run().run()
+    assert (of.job_now().state, of.job_now().sent) == (JobState.DONE, len(EVENTS) - 1)
+    assert of.job_now().detail == "Records that name your account could not be read, and were passed over."
+
+
 @pytest.mark.parametrize("why", ["deleted", "erased", "another's", "made anew", "cancelled"])
 async def test_a_job_without_anybody_to_send_to_ends_as_cancelled(why: str) -> None:
     of = world()

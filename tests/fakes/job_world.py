@@ -21,7 +21,7 @@ from hookline.runtime.event_log import Picked, Stretch
 from hookline.runtime.log import KafkaRecord, TopicPartition, Written
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.recovery_rows import States
-from hookline.schemas.errors import NotYet, TooLarge
+from hookline.schemas.errors import ContractError, NotYet, TooLarge
 from hookline.schemas.records import (
     Account,
     Delivery,
@@ -47,6 +47,7 @@ class ListedLog:
     partitions: Sequence[Sequence[Event]]
     random: Random
     lost: int = 0  # before each stretch, of whomever
+    cut_short: frozenset[str] = frozenset()  # events whose records are
 
     async def bounds(self, topics: Sequence[str], *, since_ms: int, until_ms: int) -> Sequence[JobPosition]:
         (topic,) = topics
@@ -54,6 +55,12 @@ class ListedLog:
             JobPosition(topic=topic, partition=number, start=0, position=0, end=len(events))
             for number, events in enumerate(self.partitions)
         ]
+
+    def value(self, partition: int, offset: int) -> bytes:
+        """The bytes of a record."""
+        lying = self.partitions[partition][offset]
+        value = CODEC.encode_event(lying)
+        return value[:-1] if lying.event_id in self.cut_short else value
 
     @asynccontextmanager
     async def reading(
@@ -82,18 +89,26 @@ class ListedReading(Generic[T]):
     def _stretch(self, number: int) -> Stretch[T]:
         place = self._left[number]
         end = min(place.end, place.position + self._log.random.randint(1, 12))
-        picked = list[Picked[T]]()
+        picked, unreadable = list[Picked[T]](), 0
         for offset in range(place.position, end):
-            value = CODEC.encode_event(self._log.partitions[number][offset])
-            found = self._pick(KafkaRecord(place.topic, number, offset, 1_000, None, value))
+            value = self._log.value(number, offset)
+            try:
+                found = self._pick(KafkaRecord(place.topic, number, offset, 1_000, None, value))
+            except ContractError:
+                unreadable += 1
+                continue
             if found is not None:
                 picked.append(Picked(offset - place.position + 1, offset, found))
         self._left[number] = replace(place, position=end)
         if end == place.end:
             del self._left[number]
-        partition = TopicPartition(place.topic, number)
         return Stretch(
-            partition=partition, position=end, picked=picked, looked_at=end - place.position, lost=self._log.lost
+            partition=TopicPartition(place.topic, number),
+            position=end,
+            picked=picked,
+            looked_at=end - place.position,
+            unreadable=unreadable,
+            lost=self._log.lost,
         )
 
 

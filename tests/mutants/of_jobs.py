@@ -36,6 +36,13 @@ JOBS = (
         PROGRESS,
     ),
     job(
+        "what a job could not read is not told",
+        "job_steps.py",
+        "if records and sentence not in known]",
+        "if records and sentence is REMOVED]",
+        RUN,
+    ),
+    job(
         "a job's stretch is done before its last deliveries",
         "job_steps.py",
         "        yield Step(writes, _at(job, stretch, stretch.position))\n",
