@@ -4,6 +4,7 @@ from mutants.mutant import CONTRACT, PROPERTY, Mutant, rule
 
 PROGRESS = f"{PROPERTY}/test_job_progress.py"
 RUN = f"{CONTRACT}/test_job_run.py"
+RECOVER = f"{CONTRACT}/test_recover_steps.py"
 TURNS = f"{CONTRACT}/test_replay_turns.py"
 SETTLING = f"{CONTRACT}/test_settling.py"
 ROOM = "tests/unit/test_replay_room.py"
@@ -48,6 +49,20 @@ JOBS = (
         "        yield Step(writes, _at(job, stretch, stretch.position))\n",
         "        yield Step((), _at(job, stretch, stretch.position))\n",
         PROGRESS,
+    ),
+    job(
+        "a recovery sends again what it has sent before it was killed",
+        "job_list_steps.py",
+        " and row.job_id != job.job_id\n",
+        "\n",
+        RECOVER,
+    ),
+    job(
+        "a recovery of what was asked for later is not the newest run",
+        "job_list_steps.py",
+        "run=next_run(job.run, last=row.run),",
+        "run=job.run,",
+        RECOVER,
     ),
     job(
         "a job looks not at the history store",
