@@ -210,7 +210,7 @@ class Recovery:
             events=order.events,
             everything=order.everything,
             rate=order.rate,
-            created_at_ms=now_ms,
+            created_at_ms=max(now_ms, of.created_at_ms),  # an older one would be of a former webhook
             at_ms=now_ms,
         )
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from hookline.core.cancelling import CalledOff
 from hookline.core.ids import attempt_id
+from hookline.core.jobs import next_run
 from hookline.core.matching import wants
 from hookline.core.resending import resent
 from hookline.processors.composer import Outgoing
@@ -97,9 +98,9 @@ class Recover:
         return Step(writes, after)
 
     def _is_wanted(self, job: Job, row: DeliveryRow) -> bool:
-        """A test was for its moment. What this job has sent already, before a kill, has failed again since."""
+        """A test was for its moment. What this job has sent already, before it was killed, has failed again since."""
         is_asked_for = not job.events or wants(job.events, row.event_type)
-        return is_asked_for and not row.is_test and row.run < job.run
+        return is_asked_for and not row.is_test and row.job_id != job.job_id
 
     async def _outgoing(self, job: Job, row: DeliveryRow) -> Outgoing | None:
         kept = await self._kept.delivery(row.origin, account_id=job.account_id, delivery_id=row.delivery_id)
@@ -108,7 +109,7 @@ class Recover:
         made = self._rendering
         delivery = resent(
             kept.delivery,
-            run=job.run,
+            run=next_run(job.run, last=row.run),  # which may bear a time that our clock has not reached yet
             config_offset=made.config_offset(),
             now_ms=made.clock.now_ms(),
             job_id=job.job_id,

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol
 
-from hookline.core.breaker import Health, is_away
-from hookline.core.jobs import Asked, summed
+from hookline.core.jobs import summed
 from hookline.core.metering import Meter, batch_size
 from hookline.processors.composer import Outgoing
 from hookline.processors.job_steps import Step, Steps
+from hookline.processors.job_view import Following, is_held, is_nobodys, is_shut_out, is_unasked
 from hookline.processors.job_work import Begun
 from hookline.processors.replay_room import Room
 from hookline.runtime.clock import Clock
@@ -21,17 +21,7 @@ from hookline.runtime.log import Writer, Written, persisted
 from hookline.runtime.metrics import Metrics
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import NotYet, TooLarge
-from hookline.schemas.records import (
-    Account,
-    Disabling,
-    EndpointHealth,
-    Job,
-    JobKind,
-    JobState,
-    Subscription,
-    SubscriptionStatus,
-    Wanted,
-)
+from hookline.schemas.records import Job, JobKind, JobState, Subscription, Wanted
 from hookline.schemas.topics import Topics
 
 _log = logging.getLogger("hookline.replay")
@@ -39,7 +29,7 @@ _LOOK_EVERY_S = 0.1  # how soon a wish is heeded while something is waited for
 _SAVE_EVERY_S = 1.0  # so a kill repeats what was sent in a second
 _AGAIN_S = 0.5
 _APPLIED_S = 5.0
-_CLOCKS_MS = 60_000  # so much may the clocks of API processes differ
+_DELETED = "Its webhook was deleted."
 
 
 class Told(Enum):
@@ -50,22 +40,6 @@ class Told(Enum):
     CANCEL = auto()  # its customer cancelled it, or there is nobody left to send to
     BEGIN_AGAIN = auto()  # its subscription wants other events by now
     STOP = auto()  # another process will go on, or others are to have its place
-
-
-class Following(Protocol):
-    """The live view, as jobs need it (`hookline.runtime.view.View`)."""
-
-    def job(self, job_id: str) -> Asked | None: ...
-
-    def subscription(self, subscription_id: str) -> Subscription | None: ...
-
-    def disabling(self, subscription_id: str) -> Disabling | None: ...
-
-    def health(self, subscription_id: str) -> EndpointHealth | None: ...
-
-    def marker(self, account_id: str) -> Account | None: ...
-
-    async def wait_applied(self, topic: str, offset: int, *, timeout_s: float) -> None: ...
 
 
 class Work(Protocol):
@@ -112,6 +86,7 @@ class JobRun:
         self._left_as: JobState | None = None  # as it is
         self._saved_s = float("-inf")
         self._refused = 0
+        self._has_sent = False
         self._subscription: Subscription | None = None
         self.room: Room | None = None
         self.awaits: str | None = None  # what it waits for now
@@ -147,14 +122,14 @@ class JobRun:
     async def _run(self) -> None:
         await self._ground.passed()
         self._subscription = self._view.subscription(self._job.subscription_id)
-        told = self._told()
+        told = self._told_to_send()
         if told is Told.GO and self._subscription is not None:
             told = await self._carried_out(self._subscription)
         match told:
             case Told.GO:
                 await self._end(JobState.DONE)
             case Told.CANCEL:
-                await self._end(JobState.CANCELLED)
+                await self._end(JobState.CANCELLED, detail=self._why_cancelled())
             case Told.WAIT:
                 await self._save(state=JobState.WAITING)
             case Told.BEGIN_AGAIN | Told.STOP:
@@ -188,12 +163,13 @@ class JobRun:
             await self._written(step)
             self._job = step.after
             await self._save_when_due()
+            self._has_sent = self._has_sent or bool(step.writes)
         return self._told_at_the_end()
 
     async def _turn(self, count: int) -> Told:
         """Wait until so many more may be written; or until there is something else to do."""
         while True:
-            told = self._told()
+            told = self._told_to_send() if count else self._told()
             if told is not Told.GO:
                 return told
             wait_s = await self._in_the_way_s(count)
@@ -260,7 +236,7 @@ class JobRun:
         asked = self._view.job(self._job.job_id)
         if asked is None or asked.wanted is Wanted.CANCEL or is_nobodys(self._job, self._view):
             return Told.CANCEL
-        if asked.wanted is Wanted.PAUSE or is_held(self._job, self._view, now_ms=self._clock.now_ms()):
+        if asked.wanted is Wanted.PAUSE or is_held(self._job, self._view):
             return Told.WAIT
         now = self._view.subscription(self._job.subscription_id)
         began = self._subscription
@@ -268,9 +244,28 @@ class JobRun:
             return Told.BEGIN_AGAIN
         return Told.GO
 
+    def _told_to_send(self) -> Told:
+        """What it is to do now that something is to be sent. Who only looks need not wait for an endpoint that is away."""
+        told = self._told()
+        return Told.WAIT if told is Told.GO and self._is_away() else told
+
+    def _is_away(self) -> bool:
+        """An endpoint that is away is asked for two seconds in a minute, and to get ready may take longer.
+
+        So whatever is ready first goes whenever a probe may.
+        """
+        is_in_the_way = is_unasked if self._has_sent else is_shut_out
+        return is_in_the_way(self._job, self._view, now_ms=self._clock.now_ms())
+
     def _told_at_the_end(self) -> Told:
         """All is written: only who cancelled it meanwhile is still heeded."""
         return Told.CANCEL if self._told() is Told.CANCEL else Told.GO
+
+    def _why_cancelled(self) -> str | None:
+        """What to say of it; None to who cancelled it."""
+        asked = self._view.job(self._job.job_id)
+        is_wanted = asked is not None and asked.wanted is Wanted.CANCEL
+        return None if is_wanted or not is_nobodys(self._job, self._view) else _DELETED
 
     def _rate(self) -> int:
         if self._job.kind is JobKind.CANCEL_RETRIES:
@@ -360,30 +355,3 @@ class JobRun:
             "left_out": job.left_out,
             "lost": job.lost,
         }
-
-
-def is_nobodys(job: Job, view: Following) -> bool:
-    """Whether there is nobody left to send to. A view that is behind may not know the subscription yet.
-
-    One that was made after the job is another, with the same id: the one that the job was for was deleted.
-    """
-    subscription = view.subscription(job.subscription_id)
-    if subscription is None or subscription.account_id != job.account_id:
-        return True
-    is_another = subscription.created_at_ms > job.created_at_ms + _CLOCKS_MS
-    return is_another or view.marker(job.account_id) is not None
-
-
-def is_held(job: Job, view: Following, *, now_ms: int) -> bool:
-    """Whether its subscription gets nothing now: it is paused or disabled, or its endpoint is away.
-
-    What only puts on record that nothing is sent waits for nobody.
-    """
-    subscription = view.subscription(job.subscription_id)
-    if subscription is None or job.kind is JobKind.CANCEL_RETRIES:
-        return False
-    is_paused = subscription.status is SubscriptionStatus.PAUSED
-    if is_paused or view.disabling(job.subscription_id) is not None:
-        return True
-    judged = view.health(job.subscription_id)
-    return judged is not None and is_away(Health(opened=judged.opened, probe_at_ms=judged.probe_at_ms), now_ms)

@@ -23,8 +23,9 @@ from hookline.schemas.records import Event, Job, JobPosition, Subscription
 from hookline.schemas.topics import Topics
 
 T = TypeVar("T")
-# How many records they were is of all accounts, and only for operators.
+# How many records they were is only for operators: what was removed is of all accounts, and what can't be read of any type.
 REMOVED = "Part of the log was removed before it was read."
+UNREADABLE = "Records that name your account could not be read, and were passed over."
 
 
 class Step(NamedTuple):
@@ -139,6 +140,7 @@ class Replay:
 
     async def _stretch_steps(self, job: Job, stretch: Stretch[Event], needed: set[str]) -> Steps:
         """Progress within a stretch is the place behind the last event that was decided on."""
+        job = _told(job, stretch)  # with the first step: what goes on within the stretch finds nothing of it any more
         before, writes, size = job, list[Outgoing](), self._size()
         for picked in stretch.picked:
             is_needed = self._id(picked.value) in needed
@@ -151,8 +153,7 @@ class Replay:
                 job = _behind(replace(job, sent=job.sent + len(writes)), before, stretch, picked)
                 yield Step(writes, job)
                 writes, size = [], self._size()
-        detail = REMOVED if stretch.lost else job.detail
-        job = replace(job, sent=job.sent + len(writes), looked_at=before.looked_at + stretch.looked_at, detail=detail)
+        job = replace(job, sent=job.sent + len(writes), looked_at=before.looked_at + stretch.looked_at)
         yield Step(writes, _at(job, stretch, stretch.position))
 
     def _note_read(self, stretches: Sequence[Stretch[Event]]) -> None:
@@ -194,6 +195,14 @@ def sieve_of(codec: Codec, subscription: Subscription, job: Job) -> Sieve:
         since_ms=job.since_ms,
         until_ms=job.until_ms,
     )
+
+
+def _told(job: Job, stretch: Stretch[Event]) -> Job:
+    """The job with what its customer is to know of the stretch, once."""
+    known = job.detail or ""
+    found = ((REMOVED, stretch.lost), (UNREADABLE, stretch.unreadable))
+    news = [sentence for sentence, records in found if records and sentence not in known]
+    return replace(job, detail=" ".join(filter(None, [known, *news])) or None)
 
 
 def _behind(job: Job, before: Job, stretch: Stretch[Event], picked: Picked[Event]) -> Job:

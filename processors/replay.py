@@ -9,10 +9,12 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import inf
 from typing import NamedTuple, Protocol
 
 from hookline.core.jobs import Asked, ShownState
-from hookline.processors.job_run import Following, Ground, JobRun, is_held, is_nobodys
+from hookline.processors.job_run import Ground, JobRun
+from hookline.processors.job_view import Following, is_held, is_nobodys, is_unasked
 from hookline.runtime.log import Commit, KafkaRecord, Position, Reader, TopicPartition
 from hookline.schemas.records import Job, JobKind, Wanted
 
@@ -22,8 +24,9 @@ _SHOW_EVERY_S = 1.0
 # Each replay has a consumer with up to 4 MiB read ahead, and all share one core with the writing.
 RUNNING_MAX = 8
 SHORT_MAX = 8  # jobs that only put on record what is not sent, beside the others
-# What an account has more of than others have goes on for so long before it makes room: twice what a replay waits before it begins.
+# Who has as many places as another would get goes on for so long before it makes room: twice what a replay waits before it begins.
 TURN_S = 120.0
+_REMEMBERED_MAX = 10_000  # accounts that had a place, the last ones; who had one before them is taken for new
 _MARGIN_S = 2.0  # of the drain, for those that did not come to rest in time
 
 
@@ -63,6 +66,7 @@ class Replays:
         self._tenure = 0  # how often it was given the partition
         self._takes = asyncio.Event()  # also not while it is about to give the partition up
         self._running: dict[str, _Place] = {}
+        self._had_place_s: dict[str, float] = {}  # by account, when it last had one; the last ones last
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def read_by(self, reader: Reader) -> None:
@@ -157,19 +161,20 @@ class Replays:
         run = JobRun(job, self._ground)
         task = asyncio.create_task(run.run())
         self._running[job.job_id] = _Place(run, task, self._ground.clock.monotonic_s())
-        task.add_done_callback(partial(self._ended, job.job_id))
+        task.add_done_callback(partial(self._ended, job))
 
     def _make_room(self, waiting: Job) -> None:
-        """Let one give its place up, if its account has more places than the one that waits would have with it.
+        """Let one give its place up, if its account has as many places as the one that waits would have with it, or more.
 
-        So no account holds up another for longer than a turn, and nobody takes back what was given up. It goes on later.
+        So no account holds up another for longer than its turns, however many there are. Who gave a place up comes after all
+        that have as many as it has then: nobody takes it back at once. It goes on later.
         """
         running = self._beside(waiting)
         if any(each.run.is_stopping for each in running):
             return  # one after the other: its place is for who waits
         of_accounts = Counter(each.run.job.account_id for each in running)
         enough, now_s = of_accounts[waiting.account_id] + 1, self._ground.clock.monotonic_s()
-        rich = [each for each in running if of_accounts[each.run.job.account_id] > enough]
+        rich = [each for each in running if of_accounts[each.run.job.account_id] >= enough]
         had_turn = [each for each in rich if now_s - each.since_s >= self._turn_s]
         if had_turn:
             longest = max(had_turn, key=lambda each: (of_accounts[each.run.job.account_id], -each.since_s))
@@ -179,10 +184,14 @@ class Replays:
         """Those that run and take the same kind of place."""
         return [each for each in self._running.values() if _is_short(each.run.job) is _is_short(job)]
 
-    def _turn(self, job: Job) -> tuple[int, int, str]:
-        """In order of creation; but an account that has few running comes before one that has many."""
+    def _turn(self, job: Job) -> tuple[int, float, int, str]:
+        """An account that has few running comes before one that has many; of those that have as many, who waited for longer.
+
+        That is whose last job has been over for longer. Those of one account go in order of creation.
+        """
+        account_id = job.account_id
         of_accounts = Counter(each.run.job.account_id for each in self._beside(job))
-        return of_accounts[job.account_id], job.created_at_ms, job.job_id
+        return of_accounts[account_id], self._had_place_s.get(account_id, -inf), job.created_at_ms, job.job_id
 
     def _is_to_end(self, job: Job) -> bool:
         asked = self._view.job(job.job_id)
@@ -194,12 +203,21 @@ class Replays:
         is_busy = any(each.run.job.subscription_id == job.subscription_id for each in self._beside(job))
         if is_busy or asked is None or asked.wanted is not Wanted.RUN:
             return False
-        return not is_held(job, self._view, now_ms=self._ground.clock.now_ms())
+        now_ms = self._ground.clock.now_ms()
+        return not is_held(job, self._view) and not is_unasked(job, self._view, now_ms=now_ms)
 
-    def _ended(self, job_id: str, task: "asyncio.Task[None]") -> None:
-        self._running.pop(job_id, None)
+    def _ended(self, job: Job, task: "asyncio.Task[None]") -> None:
+        self._running.pop(job.job_id, None)
+        if not _is_short(job):
+            self._note_place(job.account_id)
         if not task.cancelled() and (error := task.exception()) is not None and not self._failed.done():
             self._failed.set_exception(error)
+
+    def _note_place(self, account_id: str) -> None:
+        self._had_place_s.pop(account_id, None)
+        self._had_place_s[account_id] = self._ground.clock.monotonic_s()
+        if len(self._had_place_s) > _REMEMBERED_MAX:
+            del self._had_place_s[next(iter(self._had_place_s))]
 
     # -- what is shown --------------------------------------------------------------------------------------------------
 

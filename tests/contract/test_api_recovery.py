@@ -12,6 +12,7 @@ from fakes.judgements import disabling
 from fakes.recovery import job_written, jobs, posted
 from hookline.api.answers import timestamp
 from hookline.core.jobs import KEPT_MAX, OPEN_MAX, RATE_MAX, RATE_USUAL
+from hookline.processors.job_view import is_nobodys
 from hookline.schemas.records import Job, JobKind, JobState
 
 SINCE, SINCE_MS = "2023-06-20T14:15:30Z", 1_687_270_530_000
@@ -122,6 +123,18 @@ async def test_a_clock_that_is_set_back_brings_no_retry_back() -> None:
         first, second = jobs(api)
         assert (first.until_ms, second.until_ms) == (UNTIL_MS, UNTIL_MS + 1)  # which says that it happened again
         assert second.run > first.run
+
+
+async def test_a_webhook_that_was_made_by_a_clock_that_was_ahead_has_jobs_that_are_its_own() -> None:
+    clock = SetClock()
+    clock.s = UNTIL_MS / 1_000
+    async with running_api(clock=clock) as api:
+        made = await api.call.made()
+        clock.s -= 600
+        for what in ("replay", "recover", "cancel-retries"):
+            assert (await posted(api, made, what, {"since": SINCE})).status == 202
+        assert [is_nobodys(each, api.view) for each in jobs(api)] == [False] * 3
+        assert {each.created_at_ms for each in jobs(api)} == {UNTIL_MS}
 
 
 async def test_no_two_jobs_of_a_webhook_have_the_same_run() -> None:

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from fakes.clock import SetClock
 from fakes.configuration import account, subscription
 from fakes.fanout import event, until
 from fakes.job_world import JobWorld, ListedLog
@@ -126,6 +127,41 @@ async def test_how_much_of_everybodys_log_was_removed_is_not_told_but_that_it_wa
     assert ended.detail == "Part of the log was removed before it was read."
 
 
+async def test_that_records_could_not_be_read_is_told_once_beside_what_was_removed_and_the_rest_is_sent() -> None:
+    of = world()
+    of.log.cut_short, of.log.lost = frozenset({"evt_3", "evt_7", "evt_19"}), 5
+    await of.run().run()
+    ended = of.job_now()
+    assert event_ids(of.sent) == [each.event_id for each in EVENTS if each.event_id not in of.log.cut_short]
+    assert (ended.state, ended.sent, ended.lost, ended.looked_at) == (JobState.DONE, 17, 0, 20)
+    assert ended.detail == (
+        "Part of the log was removed before it was read. "
+        "Records that name your account could not be read, and were passed over."
+    )
+
+
+async def test_nothing_is_told_of_records_of_others_that_can_not_be_read() -> None:
+    of = world()
+    others = [event(number, account_id="acct_other") for number in range(100, 110)]
+    of.log = ListedLog([[*others, *EVENTS]], of.random, cut_short=frozenset(each.event_id for each in others))
+    await of.run().run()
+    assert (of.job_now().state, of.job_now().sent, of.job_now().detail) == (JobState.DONE, len(EVENTS), None)
+
+
+async def test_what_could_not_be_read_before_a_stop_is_told_at_the_end() -> None:
+    of = world(rate=100)
+    of.log.cut_short = frozenset({"evt_0"})
+    run = of.run()
+    task = asyncio.ensure_future(run.run())
+    await until(lambda: len(of.sent) > 0)
+    run.stop()
+    await asyncio.wait_for(task, 10)
+    assert 0 < of.job_now().positions[0].position < len(EVENTS)
+    await of.run().run()
+    assert (of.job_now().state, of.job_now().sent) == (JobState.DONE, len(EVENTS) - 1)
+    assert of.job_now().detail == "Records that name your account could not be read, and were passed over."
+
+
 @pytest.mark.parametrize("why", ["deleted", "erased", "another's", "made anew", "cancelled"])
 async def test_a_job_without_anybody_to_send_to_ends_as_cancelled(why: str) -> None:
     of = world()
@@ -139,6 +175,7 @@ async def test_a_job_without_anybody_to_send_to_ends_as_cancelled(why: str) -> N
     of.wish = cancelled if why == "cancelled" else None
     await of.run().run()
     assert (of.job_now().state, of.sent) == (JobState.CANCELLED, [])
+    assert of.job_now().detail == (None if why == "cancelled" else "Its webhook was deleted.")
 
 
 async def test_a_subscription_that_was_made_in_the_minute_of_its_job_is_taken_for_its_own() -> None:
@@ -163,6 +200,84 @@ async def test_a_job_whose_endpoint_is_away_is_put_back_until_it_is_well() -> No
     of.health = health(of.subscription)
     await of.run().run()
     assert (of.job_now().state, len(of.sent)) == (JobState.DONE, len(EVENTS))
+
+
+def away(of: JobWorld, *, probe_in_ms: int = 0) -> SetClock:
+    """The endpoint's breaker is open; from its probe on a job may ask for two seconds in a minute, by this clock."""
+    of.clock = clock = SetClock()
+    of.health = replace(health(of.subscription, opened=1), probe_at_ms=clock.now_ms() + probe_in_ms)
+    return clock
+
+
+async def test_a_replay_that_is_not_ready_while_it_may_ask_an_endpoint_that_is_away_begins_all_the_same() -> None:
+    of = world(everything=False, rate=20)
+    of.states, clock = Known({}), away(of)
+
+    async def settled() -> None:
+        await asyncio.sleep(0.3)  # so that it looks about meanwhile
+        clock.s += 3
+
+    of.settled = settled
+    await of.run().run()
+    put_back = of.job_now()
+    assert (put_back.state, put_back.sent, len(of.sent)) == (JobState.WAITING, 1, 1)
+    assert sum(each.position for each in put_back.positions) == 1
+    of.settled, clock.s = None, clock.s + 57
+    of.health = health(of.subscription)  # the one that went was delivered
+    await asyncio.wait_for(carried_out(of, clock), 10)
+    assert event_ids(of.sent) == event_ids(EVENTS)
+
+
+async def carried_out(of: JobWorld, clock: SetClock) -> None:
+    """The rest of the job, with time that passes."""
+    task = asyncio.ensure_future(of.run().run())
+    while not task.done():
+        clock.s += 0.01
+        await asyncio.sleep(0)
+
+
+async def test_a_store_that_is_behind_keeps_no_replay_from_asking_an_endpoint_that_is_away() -> None:
+    of = world(everything=False, rate=20)
+    of.states, clock, asked = Known({}), away(of), 0
+
+    async def recorded() -> None:
+        nonlocal asked
+        asked += 1
+        clock.s += 3
+        if asked < 3:
+            raise NotYet("the history store is not there yet")
+
+    of.recorded = recorded
+    await of.run().run()
+    assert (of.job_now().state, of.job_now().sent, len(of.sent)) == (JobState.WAITING, 1, 1)
+
+
+async def test_what_is_ready_does_not_go_while_the_breaker_lets_no_probe_through() -> None:
+    of = world(everything=False)
+    of.states, clock = Known({}), away(of)
+
+    async def settled() -> None:
+        of.health = replace(health(of.subscription, opened=2), probe_at_ms=clock.now_ms() + 10_000)
+
+    of.settled = settled
+    await of.run().run()
+    assert (of.job_now().state, of.sent) == (JobState.WAITING, [])
+    assert [each.end for each in of.job_now().positions] == [len(EVENTS)]  # what it waited for is not waited for again
+
+
+async def test_a_job_looks_through_what_it_does_not_send_although_its_endpoint_is_away() -> None:
+    of = world()
+    others = [event(number, account_id="acct_other") for number in range(100)]
+    of.log, clock = ListedLog([[*others, *EVENTS]], of.random), away(of)
+
+    async def begun() -> None:
+        clock.s += 30
+
+    of.job = replace(of.job, everything=False, rate=20)
+    of.states, of.settled = Known({}), begun
+    await of.run().run()
+    assert (of.job_now().state, of.job_now().sent) == (JobState.WAITING, 1)
+    assert of.job_now().looked_at == len(others) + 1
 
 
 async def test_nothing_is_written_while_it_is_in_doubt_whose_the_job_is() -> None:

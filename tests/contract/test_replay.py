@@ -138,14 +138,16 @@ async def test_what_can_not_be_read_or_is_too_large_stops_nothing(settings: Sett
     to, fine, large = subscription("http://127.0.0.1:1/", "order.created"), events(2), events(1)[0]
     large = replace(large, data={**large.data, "id": "x" * 2_000})
     configure(settings, to)
-    publish(settings, [b"no Avro", fine[0], large, b"\xc3\x01" + bytes(8), fine[1]], at_ms=NOW_MS - HOUR_MS, key=b"k")
+    broken = [b"no Avro", b"\xc3\x01" + bytes(8), b"\xc3\x01" + bytes(8) + b"acct_test"]
+    publish(settings, [*broken[:2], fine[0], large, broken[2], fine[1]], at_ms=NOW_MS - HOUR_MS, key=b"k")
     commit_all(settings)
     job = job_for(to)
     async with replayer(small):
         ask(settings, job)
         ended = await until_over(settings, job)
     assert event_ids(sent(settings)) == event_ids(fine)
-    assert (ended.state, ended.looked_at, ended.sent, ended.lost) == (JobState.DONE, 5, 2, 1)
+    assert (ended.state, ended.looked_at, ended.sent, ended.lost) == (JobState.DONE, 6, 2, 1)
+    assert ended.detail == "Records that name your account could not be read, and were passed over."
 
 
 async def test_recover_sends_what_failed_for_good_if_kafka_still_has_it(on_store: Settings) -> None:

@@ -198,6 +198,30 @@ async def test_an_account_that_holds_all_places_gives_some_up_to_who_waits_and_g
         assert all(state_of(world, each) is JobState.DONE for each in few)
 
 
+async def test_more_accounts_than_there_are_places_have_them_in_turns() -> None:
+    world = World()
+    asked = [each for number in range(9) for each in jobs(world, 1, account_id=f"acct_{number}", first=number)]
+    world.ask(*asked)
+    async with owning(world, turn_s=0.1):
+        await until(lambda: len(world.began) == 18)
+    assert sorted(world.began[:9]) == sorted(world.began[9:]) == sorted(ids(asked))
+
+
+async def test_of_accounts_that_have_as_many_the_one_goes_on_that_waited_for_longest() -> None:
+    world = World()
+    (long,) = jobs(world, 1, first=100)
+    first, second = jobs(world, 2, account_id="acct_other")
+    world.ask(long)
+    async with owning(world, running_max=1, turn_s=0.1):
+        await until(lambda: world.began == [long.job_id])
+        world.ask(first, second)
+        world.over[first.job_id].set()
+        await until(lambda: len(world.began) == 3)
+        assert world.began == ids([long, first, long])
+        await until(lambda: len(world.began) == 4)
+        assert world.began[3] == second.job_id
+
+
 async def test_no_job_gives_way_before_it_had_its_turn_nor_to_one_of_its_own_account() -> None:
     world = World()
     world.ask(*jobs(world, 4))

@@ -1,7 +1,7 @@
 """A job's surroundings in memory, for tests that end it at any moment: a log of events, a topic of jobs, and all that was sent."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -21,7 +21,7 @@ from hookline.runtime.event_log import Picked, Stretch
 from hookline.runtime.log import KafkaRecord, TopicPartition, Written
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.recovery_rows import States
-from hookline.schemas.errors import NotYet, TooLarge
+from hookline.schemas.errors import ContractError, NotYet, TooLarge
 from hookline.schemas.records import (
     Account,
     Delivery,
@@ -47,6 +47,7 @@ class ListedLog:
     partitions: Sequence[Sequence[Event]]
     random: Random
     lost: int = 0  # before each stretch, of whomever
+    cut_short: frozenset[str] = frozenset()  # events whose records are
 
     async def bounds(self, topics: Sequence[str], *, since_ms: int, until_ms: int) -> Sequence[JobPosition]:
         (topic,) = topics
@@ -54,6 +55,12 @@ class ListedLog:
             JobPosition(topic=topic, partition=number, start=0, position=0, end=len(events))
             for number, events in enumerate(self.partitions)
         ]
+
+    def value(self, partition: int, offset: int) -> bytes:
+        """The bytes of a record."""
+        lying = self.partitions[partition][offset]
+        value = CODEC.encode_event(lying)
+        return value[:-1] if lying.event_id in self.cut_short else value
 
     @asynccontextmanager
     async def reading(
@@ -82,18 +89,26 @@ class ListedReading(Generic[T]):
     def _stretch(self, number: int) -> Stretch[T]:
         place = self._left[number]
         end = min(place.end, place.position + self._log.random.randint(1, 12))
-        picked = list[Picked[T]]()
+        picked, unreadable = list[Picked[T]](), 0
         for offset in range(place.position, end):
-            value = CODEC.encode_event(self._log.partitions[number][offset])
-            found = self._pick(KafkaRecord(place.topic, number, offset, 1_000, None, value))
+            value = self._log.value(number, offset)
+            try:
+                found = self._pick(KafkaRecord(place.topic, number, offset, 1_000, None, value))
+            except ContractError:
+                unreadable += 1
+                continue
             if found is not None:
                 picked.append(Picked(offset - place.position + 1, offset, found))
         self._left[number] = replace(place, position=end)
         if end == place.end:
             del self._left[number]
-        partition = TopicPartition(place.topic, number)
         return Stretch(
-            partition=partition, position=end, picked=picked, looked_at=end - place.position, lost=self._log.lost
+            partition=TopicPartition(place.topic, number),
+            position=end,
+            picked=picked,
+            looked_at=end - place.position,
+            unreadable=unreadable,
+            lost=self._log.lost,
         )
 
 
@@ -108,6 +123,7 @@ class JobWorld:
     fails: float = 0.0
     states: States | None = None
     recorded: Recorded | None = None  # else history has everything
+    settled: Callable[[], Awaitable[None]] | None = None  # else nothing is on its way
     cancelled: frozenset[str] = frozenset()  # other jobs that were
     wish: JobWish | None = None
     health: EndpointHealth | None = None
@@ -141,7 +157,7 @@ class JobWorld:
             history=self.states,  # type: ignore[arg-type]  # a job that sends everything asks for nothing
             is_cancelled=lambda job_id: job_id in self.cancelled,
             kept=None,  # type: ignore[arg-type]
-            settling=_Settled(self.recorded or _nothing),
+            settling=_Settled(self.settled or _nothing, self.recorded or _nothing),
             committed=_KeepingUp(),
             rendering=rendering,
             metrics=metrics,
@@ -243,12 +259,13 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Settled:
-    """Nothing is on its way."""
+    """Waits for what the world waits for."""
 
+    waits: Callable[[], Awaitable[None]]
     recorded: Recorded
 
     async def settled(self, _subscription_id: str, _positions: Sequence[JobPosition]) -> None:
-        await asyncio.sleep(0)
+        await self.waits()
 
     async def recording(self, _subscription_id: str) -> Recorded:
         return self.recorded

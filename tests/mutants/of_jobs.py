@@ -4,6 +4,7 @@ from mutants.mutant import CONTRACT, PROPERTY, Mutant, rule
 
 PROGRESS = f"{PROPERTY}/test_job_progress.py"
 RUN = f"{CONTRACT}/test_job_run.py"
+RECOVER = f"{CONTRACT}/test_recover_steps.py"
 TURNS = f"{CONTRACT}/test_replay_turns.py"
 SETTLING = f"{CONTRACT}/test_settling.py"
 ROOM = "tests/unit/test_replay_room.py"
@@ -36,11 +37,32 @@ JOBS = (
         PROGRESS,
     ),
     job(
+        "what a job could not read is not told",
+        "job_steps.py",
+        "if records and sentence not in known]",
+        "if records and sentence is REMOVED]",
+        RUN,
+    ),
+    job(
         "a job's stretch is done before its last deliveries",
         "job_steps.py",
         "        yield Step(writes, _at(job, stretch, stretch.position))\n",
         "        yield Step((), _at(job, stretch, stretch.position))\n",
         PROGRESS,
+    ),
+    job(
+        "a recovery sends again what it has sent before it was killed",
+        "job_list_steps.py",
+        " and row.job_id != job.job_id\n",
+        "\n",
+        RECOVER,
+    ),
+    job(
+        "a recovery of what was asked for later is not the newest run",
+        "job_list_steps.py",
+        "run=next_run(job.run, last=row.run),",
+        "run=job.run,",
+        RECOVER,
     ),
     job(
         "a job looks not at the history store",
@@ -58,16 +80,30 @@ JOBS = (
     ),
     job(
         "a job of an erased account goes on",
-        "job_run.py",
+        "job_view.py",
         "    return is_another or view.marker(job.account_id) is not None\n",
         "    return is_another\n",
         RUN,
     ),
     job(
         "a job heeds no pause of its subscription",
+        "job_view.py",
+        "    return is_paused or view.disabling(job.subscription_id) is not None\n",
+        "    return False\n",
+        RUN,
+    ),
+    job(
+        "a job that gets ready is put back when its endpoint may not be asked any more",
         "job_run.py",
-        "    if is_paused or view.disabling(job.subscription_id) is not None:\n",
-        "    if False:\n",
+        "is_unasked if self._has_sent else is_shut_out",
+        "is_unasked",
+        RUN,
+    ),
+    job(
+        "a job goes on for longer than it may ask an endpoint that is away",
+        "job_run.py",
+        "is_unasked if self._has_sent else is_shut_out",
+        "is_shut_out",
         RUN,
     ),
     job(
@@ -87,8 +123,22 @@ JOBS = (
     job(
         "jobs do not go by their accounts",
         "replay.py",
-        "        return of_accounts[job.account_id], job.created_at_ms, job.job_id\n",
-        "        return 0, job.created_at_ms, job.job_id\n",
+        "        return of_accounts[account_id], self",
+        "        return 0, self",
+        TURNS,
+    ),
+    job(
+        "who gave a place up takes it back",
+        "replay.py",
+        "self._had_place_s.get(account_id, -inf), job",
+        "0.0, job",
+        TURNS,
+    ),
+    job(
+        "eight accounts hold up a ninth",
+        "replay.py",
+        "if of_accounts[each.run.job.account_id] >= enough]",
+        "if of_accounts[each.run.job.account_id] > enough]",
         TURNS,
     ),
     job(
