@@ -61,10 +61,14 @@ class Metrics:
         self.told: dict[str, Told] = {}
         ProcessCollector(registry=registry)
         self._declare_fanout()
-        self._declare_dispatch()
+        self._declare_requests()
+        self._declare_lanes()
+        self._declare_endpoints()
+        self._declare_tiers()
         self._declare_history()
         self._declare_replay()
         self._declare_shared()
+        self._declare_api()
 
     def _declare_fanout(self) -> None:
         self.events = self._counter(
@@ -86,7 +90,7 @@ class Metrics:
             "hookline_fanout_seconds", "Source append to deliveries acknowledged", FANOUT
         )
 
-    def _declare_dispatch(self) -> None:
+    def _declare_requests(self) -> None:
         self.attempts = self._counter(
             "hookline_attempts",
             "Requests made, by outcome and tier of the wait before",
@@ -127,6 +131,8 @@ class Metrics:
             "Event's broker time to success, first attempts only, none of jobs",
             DISPATCHER,
         )
+
+    def _declare_lanes(self) -> None:
         self.in_flight = self._gauge("hookline_in_flight_requests", "Requests in flight", DISPATCHER, lane=LANES)
         self.open_records = self._gauge(
             "hookline_open_records", "Records read and not yet done", DISPATCHER, lane=LANES
@@ -146,6 +152,8 @@ class Metrics:
             DISPATCHER,
             lane=LANES,
         )
+
+    def _declare_endpoints(self) -> None:
         self.endpoints_failing = self._gauge(
             "hookline_failing_endpoints", "Endpoints whose last attempt failed", DISPATCHER
         )
@@ -167,6 +175,8 @@ class Metrics:
         self.lookups_in_flight = self._gauge(
             "hookline_lookups_in_flight", "Endpoints' names being looked up", f"{API}, {DISPATCHER}"
         )
+
+    def _declare_tiers(self) -> None:
         self.backlog = self._gauge(
             "hookline_backlog_records", "Records waiting on a tier's topic", DISPATCHER, tier=_WAITING_ON
         )
@@ -246,6 +256,8 @@ class Metrics:
             "Configuration offset that the live view has applied",
             f"{API}, {FANOUT}, {DISPATCHER}, {REPLAY}",
         )
+
+    def _declare_api(self) -> None:
         self.change_seconds = self._histogram(
             "hookline_change_seconds",
             "Changes of the configuration, from their turn until the live view shows them",
