@@ -213,6 +213,7 @@ def _postgres(url: URL) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=_CONNECT_S,
         pool_pre_ping=True,  # a server that was restarted costs no answer
+        pool_use_lifo=True,  # the one that has planned most: over 30 partitions a plan takes 50 ms
         hide_parameters=True,
     )
 
