@@ -176,8 +176,9 @@ class Fence:
 
     def _why_unanswered(self, topics: Sequence[str], deadline: Deadline) -> str:
         """For the sake of one topic that is missing, those of the whole transaction have no answer."""
+        within_s = (deadline.left_s() - _ABORT_S) / 2  # giving up has its own time
         with suppress(KafkaException):
-            known = self._client.list_topics(timeout=deadline.left_s() / 2).topics
+            known = self._client.list_topics(timeout=within_s).topics if within_s > 0 else topics
             missing = [topic for topic in topics if topic not in known]
             if missing:
                 return f"{missing[0]}: the broker has no such topic"
