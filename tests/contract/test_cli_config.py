@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 CODEC = Codec(load_catalogue())
 NEWER = b"\xc3\x01" + bytes(8) + b"what only a newer release can read"
 NEW_KEY = MasterKey("k2", bytes(range(100, 132)))
+EVERYTHING_ANEW = {"webhooks": 3, "rewrapped": 3, "forgotten": 0, "keys": {"k2": 3}, "unopened": []}
 
 
 @pytest.fixture
@@ -157,7 +158,7 @@ async def test_everything_is_sealed_anew_under_a_new_master_key_while_the_api_se
     async with replica(ring, key) as call:
         editions = [(await call("GET", f"/webhooks/{each}")).headers["ETag"] for each in webhooks]
         ran = await command(ring, "secrets", "rewrap", "--json")
-        assert json.loads(ran.stdout) == {"webhooks": 3, "rewrapped": 3, "keys": {"k2": 3}, "unopened": []}, ran.stderr
+        assert json.loads(ran.stdout) == EVERYTHING_ANEW, ran.stderr
         assert [(await call("GET", f"/webhooks/{each}")).headers["ETag"] for each in webhooks] == editions
         assert await everything(call, webhooks) == before
         again = await command(ring, "secrets", "rewrap")
@@ -173,6 +174,26 @@ async def test_without_the_old_master_key_nothing_is_sealed_anew(settings: Setti
     assert (ran.returncode, "k1" in ran.stderr) == (2, True)
 
 
+async def test_after_a_master_key_was_lost_nothing_needs_it_once_the_secrets_are_new(settings: Settings) -> None:
+    key, ring = await new_account(settings), replace(settings, master_keys=(NEW_KEY,))
+    body = {"url": "https://example.com/hook", "events": ["user.created"]}
+    header = {"Idempotency-Key": "order-1"}
+    async with replica(settings, key) as call:
+        made = (await call("POST", "/webhooks", body, headers=header)).json
+    async with replica(ring, key) as call:
+        await call("POST", f"/webhooks/{made['id']}/secret/rotate", {"overlap_s": 0})
+        ran = await command(ring, "secrets", "rewrap")
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert ran.stdout.startswith("1 of 1 webhooks were sealed anew under k2.\n1 of them no longer know the request")
+        assert ran.stdout.endswith("by the master keys that they need: k2: 1.\n")
+        async with asyncio.timeout(5):
+            while (
+                reply := await call("POST", "/webhooks", body, headers=header)
+            ).status == 503:  # until it has read that
+                await asyncio.sleep(0.02)
+        assert (reply.status, reply.json["type"]) == (422, "urn:hookline:problem:idempotency-key-reused")
+
+
 async def test_one_webhook_that_does_not_open_holds_up_no_other(settings: Settings) -> None:
     ring = replace(settings, master_keys=(NEW_KEY, MASTER_KEY))
     async with replica(settings, await new_account(settings)) as call:
@@ -185,6 +206,7 @@ async def test_one_webhook_that_does_not_open_holds_up_no_other(settings: Settin
     assert json.loads(ran.stdout) | {"unopened": []} == {
         "webhooks": 4,
         "rewrapped": 3,
+        "forgotten": 0,
         "keys": {"k1": 1, "k2": 3},
         "unopened": [],
     }

@@ -95,10 +95,11 @@ async def test_whoever_is_behind_is_waited_for_and_said_so(behind: str, caplog: 
     committed, place = places[behind]
     committed[place] -= 1
     waiting = asyncio.ensure_future(road.settling(say_every_s=0.05).settled("wh_1", POSITIONS))
-    done, _ = await asyncio.wait({waiting}, timeout=0.3)
-    assert done == set()
-    awaited = [each.__dict__["awaits"] for each in caplog.records if each.message == "job.not_settled"]
-    assert awaited[0] == [f"{place[0]}[{place[1]}]"]
+    async with asyncio.timeout(5):
+        while not (said := [each for each in caplog.records if each.message == "job.not_settled"]):
+            await asyncio.sleep(0.01)
+    assert said[0].__dict__["awaits"] == [f"{place[0]}[{place[1]}]"]
+    assert not waiting.done()
     committed[place] += 1
     await asyncio.wait_for(waiting, 5)
 

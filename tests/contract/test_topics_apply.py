@@ -101,6 +101,13 @@ async def test_a_size_that_is_not_that_of_the_first_time_changes_nothing(setting
     assert await retention_of(settings, topics.deliveries) == "1000"
 
 
+async def test_topics_that_are_kept_small_on_purpose_are_as_they_should_be(settings: Settings) -> None:
+    for told, status in (((), 1), (("--partitions", "keep"), 0)):
+        done = await command(settings, "topics", "diff", *told)
+        assert done.returncode == status
+        assert f"{settings.topics().deliveries}: partitions is 8, wanted 64" in done.stdout
+
+
 async def test_topics_that_are_kept_or_grown_are_what_was_asked_for(settings: Settings) -> None:
     topic = settings.topics().events("order.created")
     for told, has in ((Partitions.KEEP, 4), (Partitions.GROW, 24)):

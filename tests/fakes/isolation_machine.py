@@ -21,7 +21,8 @@ from hookline.core.window import Arrival, Hold, Slot, Window
 ENDPOINTS = tuple(f"wh_{number}" for number in range(6))
 _PARTITIONS = 2
 _JOBS = ("job_1", "job_2", "job_3")
-_SETTLE_TICKS = 2_000
+_SETTLE_TICKS, _TICK_MS = 2_000, 100.0
+_SLOWEST_TICKS = 80  # one replay a second, of which an eighth where the live lanes are elsewhere: one in 8 s
 
 
 class Isolated:
@@ -223,7 +224,8 @@ class Isolated:
             if self.model.windows[key].hold is not Hold.OURS:
                 self._lose(key)
         self.limits.update({name: Limits(each.rate) for name, each in self.limits.items()})
-        for _ in range(_SETTLE_TICKS):
+        waiting = sum(where is Where.WAITING for where in self.model.where.values())
+        for _ in range(_SETTLE_TICKS + _SLOWEST_TICKS * waiting):
             if all(where is Where.CLOSED for where in self.model.where.values()):
                 break
             self._go_on()
@@ -239,7 +241,7 @@ class Isolated:
         first = Picks(0)
         while self.succeed(first) or self.finish(first):
             pass
-        self.model.now_ms += 100.0
+        self.model.now_ms += _TICK_MS
         self.tick(first)
         self.start(first)
         self.check()

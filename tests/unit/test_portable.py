@@ -102,6 +102,16 @@ def test_what_is_written_over_has_a_version_that_it_never_had(imported: int, the
     assert over(account, replace(account, version=there, name="new")) == replace(account, version=written)
 
 
+@pytest.mark.parametrize(("imported", "there"), [(3, 40), (40, 3)])
+def test_retries_that_were_cancelled_stay_so(imported: int, there: int) -> None:
+    old = replace(subscription("https://example.com/hook"), version=imported, description="old")
+    for of_file, of_kafka in ((0, 7_000), (7_000, 0), (7_000, 7_000)):
+        file, kafka = (replace(old, cancelled_before_ms=each) for each in (of_file, of_kafka))
+        written = over(file, replace(kafka, version=there, description="new"))
+        assert isinstance(written, type(old))
+        assert (written.cancelled_before_ms, written.description) == (7_000, "old")
+
+
 def test_what_only_differs_in_its_version_is_the_one_that_is_there() -> None:
     old = replace(subscription("https://example.com/hook"), version=3)
     there = over(old, replace(old, version=40, judged_from=9, description="new"))

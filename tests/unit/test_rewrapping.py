@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.configuration import MASTER_KEY, SECRET, subscription
-from hookline.core.rewrapping import key_ids, rewrapped
+from fakes.configuration import MASTER_KEY, SECRET, sealed_for, subscription
+from hookline.core.rewrapping import forgets, key_ids, rewrapped
 from hookline.core.sealing import Purpose, seal, unseal
 from hookline.runtime.draw import sealing_nonce
 from hookline.runtime.settings import MasterKey
@@ -86,6 +86,28 @@ def test_a_url_with_a_query_that_an_older_release_left_in_clear_is_sealed() -> N
 def test_without_the_old_key_nothing_is_rewrapped() -> None:
     with pytest.raises(ConfigError, match="k1"):
         rewrapped(full(), keys=(NEW,), nonce=sealing_nonce)
+
+
+@pytest.mark.parametrize("ring", [(NEW,), (NEW, MasterKey("k1", bytes(32)))], ids=["lost", "another has its id"])
+def test_a_request_that_does_not_open_any_more_is_forgotten_and_the_rest_is_rewrapped(
+    ring: tuple[MasterKey, ...],
+) -> None:
+    third, bare = MasterKey("k3", bytes(range(2, 34))), subscription("https://example.com/hook")
+    given_anew = replace(
+        bare,
+        secret=sealed_for(bare, "new", Purpose.SECRET, key=NEW),
+        asked=sealed_for(bare, "digest", Purpose.REQUEST),
+    )
+    after = rewrapped(given_anew, keys=(third, *ring), nonce=sealing_nonce)
+    assert after.asked is None
+    assert forgets(given_anew, after)
+    assert key_ids(after) == {"k3"}
+    assert opened(after.secret, Purpose.SECRET, after, third) == "new"
+
+
+def test_a_request_that_opens_is_not_forgotten_and_none_is_neither() -> None:
+    assert not forgets(full(), rewrapped(full(), keys=(NEW, MASTER_KEY), nonce=sealing_nonce))
+    assert not forgets(replace(full(), asked=None), replace(full(), asked=None))
 
 
 def test_a_record_that_was_moved_to_another_account_does_not_open() -> None:

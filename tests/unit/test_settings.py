@@ -28,11 +28,26 @@ def test_the_defaults_are_the_contracts() -> None:
         ("HOOKLINE_TOPIC_PREFIX", "a b", "topic prefix 'a b' must be"),
         ("HOOKLINE_IN_FLIHGT_MAX", "5", "HOOKLINE_IN_FLIHGT_MAX is no setting"),
         ("HOOKLINE_LOG_LEVEL", "loud", "HOOKLINE_LOG_LEVEL is 'loud'"),
+        (
+            "HOOKLINE_EVENT_RETENTION_DAYS",
+            "30",
+            "HOOKLINE_EVENT_RETENTION_DAYS is 30; it must be below HOOKLINE_HISTORY_",
+        ),
+        (
+            "HOOKLINE_HISTORY_RETENTION_DAYS",
+            "7",
+            "HOOKLINE_EVENT_RETENTION_DAYS is 7; .* HOOKLINE_HISTORY_.* which is 7",
+        ),
     ],
 )
 def test_a_wrong_value_is_named(name: str, text: str, said: str) -> None:
     with pytest.raises(ConfigError, match="^" + said.replace("(", r"\(")):
         Settings.from_env({name: text})
+
+
+def test_history_knows_what_was_delivered_of_all_that_a_replay_reads() -> None:
+    given = {"HOOKLINE_EVENT_RETENTION_DAYS": "30", "HOOKLINE_HISTORY_RETENTION_DAYS": "31"}
+    assert Settings.from_env(given).event_retention_days == 30
 
 
 def test_a_master_key_is_never_shown() -> None:

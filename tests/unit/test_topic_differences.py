@@ -1,6 +1,6 @@
 import pytest
 
-from hookline.core.topic_differences import Difference, Partitions, as_told, compared, is_harmful
+from hookline.core.topic_differences import Difference, Partitions, as_shown, as_told, compared, is_harmful
 from hookline.schemas.errors import ConfigError
 from hookline.schemas.topics import Topic, Topics
 
@@ -50,10 +50,16 @@ def test_partitions_are_not_added_unless_that_is_said() -> None:
     assert as_told(few, Partitions.GROW) == few
 
 
+@pytest.mark.parametrize(("partitions", "left"), [(each, each is Partitions.KEEP) for each in Partitions])
+def test_partitions_are_shown_as_left_where_they_are_to_be_kept(partitions: Partitions, *, left: bool) -> None:
+    few = list(compared(event_topic(), partitions=4, wanted=24, config=event_topic().config()))
+    assert [each.left for each in as_shown(few, partitions)] == [left]
+
+
 @pytest.mark.parametrize("partitions", list(Partitions))
 def test_whatever_is_said_of_partitions_the_rest_is_as_it_was(partitions: Partitions) -> None:
     others = [Difference("events.new", "partitions", None, "24"), *found_with(str(DAY_MS), event_topic())]
-    assert as_told(others, partitions) == others
+    assert as_told(others, partitions) == as_shown(others, partitions) == others
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import typer
 
 from hookline.cli.configuring import Configuring, as_json, configuring
 from hookline.cli.options import Json, settings_from_environment
-from hookline.core.rewrapping import key_ids, rewrapped
+from hookline.core.rewrapping import forgets, key_ids, rewrapped
 from hookline.runtime import draw
 from hookline.runtime.changes import Decision, Write
 from hookline.runtime.settings import Settings
@@ -52,6 +52,11 @@ def _tell(found: Mapping[str, Any], settings: Settings, *, as_json_: bool) -> No
     print(
         f"{found['rewrapped']} of {found['webhooks']} webhooks were sealed anew under {settings.master_keys[0].key_id}."
     )
+    if found["forgotten"]:
+        print(
+            f"{found['forgotten']} of them no longer know the request that made them, for it did not open: the API refuses it if"
+            " it comes again with its Idempotency-Key."
+        )
     others = [f"{name}: {count}" for name, count in found["keys"].items()]
     print(f"Webhooks by the master keys that they need: {', '.join(others) or 'none'}.")
 
@@ -59,14 +64,15 @@ def _tell(found: Mapping[str, Any], settings: Settings, *, as_json_: bool) -> No
 async def _rewrap(settings: Settings) -> dict[str, Any]:
     async with configuring(settings) as configuration:
         left = iter([each.subscription_id for each in configuration.view.subscriptions()])
-        count, unopened = 0, dict[str, str]()
+        counted, unopened = Counter[str](), dict[str, str]()
         while batch := list(islice(left, _BATCH)):
-            count += await _rewrap_batch(configuration, settings, batch, unopened)
+            counted += await _rewrap_batch(configuration, settings, batch, unopened)
         subscriptions = configuration.view.subscriptions()
         needed = Counter(key_id for each in subscriptions for key_id in key_ids(each))
         return {
             "webhooks": len(subscriptions),
-            "rewrapped": count,
+            "rewrapped": counted["rewrapped"],
+            "forgotten": counted["forgotten"],
             "keys": dict(needed),
             "unopened": list(unopened.values()),
         }
@@ -74,8 +80,8 @@ async def _rewrap(settings: Settings) -> dict[str, Any]:
 
 async def _rewrap_batch(
     configuration: Configuring, settings: Settings, batch: Sequence[str], unopened: dict[str, str]
-) -> int:
-    """How many were sealed anew; `unopened` gets a sentence for each that does not open: it must not hold up the others."""
+) -> Counter[str]:
+    """How many were sealed anew, and how many of them forgot their request; `unopened` gets a sentence for each that does not open: it must not hold up the others."""
 
     def rewrap_one(subscription: Subscription) -> Subscription:
         if configuration.view.cannot_read(subscription.subscription_id):
@@ -87,12 +93,12 @@ async def _rewrap_batch(
             unopened[subscription.subscription_id] = str(error)
             return subscription
 
-    def decide() -> Decision[int]:
+    def decide() -> Decision[Counter[str]]:
         there = [found for each in batch if (found := configuration.view.subscription(each)) is not None]
         pairs = [(each, rewrap_one(each)) for each in there]
         changed = [new for old, new in pairs if new is not old]
         if not changed:
-            return Decision(0)
+            return Decision(Counter())
         writes = [
             Write(
                 topic=configuration.topics.subscriptions,
@@ -103,6 +109,7 @@ async def _rewrap_batch(
         ]
         key_id = settings.master_keys[0].key_id
         told = configuration.audit("secrets.rewrap", key_id, after={"webhooks": len(changed)})
-        return Decision(len(changed), (*writes, told))
+        forgotten = sum(forgets(old, new) for old, new in pairs)
+        return Decision(Counter(rewrapped=len(changed), forgotten=forgotten), (*writes, told))
 
     return await configuration.change(decide)

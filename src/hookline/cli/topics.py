@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hookline.cli.options import Json, settings_from_environment
-from hookline.core.topic_differences import Difference, Partitions
+from hookline.core.topic_differences import Difference, Partitions, as_shown
 from hookline.runtime.admin import Size, TopicAdmin
 from hookline.runtime.catalogue import load_catalogue
 from hookline.schemas.topics import Topic
@@ -21,6 +21,12 @@ PartitionsOption = Annotated[
         "--partitions",
         help="Where a topic has fewer than the size says: refuse and change nothing, keep them, or grow, which moves keys "
         "and can't be undone.",
+    ),
+]
+KeptOption = Annotated[
+    Partitions,
+    typer.Option(
+        "--partitions", help="As for `apply`: with keep, a topic that has fewer than the size says is left as it is."
     ),
 ]
 
@@ -47,10 +53,12 @@ def apply(
 
 
 @_topics.command()
-def diff(*, size: SizeOption = Size.PRODUCTION, as_json: Json = False) -> None:
-    """Say what is not as specified; exit status 1 if there is anything that `apply` would change."""
+def diff(
+    *, size: SizeOption = Size.PRODUCTION, partitions: KeptOption = Partitions.REFUSE, as_json: Json = False
+) -> None:
+    """Say what is not as specified; exit status 1 if there is anything that `apply` would change, or refuse to."""
     admin, wanted = _wanted(size, 1)
-    differences = admin.diff(wanted)
+    differences = as_shown(admin.diff(wanted), partitions)
     _tell(differences, as_json=as_json, none=f"All {len(wanted)} topics are as they should be.", done=False)
     raise typer.Exit(0 if all(each.left for each in differences) else 1)
 

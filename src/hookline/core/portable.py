@@ -118,16 +118,24 @@ def over(imported: Configured, there: Configured | None, *, judged_from: int = 1
 
     Versions go up whatever the file says: one that came again would be another edition with an ETag that was had before, and
     what was judged of the one that is there would count for as long as it takes to count up to it. What counts no more there
-    does not count again: `judged_from` is that of the subscription there, if the record is a judgement that is to count.
+    does not count again: `judged_from` is that of the subscription there, if the record is a judgement that is to count. And
+    retries that were cancelled there stay so.
     """
     match imported, there:
         case Account(erased_at_ms=None), Account():
             return _numbered(imported, there)
-        case Subscription(), Subscription() if imported.version <= there.version:
-            return _numbered(replace(imported, judged_from=max(imported.judged_from, there.judged_from)), there)
+        case Subscription(), Subscription():
+            return _over_subscription(imported, there)
         case ((Disabling() | EndpointHealth()), _):
             return replace(imported, subscription_version=max(imported.subscription_version, judged_from))
     return imported
+
+
+def _over_subscription(imported: Subscription, there: Subscription) -> Subscription:
+    kept = replace(imported, cancelled_before_ms=max(imported.cancelled_before_ms, there.cancelled_before_ms))
+    if imported.version > there.version:
+        return kept
+    return _numbered(replace(kept, judged_from=max(imported.judged_from, there.judged_from)), there)
 
 
 def _numbered(imported: _Edition, there: _Edition) -> _Edition:

@@ -49,8 +49,14 @@ def compared(topic: Topic, *, partitions: int, wanted: int, config: Mapping[str,
 
 
 def as_told(differences: Iterable[Difference], partitions: Partitions) -> Sequence[Difference]:
-    """The differences, with those of partitions left if they are to be kept; ConfigError if none may be there."""
-    return [_as_told(each, partitions) for each in differences]
+    """The differences as `as_shown` has them; ConfigError if a topic would have to grow and that is to be refused."""
+    return [_as_told(each, partitions) for each in as_shown(differences, partitions)]
+
+
+def as_shown(differences: Iterable[Difference], partitions: Partitions) -> Sequence[Difference]:
+    """The differences, with those of partitions left if they are to be kept."""
+    keeps = partitions is Partitions.KEEP
+    return [replace(each, left=True) if keeps and _grows(each) else each for each in differences]
 
 
 def is_harmful(difference: Difference) -> bool:
@@ -61,14 +67,17 @@ def is_harmful(difference: Difference) -> bool:
 
 
 def _as_told(difference: Difference, partitions: Partitions) -> Difference:
-    if difference.what != PARTITIONS or difference.found is None or partitions is Partitions.GROW:
+    if partitions is not Partitions.REFUSE or not _grows(difference):
         return difference
-    if partitions is Partitions.KEEP:
-        return replace(difference, left=True)
     raise ConfigError(
         f"{difference}; growing moves keys to other partitions and can't be undone, so nothing was changed: "
         "say the --size of the first time, or --partitions keep, or --partitions grow"
     )
+
+
+def _grows(difference: Difference) -> bool:
+    """Whether a topic that exists has to grow for it."""
+    return difference.what == PARTITIONS and difference.found is not None
 
 
 def _is_kept_longer(name: str, found: str, wanted: str) -> bool:

@@ -239,7 +239,10 @@ class Settings:
         show=_show_secret,
     )
     history_retention_days: int = _setting(
-        30, "days for which the history store keeps attempts and deliveries", at_least=1, at_most=3_650
+        30,
+        "days for which the history store keeps attempts and deliveries; more than event topics keep events",
+        at_least=2,
+        at_most=3_650,
     )
 
     api_host: str = _setting("127.0.0.1", "address that the API listens on")
@@ -285,6 +288,11 @@ class Settings:
             raise ConfigError(f"HOOKLINE_LOG_LEVEL is {self.log_level!r}; it must be debug, info, warning or error")
         if _ORIGIN.fullmatch(self.origin) is None:
             raise ConfigError("HOOKLINE_ORIGIN is no host name; it must be one, such as hooks.example.com")
+        if self.event_retention_days >= self.history_retention_days:
+            raise ConfigError(
+                f"HOOKLINE_EVENT_RETENTION_DAYS is {self.event_retention_days}; it must be below HOOKLINE_HISTORY_RETENTION_DAYS,"
+                f" which is {self.history_retention_days}: a replay sends again what history no longer knows as delivered"
+            )
         self.topics()
 
     def topics(self, domains: tuple[str, ...] = ("user", "order", "payment")) -> Topics:
