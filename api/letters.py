@@ -95,10 +95,8 @@ class Letters:
             done = number
             try:
                 await confirmed(self._writer, write, answer_s=self._answer_s)
-                redriven, done = (
-                    redriven + 1,
-                    number + 1,
-                )  # from here on: begun anew with this letter, it would be sent twice
+                # Whatever fails from here on, this letter is done: if the next page began with it, it would be sent twice.
+                redriven, done = redriven + 1, number + 1
                 await self._put_on_record(request, caller, letter)
             except Refused:
                 if not redriven:
