@@ -69,8 +69,8 @@ class Redriven(Answer):
 
     redriven: int = Field(description="Sent again: a delivery as a run of its own, a record as it came.")
     left_out: int = Field(
-        description="Not sent: too little was kept, the webhook is gone, it was delivered since or is under way, or there is a newer "
-        "letter of the same delivery."
+        description="Not sent: too little was kept, the webhook is gone, it was delivered since or is under way, or it died again since "
+        "and has a newer letter."
     )
     next_cursor: str | None = Field(
         default=None, description="Where to go on, if there are more, or if Kafka was away in the middle."

@@ -33,7 +33,10 @@ from hookline.schemas.errors import ContractError, NotYet
 from hookline.schemas.records import DeadLetter, Delivery, Place
 
 _AGAIN_S = 5
-_NO_STATES = "The history store does not answer now, and nobody else knows what was delivered since. Nothing was sent."
+_NO_STATES = (
+    "The history store does not answer now, or has not yet all that is on record, and nobody else knows what was delivered since. "
+    "Nothing was sent."
+)
 _REDRIVEN_MAX = 1_000  # in one request; the answer says that there may be more
 
 
@@ -43,6 +46,7 @@ class Letters:
     def __init__(self, parts: Parts, configuration: Configuration, *, answer_s: float) -> None:
         self._letters = parts.letters
         self._states = parts.states
+        self._reach = parts.reach
         self._view = parts.view
         self._writer = parts.writer
         self._codec = parts.codec
@@ -74,7 +78,8 @@ class Letters:
         write = self._write_of(letter)
         if write is None:
             raise not_redrivable()
-        await self._send(request, caller, letter, write)
+        await confirmed(self._writer, write, answer_s=self._answer_s)
+        await self._put_on_record(request, caller, letter)
         return answer(Redriven(redriven=1, left_out=0), status=202)
 
     async def redrive_many(self, request: web.Request) -> web.Response:
@@ -87,13 +92,16 @@ class Letters:
             write = self._write_of(letter) if letter.place in needed else None
             if write is None:
                 continue
+            done = number
             try:
-                await self._send(request, caller, letter, write)
+                await confirmed(self._writer, write, answer_s=self._answer_s)
+                # Whatever fails from here on, this letter is done: if the next page began with it, it would be sent twice.
+                redriven, done = redriven + 1, number + 1
+                await self._put_on_record(request, caller, letter)
             except Refused:
                 if not redriven:
                     raise
-                return _redriven(redriven, number - redriven, left_after(page, number))
-            redriven += 1
+                return _redriven(redriven, done - redriven, left_after(page, done))
         return _redriven(redriven, len(page.letters) - redriven, page.left)
 
     async def _wanted(self, wanted: Redrive) -> Page:
@@ -111,16 +119,20 @@ class Letters:
         return {each.place for each in newest if self._is_needed(each, known)}
 
     async def _known(self, letters: Sequence[Letter]) -> Mapping[str, Known]:
-        """What history knows of their deliveries; Refused with 503 if it does not answer."""
+        """What history knows of their deliveries; Refused with 503 if it does not answer, or has not all that is on record."""
         asked, known = dict[tuple[str, str], list[str]](), dict[str, Known]()
         for record in (each.record for each in letters):
             if record is not None and record.account_id and record.subscription_id and record.delivery_id:
                 asked.setdefault((record.account_id, record.subscription_id), []).append(record.delivery_id)
+        if not asked:
+            return known
         try:
+            has_it_still = await self._reach.caught_up()
             for (account_id, subscription_id), ids in asked.items():
                 known |= await self._states.states(
                     account_id=account_id, subscription_id=subscription_id, delivery_ids=ids
                 )
+            await has_it_still()
         except NotYet as error:
             raise unavailable(_NO_STATES, retry_after_s=_AGAIN_S) from error
         return known
@@ -129,9 +141,11 @@ class Letters:
         record = letter.record
         if record is None or record.delivery_id is None:
             return True
-        of = self._view.subscription(record.subscription_id or "")
-        delivery = known.get(record.delivery_id)
-        return of is not None and needs_reviving(record.at_ms, delivery, of, is_cancelled=self._view.is_cancelled)
+        of, given_up = self._view.subscription(record.subscription_id or ""), self._delivery(record)
+        if of is None or given_up is None:
+            return False
+        found, is_cancelled = known.get(record.delivery_id), self._view.is_cancelled
+        return needs_reviving(found, of, run=given_up.run, at_ms=record.at_ms, is_cancelled=is_cancelled)
 
     async def _named(self, request: web.Request) -> Letter:
         place = _place(request.match_info["letter_id"])
@@ -145,8 +159,7 @@ class Letters:
             raise no_letter()
         return found
 
-    async def _send(self, request: web.Request, caller: Caller, letter: Letter, write: Write) -> None:
-        await confirmed(self._writer, write, answer_s=self._answer_s)
+    async def _put_on_record(self, request: web.Request, caller: Caller, letter: Letter) -> None:
         account_id = (letter.record.account_id if letter.record else None) or ""
         deed = Deed(operation="dead-letter.redrive", subject=_id(letter.place), account_id=account_id)
         audit = self._configuration.audit(request, caller, deed)

@@ -1,6 +1,6 @@
 """What the API needs of the programs' shared parts, as roles; the live view, Kafka's writer and the history store play them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -105,6 +105,14 @@ class LetterBox(Protocol):
         """The one at this place; None if there is none, or no longer."""
 
 
+class Reach(Protocol):
+    """Says whether history has what is on record of deliveries (`hookline.runtime.history_reach`)."""
+
+    async def caught_up(self) -> Callable[[], Awaitable[None]]:
+        """Return when history has all that is on record now; NotYet if it has not soon. What is returned says NotYet if it has it no more."""
+        ...
+
+
 class Kept(Protocol):
     """Reads what Kafka still has of deliveries (`hookline.runtime.kept`)."""
 
@@ -133,6 +141,7 @@ class Parts:
     endpoints: Endpoints
     history: History
     states: States
+    reach: Reach
     letters: LetterBox
     kept: Kept
     counting: Rehearsal

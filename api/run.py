@@ -20,6 +20,7 @@ from hookline.runtime.dead_letters import open_dead_letters
 from hookline.runtime.end_offsets import EndOffsets
 from hookline.runtime.health import build_health_app, serving
 from hookline.runtime.history import open_history
+from hookline.runtime.history_reach import HistoryReach
 from hookline.runtime.kafka_changes import open_changes
 from hookline.runtime.kafka_writer import open_writer
 from hookline.runtime.kept import open_kept
@@ -43,9 +44,10 @@ async def run_api(settings: Settings, lifetime: Lifetime, *, says: Callable[[int
     Until the configuration has been read the API answers 503, and so does /readyz.
     """
     async with AsyncExitStack() as stack:
-        parts = await _opened(stack, settings, lifetime)
-        tasks, ends = Tasks(on_fatal=lifetime.fail), EndOffsets(settings.bootstrap_servers)
+        ends = EndOffsets(settings.bootstrap_servers)
         stack.push_async_callback(ends.close)
+        parts = await _opened(stack, settings, lifetime, ends)
+        tasks = Tasks(on_fatal=lifetime.fail)
         stack.push_async_callback(tasks.cancel)
         view, clock = parts.view, parts.clock
         pulse = Pulse(ends, topic=parts.topics.subscriptions, clock=clock)
@@ -63,7 +65,7 @@ async def run_api(settings: Settings, lifetime: Lifetime, *, says: Callable[[int
         await lifetime.wait()
 
 
-async def _opened(stack: AsyncExitStack, settings: Settings, lifetime: Lifetime) -> Parts:
+async def _opened(stack: AsyncExitStack, settings: Settings, lifetime: Lifetime, ends: EndOffsets) -> Parts:
     """What the handlers work with, open while the stack is."""
     metrics, catalogue = Metrics(CollectorRegistry()), load_catalogue()
     codec, topics, bootstrap = Codec(catalogue), settings.topics(), settings.bootstrap_servers
@@ -83,6 +85,7 @@ async def _opened(stack: AsyncExitStack, settings: Settings, lifetime: Lifetime)
         endpoints=Asking(outbound, origin=settings.origin),
         history=history,
         states=states,
+        reach=HistoryReach(ends=ends, store=history, topic=topics.attempts),
         letters=await stack.enter_async_context(open_dead_letters(bootstrap, topics=topics, codec=codec)),
         kept=await stack.enter_async_context(open_kept(bootstrap, topics=topics, codec=codec)),
         counting=counting,

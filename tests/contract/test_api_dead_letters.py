@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fakes.api import CODEC, Api, LettersInMemory
-from fakes.letters import BODY, buried, given_up, letter
+from fakes.api import CODEC, Api, LettersInMemory, ReachOfHistory
+from fakes.letters import BODY, buried, given_up, letter, of_run
 from hookline.core.progress import State
 from hookline.core.resending import Known
 from hookline.runtime.clock import SystemClock
@@ -142,10 +142,12 @@ async def test_what_was_delivered_since_or_is_under_way_is_left_out(api: Api) ->
     letters = [letter(number, at_ms=died_ms + number, **whose) for number in range(5)]
     since_ms = letters[0].at_ms + 1_000
     api.history.known = {
-        "delivery_0": Known(State.SUCCEEDED, True, since_ms, None),
-        "delivery_1": Known(State.RETRYING, False, since_ms, None),
-        "delivery_2": Known(State.RETRYING, False, letters[2].at_ms - 1_000, None),  # the run that ended, as of before
-        "delivery_3": Known(State.EXHAUSTED, False, since_ms, None),
+        "delivery_0": Known(State.SUCCEEDED, True, since_ms, None, 0),
+        "delivery_1": Known(State.RETRYING, False, since_ms, None, 0),
+        "delivery_2": Known(
+            State.RETRYING, False, letters[2].at_ms - 1_000, None, 0
+        ),  # the run that ended, as of before
+        "delivery_3": Known(State.EXHAUSTED, False, since_ms, None, 0),
     }
     await buried(api, *letters)
     reply = await api.admin("POST", "/redrives", {})
@@ -157,10 +159,50 @@ async def test_what_was_delivered_since_or_is_under_way_is_left_out(api: Api) ->
 
 async def test_one_that_is_named_is_sent_whatever_became_of_it(api: Api) -> None:
     dead = await own(api, 0)
-    api.history.known = {"delivery_0": Known(State.SUCCEEDED, True, dead.at_ms + 1, None)}
+    api.history.known = {"delivery_0": Known(State.SUCCEEDED, True, dead.at_ms + 1, None, 0)}
     await buried(api, dead)
     assert (await api.admin("POST", "/dead-letters/0-0/redrive")).status == 202
     assert sent(api) == ["delivery_0"]
+
+
+async def test_of_a_delivery_that_died_often_one_letter_is_sent_although_the_others_are_on_other_pages(
+    api: Api,
+) -> None:
+    first = await own(api, 1)
+    await buried(api, first, *(unreadable(number, payload=None) for number in range(60)), of_run(first, 7))
+    api.history.known = {"delivery_1": Known(State.EXHAUSTED, False, first.at_ms + 1_000, None, 7)}
+    newer = (await api.admin("POST", "/redrives", {})).json
+    assert newer["redriven"] == 1
+    older = (await api.admin("POST", "/redrives", {"cursor": newer["next_cursor"]})).json
+    assert (older, sent(api)) == ({"redriven": 0, "left_out": 12}, ["delivery_1"])
+
+
+async def test_what_a_clock_that_is_late_says_of_a_newer_run_is_no_reason_to_send(api: Api) -> None:
+    made = await own(api, 1)
+    died_ms = SystemClock().now_ms() + 10_000  # the webhook was there before
+    api.history.known = {"delivery_1": Known(State.POSTPONED, False, died_ms - 1, None, 7)}
+    await buried(api, replace(made, at_ms=died_ms))
+    assert (await api.admin("POST", "/redrives", {})).json == {"redriven": 0, "left_out": 1}
+
+
+@pytest.mark.parametrize("what", ["is_behind", "is_emptied"])
+async def test_history_that_has_not_all_that_is_on_record_is_not_believed(api: Api, what: str) -> None:
+    await buried(api, await own(api, 0), unreadable(1))
+    assert isinstance(api.parts.reach, ReachOfHistory)
+    setattr(api.parts.reach, what, True)
+    reply = await api.admin("POST", "/redrives", {})
+    assert (reply.status, reply.json["type"]) == (503, "urn:hookline:problem:unavailable")
+    assert reply.json["detail"].endswith("Nothing was sent.")
+    assert (sent(api), api.log.values("t.events.user")) == ([], [])
+    setattr(api.parts.reach, what, False)
+    assert (await api.admin("POST", "/redrives", {})).json == {"redriven": 2, "left_out": 0}
+
+
+async def test_source_records_do_not_wait_for_history(api: Api) -> None:
+    await buried(api, unreadable(1))
+    assert isinstance(api.parts.reach, ReachOfHistory)
+    api.parts.reach.is_behind = True
+    assert (await api.admin("POST", "/redrives", {})).json == {"redriven": 1, "left_out": 0}
 
 
 async def test_without_history_nothing_is_sent_that_may_have_been_delivered(api: Api) -> None:
@@ -171,9 +213,11 @@ async def test_without_history_nothing_is_sent_that_may_have_been_delivered(api:
     assert (await api.admin("POST", "/redrives", {"reason": "unreadable"})).json == {"redriven": 1, "left_out": 0}
 
 
-@pytest.mark.parametrize(("records", "redriven"), [(4, 2), (5, 2), (6, 3)])
+@pytest.mark.parametrize(
+    ("records", "redriven", "left_out", "audited"), [(1, 1, 0, 3), (4, 2, 1, 4), (5, 3, 1, 3), (6, 3, 1, 4)]
+)
 async def test_kafka_away_in_the_middle_says_how_many_were_sent_and_where_to_go_on(
-    api: Api, records: int, redriven: int
+    api: Api, records: int, redriven: int, left_out: int, audited: int
 ) -> None:
     await buried(
         api, await own(api, 0), await own(api, 1), letter(2, payload=None), await own(api, 3), await own(api, 4)
@@ -181,12 +225,18 @@ async def test_kafka_away_in_the_middle_says_how_many_were_sent_and_where_to_go_
     api.log.is_down_after = records
     reply = await api.admin("POST", "/redrives", {})
     assert reply.status == 202, reply.text
-    assert (reply.json["redriven"], reply.json["left_out"]) == (redriven, int(redriven > 1))
+    assert (reply.json["redriven"], reply.json["left_out"]) == (redriven, left_out)
     api.log.is_down_after = None
     rest = await api.admin("POST", "/redrives", {"cursor": reply.json["next_cursor"]})
-    assert rest.json == {"redriven": 4 - redriven, "left_out": 0}
-    assert set(sent(api)) == {"delivery_0", "delivery_1", "delivery_3", "delivery_4"}
-    assert len({each.subject for each in api.audited if each.operation == "dead-letter.redrive"}) == 4
+    assert rest.json == {"redriven": 4 - redriven, "left_out": 1 - left_out}
+    assert sent(api) == ["delivery_4", "delivery_3", "delivery_1", "delivery_0"]
+    assert len([each for each in api.audited if each.operation == "dead-letter.redrive"]) == audited
+
+
+async def test_kafka_away_for_the_last_audit_entry_ends_the_page_as_ever(api: Api) -> None:
+    await buried(api, await own(api, 0))
+    api.log.is_down_after = 1
+    assert (await api.admin("POST", "/redrives", {})).json == {"redriven": 1, "left_out": 0}
 
 
 async def test_kafka_away_from_the_first_is_no_success(api: Api) -> None:

@@ -16,13 +16,16 @@ from fakes.configuration import short_settings
 from fakes.fanout import until
 from fakes.judgements import disabling
 from fakes.kafka import make_topics, read, remove_topic, write
+from fakes.letters import letter
 from fakes.records import attempt
 from fakes.replicas import new_account, replica
 from hookline.api.run import run_api
 from hookline.core.ids import delivery_id
 from hookline.runtime.admin import Size, TopicAdmin
 from hookline.runtime.history import open_history
+from hookline.runtime.keys import new_api_key
 from hookline.runtime.lifecycle import Lifetime
+from hookline.runtime.log import TopicPartition
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
 from hookline.runtime.view import View, open_view
@@ -258,6 +261,25 @@ async def test_a_replay_is_counted_in_the_log_and_the_history_store(settings: Se
                 "takes_s": 1,
             },
         )
+
+
+async def test_letters_wait_until_history_has_what_is_on_record(settings: Settings) -> None:
+    admin_key, _ = new_api_key("", 0)
+    settings, topics = replace(settings, admin_key=admin_key), settings.topics()
+    async with replica(settings, await new_key(settings)) as call, open_history(settings) as store:
+        webhook = await call.made()
+        dead = letter(1, account_id="acct_1", subscription_id=webhook["id"])
+        since = attempt(event="evt_1", account="acct_1", webhook=webhook["id"])
+        since = replace(since, delivery_id=dead.delivery_id or "")
+        for topic, value in ((topics.dead_letters, CODEC.encode(dead)), (topics.attempts, CODEC.encode(since))):
+            await asyncio.to_thread(write, settings.bootstrap_servers, topic, [(webhook["id"].encode(), value)])
+        asked = asyncio.create_task(call.with_key(admin_key)("POST", "/redrives", {}))
+        done, _ = await asyncio.wait({asked}, timeout=1)
+        assert done == set()
+        (record,) = await asyncio.to_thread(read, settings.bootstrap_servers, topics.attempts)
+        await store.ingest([since], {TopicPartition(topics.attempts, record.partition): record.offset + 1})
+        reply = await asked
+        assert (reply.status, reply.json) == (202, {"redriven": 0, "left_out": 1})
 
 
 def attempt_of(delivery: Delivery, place: Place) -> Attempt:

@@ -32,7 +32,7 @@ MINUTES_MS = 60_000
 def known(attempts: Sequence[Attempt]) -> Known:
     """What history knows of one delivery."""
     said = reduce(joined, map(progress, attempts))
-    return Known(said.state, said.is_delivered, said.furthest.at_ms, said.origin.job_id or None)
+    return Known(said.state, said.is_delivered, said.furthest.at_ms, said.origin.job_id or None, said.furthest.run)
 
 
 def is_replayed(running: Dispatching, of: Delivery, to: Subscription) -> bool:

@@ -46,7 +46,7 @@ def truth(records: Sequence[Attempt], webhook: str = WEBHOOK) -> dict[str, Known
 
 
 def known(said: Progress) -> Known:
-    return Known(said.state, said.is_delivered, said.furthest.at_ms, said.origin.job_id or None)
+    return Known(said.state, said.is_delivered, said.furthest.at_ms, said.origin.job_id or None, said.furthest.run)
 
 
 def firsts(records: Sequence[Attempt]) -> dict[str, int]:
@@ -94,7 +94,7 @@ async def test_what_was_delivered_has_not_failed_although_a_later_run_was_cancel
     page = await store.recovery().failed(**whose, since_ms=0, until_ms=AT_MS * 2, after=None)
     assert [each.event_id for each in page.rows] == ["evt_2"]
     known = await store.recovery().states(**whose, delivery_ids=[delivered.delivery_id])
-    assert known == {delivered.delivery_id: Known(State.CANCELLED, True, AT_MS + 9, None)}
+    assert known == {delivered.delivery_id: Known(State.CANCELLED, True, AT_MS + 9, None, 7)}
 
 
 async def test_failed_deliveries_are_found_page_by_page_however_few_they_are(store: HistoryStore) -> None:

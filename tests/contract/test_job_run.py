@@ -44,7 +44,7 @@ class Known:
             raise NotYet("the history store does not answer")
         ids = {delivery_id(account_id, event_id, subscription_id): state for event_id, state in self.states_of.items()}
         return {
-            each: KnownDelivery(ids[each], ids[each] is State.SUCCEEDED, _LATER_MS, self.job_id)
+            each: KnownDelivery(ids[each], ids[each] is State.SUCCEEDED, _LATER_MS, self.job_id, 0)
             for each in delivery_ids
             if each in ids
         }
@@ -83,7 +83,9 @@ class Emptied:
     ) -> Mapping[str, KnownDelivery]:
         self.answers += 1
         self.is_emptied = self.answers == 2
-        return {} if self.is_emptied else {each: KnownDelivery(State.SUCCEEDED, True, 1, None) for each in delivery_ids}
+        return (
+            {} if self.is_emptied else {each: KnownDelivery(State.SUCCEEDED, True, 1, None, 0) for each in delivery_ids}
+        )
 
 
 async def test_a_store_that_is_emptied_in_the_middle_is_waited_for_and_nothing_is_sent_again() -> None:

@@ -1,6 +1,7 @@
 """Dead letters in a test's log."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from fakes.api import CODEC, Api
@@ -28,6 +29,12 @@ def letter(number: int, reason: DeathReason = DeathReason.EXHAUSTED, **changes: 
     values |= changes
     payload = CODEC.encode(given_up(values))
     return DeadLetter(**{"payload_bytes": len(payload), "payload": payload, **values})
+
+
+def of_run(dead: DeadLetter, run: int) -> DeadLetter:
+    """The same, of another run of its delivery."""
+    delivery = CODEC.decode(dead.payload or b"", Delivery)
+    return replace(dead, payload=CODEC.encode(replace(delivery, run=run)))
 
 
 def given_up(of: Mapping[str, Any]) -> Delivery:

@@ -55,7 +55,7 @@ class CountedInMemory:
 
     def _is_needed(self, event: Event, of: Subscription, *, everything: bool) -> bool:
         state = self.states.get(delivery_id(event.account_id, event.event_id, of.subscription_id))
-        known = None if state is None else Known(state, state is State.SUCCEEDED, _LATER_MS, None)
+        known = None if state is None else Known(state, state is State.SUCCEEDED, _LATER_MS, None, 0)
         return needs_sending(known, of, everything=everything, is_cancelled=lambda _: False)
 
 

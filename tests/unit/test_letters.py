@@ -212,24 +212,33 @@ def test_of_letters_those_that_can_be_sent_stay_and_of_one_delivery_the_newest()
 
 
 DIED_MS = 1_000
+RUN = 500
 
 
 @pytest.mark.parametrize(
     ("known", "is_needed"),
     [
         (None, True),
-        (Known(State.SUCCEEDED, True, DIED_MS + 1, None), False),
-        (Known(State.EXHAUSTED, True, DIED_MS, None), False),
-        (Known(State.EXHAUSTED, False, DIED_MS, None), True),
-        (Known(State.EXPIRED, False, DIED_MS + 1, None), True),
-        (Known(State.RETRYING, False, DIED_MS, None), True),  # history is behind: the run that ended
-        (Known(State.RETRYING, False, DIED_MS + 1, None), False),
-        (Known(State.POSTPONED, False, DIED_MS + 1, "job_1"), False),
-        (Known(State.POSTPONED, False, DIED_MS + 1, "job_cancelled"), True),
+        (Known(State.SUCCEEDED, True, DIED_MS + 1, None, 0), False),
+        (Known(State.EXHAUSTED, True, DIED_MS, None, 0), False),
+        (Known(State.EXHAUSTED, False, DIED_MS, None, 0), True),
+        (Known(State.EXPIRED, False, DIED_MS + 1, None, 0), True),
+        (Known(State.RETRYING, False, DIED_MS, None, 0), True),  # history is behind: the run that ended
+        (Known(State.RETRYING, False, DIED_MS + 1, None, 0), False),
+        (Known(State.POSTPONED, False, DIED_MS + 1, "job_1", 0), False),
+        (Known(State.POSTPONED, False, DIED_MS + 1, "job_cancelled", 0), True),
+        (Known(State.RETRYING, False, DIED_MS, None, RUN), True),  # history is behind: the run that ended
+        (Known(State.RETRYING, False, DIED_MS, None, RUN + 1), False),  # a newer run, whatever the clocks say
+        (Known(State.POSTPONED, False, DIED_MS + 1, "job_cancelled", RUN + 1), True),
+        (Known(State.EXHAUSTED, False, DIED_MS + 1, None, RUN), True),
+        (Known(State.EXHAUSTED, False, DIED_MS + 1, None, RUN + 1), False),  # the newer run has a letter of its own
+        (Known(State.EXPIRED, False, DIED_MS, None, RUN + 1), False),
+        (Known(State.CANCELLED, False, DIED_MS + 1, "job_1", RUN + 1), True),  # and this one has none
     ],
 )
 def test_what_was_given_up_is_sent_again_unless_it_was_delivered_or_is_under_way(
     known: Known | None, is_needed: bool
 ) -> None:
     of = replace(subscription("https://example.com/hook"), created_at_ms=DIED_MS - 1_000)
-    assert needs_reviving(DIED_MS, known, of, is_cancelled=lambda job_id: job_id == "job_cancelled") is is_needed
+    found = needs_reviving(known, of, run=RUN, at_ms=DIED_MS, is_cancelled=lambda job_id: job_id == "job_cancelled")
+    assert found is is_needed

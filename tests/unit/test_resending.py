@@ -34,7 +34,7 @@ def test_what_is_sent_again_begins_anew_and_holds_its_own_body() -> None:
 @pytest.mark.parametrize("state", [None, *State])
 def test_what_was_delivered_or_is_still_tried_is_left_out_unless_everything_is_asked_for(state: State | None) -> None:
     needs = {None, State.EXHAUSTED, State.CANCELLED, State.EXPIRED}
-    known = None if state is None else Known(state, state is State.SUCCEEDED, 1_000, "job_1")
+    known = None if state is None else Known(state, state is State.SUCCEEDED, 1_000, "job_1", 0)
     assert needs_sending(known, WEBHOOK, everything=False, is_cancelled=lambda _: False) == (state in needs)
     assert needs_sending(known, WEBHOOK, everything=True, is_cancelled=lambda _: False)
 
@@ -55,7 +55,7 @@ def test_what_waits_is_sent_if_it_was_called_off_or_may_have_been_and_would_end_
     state: State, job_id: str | None, cancelled_before_ms: int, is_needed: bool
 ) -> None:
     of = replace(WEBHOOK, cancelled_before_ms=cancelled_before_ms)
-    known = Known(state, False, 100_000, job_id)
+    known = Known(state, False, 100_000, job_id, 0)
     found = needs_sending(known, of, everything=False, is_cancelled=lambda each: each == "job_gone")
     assert found is is_needed
 
@@ -65,12 +65,12 @@ def test_what_waits_is_sent_if_it_was_called_off_or_may_have_been_and_would_end_
 def test_what_waits_for_a_webhook_of_the_same_id_that_was_deleted_is_sent(
     state: State, at_ms: int, is_needed: bool
 ) -> None:
-    known = Known(state, False, at_ms, None)
+    known = Known(state, False, at_ms, None, 0)
     assert needs_sending(known, WEBHOOK, everything=False, is_cancelled=lambda _: False) is is_needed
 
 
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.CANCELLED, State.EXHAUSTED, State.RETRYING])
 def test_what_any_run_delivered_is_left_out_whatever_became_of_the_last(state: State) -> None:
-    known = Known(state, True, 1_000, "job_gone")
+    known = Known(state, True, 1_000, "job_gone", 0)
     of = replace(WEBHOOK, cancelled_before_ms=2_000)
     assert not needs_sending(known, of, everything=False, is_cancelled=lambda _: True)

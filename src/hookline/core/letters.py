@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hookline.core.jobs import next_run
+from hookline.core.progress import State
 from hookline.core.resending import Known, needs_sending, resent
 from hookline.schemas.records import DeadLetter, DeathReason, Delivery, Place, Subscription
 
 _DELIVERIES = frozenset({DeathReason.EXHAUSTED, DeathReason.EXPIRED})
+_BURIED = frozenset({State.EXHAUSTED, State.EXPIRED})  # a run that ended so has a letter of its own
 _CHUNK_MAX = 200  # offsets of a stretch: more at once is hardly faster
 
 
@@ -85,7 +87,9 @@ def page_of(
 
 
 def left_after(page: Page, done: int) -> Mapping[int, int]:
-    """Where the next page begins, by partition, if of this one only the first `done` letters count; fewer than it has."""
+    """Where the next page begins, by partition, if of this one only the first `done` letters count."""
+    if done == len(page.letters):
+        return page.left
     passed = {each.place.partition: each.place.offset for each in page.letters[:done]}
     return {**page.ends, **passed}
 
@@ -116,13 +120,16 @@ def without_older(letters: Sequence[Letter]) -> Sequence[Letter]:
 
 
 def needs_reviving(
-    given_up_ms: int, known: Known | None, subscription: Subscription, *, is_cancelled: Callable[[str], bool]
+    known: Known | None, subscription: Subscription, *, run: int, at_ms: int, is_cancelled: Callable[[str], bool]
 ) -> bool:
-    """Whether a delivery that was given up then is to be sent again, if history knows this of it; None: nothing.
+    """Whether a delivery whose `run` was given up at `at_ms` is to be sent again, if history knows this of it; None: nothing.
 
-    Not if it was delivered, or is under way once more. History may be behind: a run from before that time is the one that ended.
+    Not if it was delivered, is under way once more, or was given up in a later run, which has a letter of its own. History may be
+    behind: what it knows of no later run, and from before that time, is how far the run was that ended.
     """
-    is_of_what_ended = known is not None and not known.is_delivered and known.at_ms <= given_up_ms
+    if known is not None and known.run > run and known.state in _BURIED:
+        return False
+    is_of_what_ended = known is not None and not known.is_delivered and known.run <= run and known.at_ms <= at_ms
     return is_of_what_ended or needs_sending(known, subscription, everything=False, is_cancelled=is_cancelled)
 
 

@@ -13,7 +13,7 @@ _TO_COME = frozenset({State.RETRYING, State.POSTPONED})  # an attempt is still t
 
 
 class Known(NamedTuple):
-    """What history knows of a delivery: its furthest run's state, since when it is in that, and which job asked for that run.
+    """What history knows of a delivery: its furthest run's state, since when it is in that, which job asked for that run, and the run.
 
     `job_id` None: no job did. `is_delivered`: by any run.
     """
@@ -22,6 +22,7 @@ class Known(NamedTuple):
     is_delivered: bool
     at_ms: int
     job_id: str | None
+    run: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

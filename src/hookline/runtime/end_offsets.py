@@ -50,6 +50,10 @@ class EndOffsets:
         """The offset that the next record of each partition will have, in one question; NotYet if the broker leaves one out."""
         return await self._ask(lambda: self._ends(partitions)) if partitions else {}
 
+    async def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:
+        """For each partition of the topic the first record that is still there, and where the partition ends; NotYet."""
+        return await self._ask(lambda: {each: self._watermarks(topic, each) for each in range(self._partitions(topic))})
+
     async def partition(self, topic: str, key: bytes) -> TopicPartition:
         """The partition of the topic that our producers write this key to; NotYet."""
         return await self._ask(lambda: self._partition(topic, key))
@@ -95,10 +99,14 @@ class EndOffsets:
         return _complete(found, partitions)
 
     def _partition(self, topic: str, key: bytes) -> TopicPartition:
+        return TopicPartition(topic, confluent_kafka.murmur2(key, self._partitions(topic)))
+
+    def _partitions(self, topic: str) -> int:
+        """How many the topic has."""
         known = self._consumer.list_topics(topic, timeout=self._timeout_s).topics.get(topic)
         if known is None or known.error is not None or not known.partitions:
             raise NotYet(f"the broker did not say which partitions {topic} has")
-        return TopicPartition(topic, confluent_kafka.murmur2(key, len(known.partitions)))
+        return len(known.partitions)
 
     def _ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         # A time of -1 asks for the end, and all partitions of one broker are one request.

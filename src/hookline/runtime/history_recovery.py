@@ -95,7 +95,7 @@ def _has_failed(row: Row[Any]) -> bool:
 
 
 def _known(row: Row[Any]) -> Known:
-    return Known(State(row.state), is_delivered(row), row.at_ms, row.job_id)
+    return Known(State(row.state), is_delivered(row), row.at_ms, row.job_id, row.run)
 
 
 def _pending(row: Row[Any]) -> PendingRow:
