@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from hookline.core.cancelling import CalledOff
+from hookline.core.cancelling import CalledOff, surely_called_off
 from hookline.core.ids import attempt_id
 from hookline.core.jobs import next_run
 from hookline.core.matching import wants
@@ -126,7 +126,7 @@ class CancelRetries:
         self._subscription = subscription
 
     async def steps(self, job: Job) -> Steps:
-        """From where the job is. What is on record since the retries were cancelled is newer, and goes on."""
+        """From where the job is. What may be newer than the cancelling where clocks differ is left to the dispatchers."""
         of = self._subscription
         while True:
             rows = await self._lists.pending(
@@ -138,7 +138,7 @@ class CancelRetries:
             )
             if not rows:
                 return
-            ended = [each for each in rows if each.run_began_ms < of.cancelled_before_ms]
+            ended = [each for each in rows if surely_called_off(of, run_began_ms=each.run_began_ms)]
             writes = [self._outgoing(each) for each in ended]
             job = replace(
                 job,

@@ -16,6 +16,7 @@ from hookline.processors.job_steps import Step, Steps
 from hookline.processors.job_view import Following, is_held, is_nobodys, is_shut_out, is_unasked
 from hookline.processors.job_work import Begun
 from hookline.processors.replay_room import Room
+from hookline.processors.settling import Goals
 from hookline.runtime.clock import Clock
 from hookline.runtime.log import Writer, Written, persisted
 from hookline.runtime.metrics import Metrics
@@ -45,8 +46,8 @@ class Told(Enum):
 class Work(Protocol):
     """What a kind of job needs to begin, and its steps (`hookline.processors.job_work.JobWork`)."""
 
-    async def begun(self, job: Job, subscription: Subscription) -> Begun:
-        """The job with where it begins and ends; NotYet."""
+    async def begun(self, job: Job, subscription: Subscription, goals: Goals) -> Begun:
+        """The job with where it begins and ends; NotYet. `goals` keeps what is fixed of it."""
         ...
 
     def steps(self, begun: Begun, subscription: Subscription, *, size: Callable[[], int]) -> Steps:
@@ -74,10 +75,14 @@ class Ground:
 
 
 class JobRun:
-    """Carries a job out from where its record says. Cancelling `run` ends it at once, and nothing more is written."""
+    """Carries a job out from where its record says. Cancelling `run` ends it at once, and nothing more is written.
 
-    def __init__(self, job: Job, ground: Ground) -> None:
-        self._job = self._saved = job
+    `goals` are those of the run before it, if that gave way before it had looked at anything.
+    """
+
+    def __init__(self, job: Job, ground: Ground, goals: Goals | None = None) -> None:
+        self._job = self._saved = self._at_first = job
+        self._goals = Goals() if goals is None else goals
         self._ground = ground
         self._view = ground.view
         self._clock = ground.clock
@@ -104,6 +109,13 @@ class JobRun:
         """Come to rest for the sake of others: it waits for its turn again."""
         self._left_as = JobState.WAITING
         self.stop()
+
+    @property
+    def goals_left(self) -> Goals | None:
+        """What it still waited for when it gave way to others; None if it did not, is over, or has looked at something."""
+        has_looked = self._job.looked_at > self._at_first.looked_at
+        gave_way = self._left_as is JobState.WAITING and self._job.finished_at_ms is None
+        return self._goals if gave_way and not has_looked else None
 
     @property
     def is_stopping(self) -> bool:
@@ -137,7 +149,7 @@ class JobRun:
 
     async def _carried_out(self, subscription: Subscription) -> Told:
         """What ended it: GO if nothing is left to do."""
-        begun = await self._insisted(lambda: self._ground.work.begun(self._job, subscription))
+        begun = await self._insisted(lambda: self._ground.work.begun(self._job, subscription, self._goals))
         if isinstance(begun, Told):
             return begun
         self._job = replace(begun.job, state=JobState.RUNNING)

@@ -7,6 +7,8 @@ from typing import NamedTuple, Protocol
 from hookline.processors.job_list_steps import CancelRetries, Kept, Lists, Recover
 from hookline.processors.job_steps import Log, Recorded, Rendering, Replay, Steps, sieve_of
 from hookline.processors.replay_room import Committed, Room
+from hookline.processors.settling import Goals
+from hookline.runtime.log import TopicPartition
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.recovery_rows import States
 from hookline.schemas.records import Job, JobKind, JobPosition, Subscription
@@ -19,8 +21,10 @@ class History(States, Lists, Protocol):
 class Settles(Protocol):
     """Waits for what is on its way to a subscription (`hookline.processors.settling.Settling`)."""
 
-    async def settled(self, subscription_id: str, positions: Sequence[JobPosition]) -> None:
-        """Return when fan-out and dispatchers are past it; NotYet."""
+    async def settled(
+        self, subscription_id: str, positions: Sequence[JobPosition], lanes: dict[TopicPartition, int]
+    ) -> None:
+        """Return when fan-out and dispatchers are past it; NotYet. `lanes` keeps what is fixed of it."""
         ...
 
     async def recording(self, subscription_id: str) -> Recorded:
@@ -51,20 +55,25 @@ class JobWork:
     rendering: Rendering
     metrics: Metrics
 
-    async def begun(self, job: Job, subscription: Subscription) -> Begun:
-        """The job with the stretches of the log that it is about, fixed once. NotYet."""
+    async def begun(self, job: Job, subscription: Subscription, goals: Goals) -> Begun:
+        """The job with the stretches of the log that it is about, fixed once. NotYet. What it waits for is kept in `goals`."""
         if job.kind is not JobKind.REPLAY:
             return Begun(job, _asks_nothing)
         if not job.positions:
-            job = await self._bounded(job, subscription)
-        return Begun(job, _asks_nothing if job.everything else await self.settling.recording(job.subscription_id))
+            job = await self._bounded(job, subscription, goals)
+        if job.everything:
+            return Begun(job, _asks_nothing)
+        if goals.recorded is None:
+            goals.recorded = await self.settling.recording(job.subscription_id)
+        return Begun(job, goals.recorded)
 
-    async def _bounded(self, job: Job, subscription: Subscription) -> Job:
+    async def _bounded(self, job: Job, subscription: Subscription, goals: Goals) -> Job:
         topics = sieve_of(self.rendering.codec, subscription, job).topics(self.rendering.topics)
-        positions = await self.log.bounds(topics, since_ms=job.since_ms, until_ms=job.until_ms)
+        if topics != goals.topics:  # also if its webhook wants other events by now
+            goals.aim(topics, await self.log.bounds(topics, since_ms=job.since_ms, until_ms=job.until_ms))
         if not job.everything:
-            await self.settling.settled(job.subscription_id, positions)
-        return replace(job, positions=tuple(positions))
+            await self.settling.settled(job.subscription_id, goals.positions, goals.lanes)
+        return replace(job, positions=tuple(goals.positions))
 
     def steps(self, begun: Begun, subscription: Subscription, *, size: Callable[[], int]) -> Steps:
         """Its steps from where it is."""

@@ -10,23 +10,26 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import inf
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from hookline.core.jobs import Asked, ShownState
 from hookline.processors.job_run import Ground, JobRun
 from hookline.processors.job_view import Following, is_held, is_nobodys, is_unasked
+from hookline.processors.settling import Goals
 from hookline.runtime.log import Commit, KafkaRecord, Position, Reader, TopicPartition
 from hookline.schemas.records import Job, JobKind, Wanted
 
+T = TypeVar("T")
 _log = logging.getLogger("hookline.replay")
 _LOOK_EVERY_S = 0.2
 _SHOW_EVERY_S = 1.0
 # Each replay has a consumer with up to 4 MiB read ahead, and all share one core with the writing.
 RUNNING_MAX = 8
 SHORT_MAX = 8  # jobs that only put on record what is not sent, beside the others
-# Who has as many places as another would get goes on for so long before it makes room: twice what a replay waits before it begins.
+# Who has as many places as another would get goes on for so long before it makes room; a road that is well settles in seconds.
 TURN_S = 120.0
 _REMEMBERED_MAX = 10_000  # accounts that had a place, the last ones; who had one before them is taken for new
+_GOALS_MAX = 1_000  # replays that wait again for what they waited for before, of up to some hundred partitions each
 _MARGIN_S = 2.0  # of the drain, for those that did not come to rest in time
 
 
@@ -67,6 +70,7 @@ class Replays:
         self._takes = asyncio.Event()  # also not while it is about to give the partition up
         self._running: dict[str, _Place] = {}
         self._had_place_s: dict[str, float] = {}  # by account, when it last had one; the last ones last
+        self._goals: dict[str, tuple[str, Goals]] = {}  # by subscription, of which job; the last ones last
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def read_by(self, reader: Reader) -> None:
@@ -96,6 +100,7 @@ class Replays:
         _log.info("replay.taken_over")
         self._holds = True
         self._tenure += 1
+        self._goals.clear()  # another process may have sent something since
         self._takes.set()
 
     def received(self, records: Sequence[KafkaRecord]) -> None:
@@ -139,7 +144,9 @@ class Replays:
         """Begin what only has to be ended at once, and the rest as there is room."""
         if not self.is_member():
             return
-        waiting = [each.job for each in self._view.open_jobs() if each.job.job_id not in self._running]
+        open_jobs = self._view.open_jobs()
+        self._forget_goals(open_jobs)
+        waiting = [each.job for each in open_jobs if each.job.job_id not in self._running]
         for job in waiting:
             if self._is_to_end(job):
                 self._begin(job)
@@ -153,15 +160,29 @@ class Replays:
         """Begin them in turn, one of a subscription; those that there was no room for."""
         while ready and len(self._beside(ready[0])) < most:
             chosen = min(ready, key=self._turn)
-            self._begin(chosen)
+            place = self._begin(chosen, self._goals_of(chosen))
+            place.task.add_done_callback(partial(self._left, place.run))
             ready = [each for each in ready if each.subscription_id != chosen.subscription_id]
         return ready
 
-    def _begin(self, job: Job) -> None:
-        run = JobRun(job, self._ground)
+    def _begin(self, job: Job, goals: Goals | None = None) -> _Place:
+        run = JobRun(job, self._ground, goals)
         task = asyncio.create_task(run.run())
-        self._running[job.job_id] = _Place(run, task, self._ground.clock.monotonic_s())
+        place = self._running[job.job_id] = _Place(run, task, self._ground.clock.monotonic_s())
         task.add_done_callback(partial(self._ended, job))
+        return place
+
+    def _goals_of(self, job: Job) -> Goals | None:
+        """What it waited for when it last gave way, unless another of its subscription began since: that may have sent something."""
+        if _is_short(job):
+            return None
+        job_id, goals = self._goals.pop(job.subscription_id, ("", None))
+        return goals if job_id == job.job_id else None
+
+    def _forget_goals(self, open_jobs: Sequence[Asked]) -> None:
+        """Those of jobs that are over or held up: whatever is sent meanwhile has to be waited for."""
+        wanted = {each.job.job_id for each in open_jobs if each.wanted is Wanted.RUN}
+        self._goals = {key: kept for key, kept in self._goals.items() if kept[0] in wanted}
 
     def _make_room(self, waiting: Job) -> None:
         """Let one give its place up, if its account has as many places as the one that waits would have with it, or more.
@@ -208,16 +229,17 @@ class Replays:
 
     def _ended(self, job: Job, task: "asyncio.Task[None]") -> None:
         self._running.pop(job.job_id, None)
-        if not _is_short(job):
-            self._note_place(job.account_id)
         if not task.cancelled() and (error := task.exception()) is not None and not self._failed.done():
             self._failed.set_exception(error)
 
-    def _note_place(self, account_id: str) -> None:
-        self._had_place_s.pop(account_id, None)
-        self._had_place_s[account_id] = self._ground.clock.monotonic_s()
-        if len(self._had_place_s) > _REMEMBERED_MAX:
-            del self._had_place_s[next(iter(self._had_place_s))]
+    def _left(self, run: JobRun, task: "asyncio.Task[None]") -> None:
+        """It had a place, and has it no more. Who only had to be ended had none."""
+        job = run.job
+        if _is_short(job):
+            return
+        _note(self._had_place_s, job.account_id, self._ground.clock.monotonic_s(), most=_REMEMBERED_MAX)
+        if (goals := run.goals_left) is not None and not task.cancelled():
+            _note(self._goals, job.subscription_id, (job.job_id, goals), most=_GOALS_MAX)
 
     # -- what is shown --------------------------------------------------------------------------------------------------
 
@@ -232,6 +254,14 @@ class Replays:
             await asyncio.gather(*(each.look() for each in rooms))
             metrics.replay_ahead.set(max((room.ahead for room in rooms), default=0))
             await asyncio.sleep(_SHOW_EVERY_S)
+
+
+def _note(kept: dict[str, T], key: str, value: T, *, most: int) -> None:
+    """Keep it as the last one, and no more than so many."""
+    kept.pop(key, None)
+    kept[key] = value
+    if len(kept) > most:
+        del kept[next(iter(kept))]
 
 
 def _is_short(job: Job) -> bool:

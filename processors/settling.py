@@ -7,6 +7,7 @@ have that: a store that is behind, or was emptied and is being filled again, wou
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from hookline.processors.job_steps import Recorded
@@ -18,6 +19,25 @@ from hookline.schemas.topics import Topics
 _log = logging.getLogger("hookline.replay")
 _SAY_EVERY_S = 60.0  # a road that is further behind is in trouble
 _LOOK_EVERY_S = 0.1
+
+
+@dataclass(slots=True)
+class Goals:
+    """What a replay waits for before it looks, as far as it is fixed.
+
+    One that gives its place up while it waits begins again with the same goals. Else it would have later ones whenever it begins,
+    and on a road that is further behind than a turn lasts it would never come to look.
+    """
+
+    topics: Sequence[str] = ()  # whose stretches the positions are
+    positions: Sequence[JobPosition] = ()
+    lanes: dict[TopicPartition, int] = field(default_factory=dict)  # where those of the dispatchers ended
+    recorded: Recorded | None = None
+
+    def aim(self, topics: Sequence[str], positions: Sequence[JobPosition]) -> None:
+        """Begin anew with these stretches of the log."""
+        self.topics, self.positions, self.recorded = topics, positions, None
+        self.lanes.clear()
 
 
 class Ends(Protocol):
@@ -64,14 +84,22 @@ class Settling:
         self._topics = topics
         self._say_every_s = say_every_s
 
-    async def settled(self, subscription_id: str, positions: Sequence[JobPosition]) -> None:
-        """Return when fan-out and dispatchers are past what happened to events before their ends, however long it takes. NotYet."""
+    async def settled(
+        self, subscription_id: str, positions: Sequence[JobPosition], lanes: dict[TopicPartition, int] | None = None
+    ) -> None:
+        """Return when fan-out and dispatchers are past what happened to events before their ends, however long it takes. NotYet.
+
+        `lanes` keeps the ends of the lanes as they are fixed: with those of a call that was given up the same is waited for.
+        """
+        lanes = {} if lanes is None else lanes
         key, topics = subscription_id.encode(), self._topics
         ends = {TopicPartition(each.topic, each.partition): each.end for each in positions}
         await self._until_committed(self._fanout, {each: end for each, end in ends.items() if end})
         for group, topic in ((self._dispatchers, topics.deliveries), (self._replays, topics.replays)):
             partition = await group.partition(topic, key)
-            await self._until_committed(group, await group.ends([partition]))
+            if partition not in lanes:
+                lanes |= await group.ends([partition])
+            await self._until_committed(group, {partition: lanes[partition]})
 
     async def recording(self, subscription_id: str) -> Recorded:
         """What says NotYet while history has not all that is on record of the subscription now. NotYet."""

@@ -264,7 +264,9 @@ class _Settled:
     waits: Callable[[], Awaitable[None]]
     recorded: Recorded
 
-    async def settled(self, _subscription_id: str, _positions: Sequence[JobPosition]) -> None:
+    async def settled(
+        self, _subscription_id: str, _positions: Sequence[JobPosition], _lanes: dict[TopicPartition, int]
+    ) -> None:
         await self.waits()
 
     async def recording(self, _subscription_id: str) -> Recorded:

@@ -6,6 +6,7 @@ PROGRESS = f"{PROPERTY}/test_job_progress.py"
 RUN = f"{CONTRACT}/test_job_run.py"
 RECOVER = f"{CONTRACT}/test_recover_steps.py"
 TURNS = f"{CONTRACT}/test_replay_turns.py"
+GOALS = f"{CONTRACT}/test_replay_goals.py"
 SETTLING = f"{CONTRACT}/test_settling.py"
 ROOM = "tests/unit/test_replay_room.py"
 
@@ -140,6 +141,70 @@ JOBS = (
         "if of_accounts[each.run.job.account_id] >= enough]",
         "if of_accounts[each.run.job.account_id] > enough]",
         TURNS,
+    ),
+    job(
+        "a replay that gave way has later goals",
+        "replay.py",
+        "        return goals if job_id == job.job_id else None\n",
+        "        return None\n",
+        GOALS,
+    ),
+    job(
+        "a replay has its old goals although another process had the jobs meanwhile",
+        "replay.py",
+        "        self._goals.clear()  # another process may have sent something since\n",
+        "",
+        GOALS,
+    ),
+    job(
+        "a replay has the goals of another one of its webhook",
+        "replay.py",
+        "        return goals if job_id == job.job_id else None\n",
+        "        return goals\n",
+        GOALS,
+    ),
+    job(
+        "a replay that was paused has its old goals",
+        "replay.py",
+        "        self._forget_goals(open_jobs)\n",
+        "",
+        GOALS,
+    ),
+    job(
+        "who only had to be ended costs its account a turn",
+        "replay.py",
+        "        self._running.pop(job.job_id, None)\n",
+        "        self._running.pop(job.job_id, None)\n"
+        "        _note(self._had_place_s, job.account_id, self._ground.clock.monotonic_s(), most=_REMEMBERED_MAX)\n",
+        TURNS,
+    ),
+    job(
+        "the lanes of a replay that gave way have later ends",
+        "settling.py",
+        "            if partition not in lanes:\n",
+        "            if True:\n",
+        GOALS,
+    ),
+    job(
+        "history has to have more whenever a replay begins again",
+        "job_work.py",
+        "        if goals.recorded is None:\n",
+        "        if True:\n",
+        GOALS,
+    ),
+    job(
+        "a job that cancels retries goes by the clock of the API alone",
+        "job_list_steps.py",
+        "if surely_called_off(of, run_began_ms=each.run_began_ms)]",
+        "if each.run_began_ms < of.cancelled_before_ms]",
+        RECOVER,
+    ),
+    rule(
+        "what may be newer than the cancelling is put on record as cancelled",
+        "cancelling.py",
+        "run_began_ms < subscription.cancelled_before_ms - _UNHEARD_MS",
+        "run_began_ms < subscription.cancelled_before_ms",
+        "tests/unit/test_cancelling.py",
     ),
     job(
         "nobody gives a place up",

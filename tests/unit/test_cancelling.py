@@ -8,7 +8,7 @@ import pytest
 from fakes.configuration import subscription
 from fakes.deliveries import DELIVERY
 from fakes.jobs import job, wish
-from hookline.core.cancelling import CalledOff, called_off, ended_at_ms
+from hookline.core.cancelling import CalledOff, called_off, ended_at_ms, surely_called_off
 from hookline.core.jobs import Asked
 from hookline.schemas.records import JobState, Wanted
 
@@ -46,6 +46,17 @@ def test_what_was_made_by_one_who_knew_of_it_is_retried_whatever_its_clock_says(
 def test_the_retries_of_a_webhook_whose_never_were_cancelled_are_made() -> None:
     to = replace(TO, cancelled_before_ms=0)
     assert called_off(replace(DELIVERY, attempt=2), to, None, at(-1)) is None
+
+
+@pytest.mark.parametrize(
+    ("run_began_ms", "cancelled_before_ms", "is_called_off"),
+    [(99_999, 160_000, True), (100_000, 160_000, False), (160_001, 160_000, False), (0, 0, False)],
+)
+def test_a_run_that_may_have_begun_after_the_cancelling_by_another_clock_is_not_surely_called_off(
+    run_began_ms: int, cancelled_before_ms: int, is_called_off: bool
+) -> None:
+    to = replace(TO, cancelled_before_ms=cancelled_before_ms)
+    assert surely_called_off(to, run_began_ms=run_began_ms) is is_called_off
 
 
 def at(offset: int) -> Callable[[str], int]:

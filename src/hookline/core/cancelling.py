@@ -53,6 +53,14 @@ def may_be_called_off(subscription: Subscription, *, recorded_at_ms: int) -> boo
     return before_ms > 0 and recorded_at_ms < before_ms + _UNHEARD_MS
 
 
+def surely_called_off(subscription: Subscription, *, run_began_ms: int) -> bool:
+    """Whether dispatchers will end what is still to be tried of a run whose first record is of this time.
+
+    Its record does not say what its maker knew of the configuration, so its time must be earlier by all that clocks may differ.
+    """
+    return run_began_ms < subscription.cancelled_before_ms - _UNHEARD_MS
+
+
 def ended_at_ms(why: CalledOff, subscription: Subscription | None, *, now_ms: int) -> int:
     """When it ended. Cancelled retries ended when they were, so that whoever puts one on record writes the same record."""
     if why is CalledOff.RETRIES and subscription is not None:
