@@ -199,9 +199,9 @@ async def _of_kinds(
     values: dict[str, Any] = {**page.values(), "limit": of_each}
     if moment.is_postgres:
         values |= {name: list(each) for name, each in zip(listed.kind, zip(*kinds, strict=True), strict=True)}
-        rows = await moment.rows(_of_kinds_in_arrays(listed), values)
+        rows = await moment.covered_rows(_of_kinds_in_arrays(listed), values)
     else:
-        rows = await moment.rows(_of_kinds_in_json(listed), {**values, "kinds": json.dumps(kinds)})
+        rows = await moment.covered_rows(_of_kinds_in_json(listed), {**values, "kinds": json.dumps(kinds)})
     found: dict[Kind, list[Cursor]] = {}
     for row in map(tuple, rows):
         found.setdefault(row[:-2], []).append((row[-2], row[-1]))
