@@ -8,7 +8,7 @@ import logging
 from hookline.api.ports import Draw
 from hookline.api.problems import Refused, unopened
 from hookline.api.requests import NewWebhook
-from hookline.core.sealing import Purpose, seal, unseal
+from hookline.core.sealing import Purpose, seal, unseal_of
 from hookline.core.static_headers import read_headers, write_headers
 from hookline.runtime.settings import Settings
 from hookline.schemas.errors import ConfigError, ContractError
@@ -38,13 +38,7 @@ class Vault:
     def opened(self, sealed: SealedSecret, purpose: Purpose, subscription: Subscription) -> str:
         """What was sealed."""
         try:
-            return unseal(
-                sealed,
-                keys=self._keys,
-                account_id=subscription.account_id,
-                subscription_id=subscription.subscription_id,
-                purpose=purpose,
-            )
+            return unseal_of(sealed, subscription, keys=self._keys, purpose=purpose)
         except (ConfigError, ContractError) as error:
             facts = {"subscription_id": subscription.subscription_id, "master_key": sealed.key_id, "error": str(error)}
             _log.error("secret.unopened", extra=facts)

@@ -12,7 +12,7 @@ from hookline.core.asymmetric import sign, signing_key
 from hookline.core.masking import MASK
 from hookline.core.redaction import spellings
 from hookline.core.request_secrets import request_secrets
-from hookline.core.sealing import Purpose, unseal
+from hookline.core.sealing import Purpose, unseal_of
 from hookline.core.shown_headers import shown_ours
 from hookline.core.signing import Signer, headers_of_two, signed_content
 from hookline.core.static_headers import read_headers, sendable
@@ -166,13 +166,7 @@ class Preparer:
         )
 
     def _unsealed(self, subscription: Subscription, sealed: SealedSecret, purpose: Purpose) -> str:
-        return unseal(
-            sealed,
-            keys=self._keys,
-            account_id=subscription.account_id,
-            subscription_id=subscription.subscription_id,
-            purpose=purpose,
-        )
+        return unseal_of(sealed, subscription, keys=self._keys, purpose=purpose)
 
 
 def _without_second_authorization(url: URL, static_headers: Mapping[str, str]) -> URL:

@@ -15,7 +15,8 @@ from hookline.cli.app import app
 from hookline.cli.settings import as_markdown
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.metrics import Metrics, Told, Values
-from hookline.runtime.settings import Settings, table
+from hookline.runtime.settings import Settings
+from hookline.runtime.settings_table import table
 from hookline.schemas.topics import Topic
 
 FOLDER = Path(__file__).parent / "reference"

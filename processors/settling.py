@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from hookline.processors.job_steps import Recorded
+from hookline.runtime.history_reach import Store
 from hookline.runtime.log import TopicPartition
 from hookline.schemas.errors import NotYet
 from hookline.schemas.records import JobPosition
@@ -53,14 +54,6 @@ class Ends(Protocol):
 
     async def partition(self, topic: str, key: bytes) -> TopicPartition:
         """The partition of this key; NotYet."""
-        ...
-
-
-class Store(Protocol):
-    """The history store (`hookline.runtime.history.HistoryStore`)."""
-
-    async def offsets(self, topic: str) -> Mapping[int, int]:
-        """By partition of the topic, the offset where reading goes on; NotYet."""
         ...
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from fakes.api import CODEC, Api, LettersInMemory, ReachOfHistory
+from fakes.api import CODEC, Api, LettersInMemory
 from fakes.letters import BODY, buried, given_up, letter, of_run
+from fakes.reach import ReachOfHistory
 from hookline.core.progress import State
 from hookline.core.resending import Known
 from hookline.runtime.clock import SystemClock

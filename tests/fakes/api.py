@@ -3,7 +3,7 @@
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from fakes.configuration import short_settings
 from fakes.history import ScriptedHistory
+from fakes.reach import ReachOfHistory
 from fakes.recovery import CountedInMemory
 from hookline.api.app import build_app
 from hookline.api.asking import Asking
@@ -148,25 +149,6 @@ class KeptInMemory:
         if (found.account_id, found.delivery_id) != (account_id, delivery_id):
             return None
         return KeptDelivery(delivery=found, until_ms=found.created_at_ms + 7 * 86_400_000)
-
-
-class ReachOfHistory:
-    """A `Reach` of a history store that has all that is on record, until a test says otherwise."""
-
-    def __init__(self) -> None:
-        self.is_behind = False
-        self.is_emptied = False  # after it was found to have all
-        self.asked = 0
-
-    async def caught_up(self) -> Callable[[], Awaitable[None]]:
-        self.asked += 1
-        if self.is_behind:
-            raise NotYet("the history store is behind")
-        return self._check
-
-    async def _check(self) -> None:
-        if self.is_emptied:
-            raise NotYet("the history store was emptied")
 
 
 class LettersInMemory:

@@ -26,7 +26,8 @@ from hookline.core.asymmetric import public_key_text, sign, signing_key
 from hookline.core.signing import signature_headers
 from hookline.runtime.handshake import Agreed, Refusal, Refused, agreed
 from hookline.runtime.outbound_session import open_session
-from hookline.runtime.settings import MasterKey, table
+from hookline.runtime.settings import MasterKey
+from hookline.runtime.settings_table import table
 
 BODY = '{"event":"user.created","data":{"username":"zoë"}}'.encode()
 STANDARD = "whsec_" + base64.b64encode(bytes(range(32))).decode()

@@ -8,7 +8,8 @@ from hookline import __version__
 from hookline.cli.app import run
 from hookline.cli.options import require_kafka
 from hookline.cli.settings import as_markdown
-from hookline.runtime.settings import Settings, table
+from hookline.runtime.settings import Settings
+from hookline.runtime.settings_table import table
 from hookline.schemas.errors import ConfigError
 
 

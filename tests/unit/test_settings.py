@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from hookline.runtime.settings import Endpoints, MasterKey, Settings, as_env, table
+from hookline.runtime.settings import Endpoints, MasterKey, Settings, as_env
+from hookline.runtime.settings_table import table
 from hookline.schemas.errors import ConfigError
 
 KEY = base64.b64encode(bytes(32)).decode()

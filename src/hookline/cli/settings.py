@@ -8,7 +8,7 @@ import typer
 
 from hookline import __version__
 from hookline.cli.options import Json
-from hookline.runtime.settings import Row, table
+from hookline.runtime.settings_table import Row, table
 
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print docs/reference/settings.md.")]
 

@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hookline.schemas.errors import ConfigError, ContractError
-from hookline.schemas.records import SealedSecret
+from hookline.schemas.records import SealedSecret, Subscription
 
 
 class Purpose(Enum):
@@ -77,6 +77,17 @@ def unseal(
         raise ContractError(
             f"{subscription_id}: its {purpose.noun} does not open with the master key {sealed.key_id}"
         ) from error
+
+
+def unseal_of(sealed: SealedSecret, subscription: Subscription, *, keys: Iterable[Key], purpose: Purpose) -> str:
+    """The same of one of a subscription's own."""
+    return unseal(
+        sealed,
+        keys=keys,
+        account_id=subscription.account_id,
+        subscription_id=subscription.subscription_id,
+        purpose=purpose,
+    )
 
 
 def _associated_data(purpose: Purpose, account_id: str, subscription_id: str) -> bytes:

@@ -5,7 +5,7 @@ A setting `in_flight_max` is read from `HOOKLINE_IN_FLIGHT_MAX`.
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from enum import StrEnum
 from ipaddress import ip_address, ip_network
@@ -335,35 +335,6 @@ def _addresses(host: str) -> tuple[str, ...]:
 def variable(name: str) -> str:
     """The environment variable of a setting."""
     return f"HOOKLINE_{name.upper()}"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the settings table, as docs and `--help` show it."""
-
-    variable: str
-    default: str
-    bounds: str
-    text: str
-
-
-def table() -> Iterator[Row]:
-    """Every setting with its default, bounds and meaning."""
-    for each in fields(Settings):
-        show: Callable[[Any], str] = each.metadata["show"]
-        yield Row(variable(each.name), show(each.default), _bounds(each), each.metadata["text"])
-
-
-def _bounds(setting: Field[Any]) -> str:
-    match setting.metadata["at_least"], setting.metadata["at_most"]:
-        case None, None:
-            return ""
-        case least, None:
-            return f"at least {least}"
-        case None, most:
-            return f"at most {most}"
-        case least, most:
-            return f"{least} to {most}"
 
 
 def as_env(settings: Settings) -> Mapping[str, str]:
