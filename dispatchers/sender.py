@@ -12,6 +12,7 @@ from hookline.core.shown_headers import shown_answers
 from hookline.core.verdict import Answer, NoAnswer, Reply, Trouble
 from hookline.dispatchers.prepared import Prepared, Preparer
 from hookline.runtime.clock import Clock
+from hookline.runtime.outbound_session import MayNotGoError
 from hookline.runtime.outbound_troubles import trouble_of
 from hookline.runtime.settings import MasterKey
 from hookline.schemas.errors import ConfigError, ContractError
@@ -60,7 +61,8 @@ class Sender:
     async def send(self, delivery: Delivery, subscription: Subscription, account: Account | None) -> Sent:
         """Make one attempt. Takes at most the subscription's `timeout_s`, or else the session's.
 
-        `account`: the subscription's, if it is known; it says what its requests bear beside the usual.
+        `account`: the subscription's, if it is known; it says what its requests bear beside the usual. MayNotGoError: nothing was
+        sent, for `may_go` forbade it.
         """
         started_at_ms, started_s = self._clock.now_ms(), self._clock.monotonic_s()
         prepared = self._prepared(subscription, account)
@@ -71,6 +73,8 @@ class Sender:
             headers = prepared.headers(delivery, started_at_ms)
             shown = prepared.shown(headers, delivery)
             reply, answered = await self._post(prepared, delivery.body, headers)
+        except MayNotGoError:
+            raise
         except Exception as error:  # noqa: BLE001 - neither an endpoint nor its URL must be able to end the dispatcher
             reply = NoAnswer(trouble_of(error, is_tls=prepared.url.scheme == "https"))
         return Sent(reply, started_at_ms, self._since_ms(started_s), shown, answered)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from math import inf
 from typing import Any
@@ -21,6 +22,7 @@ from hookline.runtime.clock import Clock
 from hookline.runtime.log import Commit, KafkaRecord, Position, Reader, TopicPartition
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.newer import StoppedPartitions
+from hookline.runtime.outbound_session import MayNotGoError, may_go
 from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import View
@@ -290,9 +292,11 @@ class Worker:
 
     async def _deliver(self, slot: Slot) -> None:
         closing = None  # still open: whoever owns the partition next reads it again
+        may_go.set(lambda: slot.window.hold is not Hold.GONE and self._the_reader().is_member())
         try:
-            if await self._may_start(slot.window):
-                closing = await self._deliverer.carry_out(slot, partial(self._answered, slot))
+            while closing is None and await self._may_start(slot.window):
+                with suppress(MayNotGoError):  # it had no connection yet when we were paused: who knows for how long
+                    closing = await self._deliverer.carry_out(slot, partial(self._answered, slot))
         finally:
             self._isolation.finish(slot, self._steady.now_ms())
         if closing is not None:

@@ -4,8 +4,10 @@ import asyncio
 
 from fakes.configuration import delivery, short_settings, subscription
 from fakes.dispatching import dispatching, until
+from fakes.dns import name_server
 from fakes.endpoint import after, endpoint, when
 from hookline.runtime.metrics import Metrics
+from hookline.schemas.records import Outcome
 
 
 def open_bytes(metrics: Metrics) -> dict[str, float]:
@@ -54,3 +56,32 @@ async def test_a_late_result_gives_back_no_bytes_that_were_given_back_before() -
         running.reader.lose()
         await until(lambda: len(running.attempts()) == 1)
         assert open_bytes(running.metrics) == {"fresh": 0, "second": 0, "replays": 0}
+
+
+async def test_what_had_no_connection_when_the_process_was_paused_waits_for_membership_and_then_goes() -> None:
+    async with endpoint(200) as (url, seen), name_server({"hook.test": ["127.0.0.1"]}) as names:
+        settings = short_settings("memory", "t.", commit_interval_ms=10, dns_servers=names.address)
+        async with dispatching(settings) as running:
+            to = subscription(url.replace("127.0.0.1", "hook.test"))
+            running.configure(to)
+            names.before_answer = lambda: setattr(running.reader, "member", False)
+            running.deliver(delivery(to))
+            await until(lambda: names.asked["hook.test"] > 0)
+            await asyncio.sleep(0.2)  # long enough to be sent, if it were not held
+            assert not len(seen)
+            running.reader.member = True
+            await until(lambda: running.committed() == 1)
+    assert (len(seen), [each.outcome for each in running.attempts()]) == (1, [Outcome.SUCCEEDED])
+
+
+async def test_what_had_no_connection_when_its_partition_was_lost_is_left_to_who_has_it_next() -> None:
+    async with endpoint(200) as (url, seen), name_server({"hook.test": ["127.0.0.1"]}) as names:
+        settings = short_settings("memory", "t.", commit_interval_ms=10, dns_servers=names.address)
+        async with dispatching(settings) as running:
+            to = subscription(url.replace("127.0.0.1", "hook.test"))
+            running.configure(to)
+            names.before_answer = running.reader.lose
+            running.deliver(delivery(to))
+            await until(lambda: names.asked["hook.test"] > 0)
+            await until(lambda: running.gauge("hookline_in_flight_requests") == 0)
+    assert (len(seen), running.attempts()) == (0, [])

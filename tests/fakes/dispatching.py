@@ -152,7 +152,8 @@ async def dispatching(settings: Settings = SETTINGS, *, forwarding: bool = False
     failed: list[BaseException] = []
     async with AsyncExitStack() as stack:
         tasks = Tasks(on_fatal=failed.append)
-        session = await stack.enter_async_context(open_session(reach=settings.reach(), timeout_s=30))
+        opening = open_session(reach=settings.reach(), timeout_s=30, dns_servers=settings.dns_servers)
+        session = await stack.enter_async_context(opening)
         stack.push_async_callback(tasks.cancel)
         view = View(topics=topics, codec=CODEC, metrics=metrics)
         writer = MemoryWriter(broker, fails=failures.fails)

@@ -11,7 +11,7 @@ import asyncio
 import ipaddress
 import struct
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +30,7 @@ class Names:
     ttl_s: int
     address: str = ""
     asked: Counter[str] = field(default_factory=Counter)
+    before_answer: Callable[[], None] = lambda: None
 
     def answer(self, query: bytes) -> bytes | None:
         """The answer's bytes; None: none."""
@@ -37,6 +38,7 @@ class Names:
         kind = int.from_bytes(query[end : end + 2])
         if kind == _A:
             self.asked[name] += 1
+        self.before_answer()
         if name.endswith(SILENT):
             return None
         found = [ipaddress.ip_address(each) for each in self.known.get(name, ())]

@@ -69,9 +69,12 @@ class Road:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     async def start(self, name: str) -> None:
-        """Start a role and wait until it says that it is ready; `dispatcher-2` is one more of the role `dispatcher`."""
+        """Start a role and wait until it says that it is ready; `dispatcher-2` is one more of the role `dispatcher`.
+
+        To accounts that check ownership a process says its name in each request.
+        """
         port, (role, _, number) = free_port(), name.partition("-")
-        settings = replace(self.settings, health_port=port, instance_id=f"{role}-{number or 1}")
+        settings = replace(self.settings, health_port=port, instance_id=f"{role}-{number or 1}", origin=name)
         with (self.log_dir / f"{name}.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,

@@ -281,6 +281,22 @@ def test_the_older_half_makes_room_with_the_oldest_first_in_turn() -> None:
     assert moved[0].wait_ms < moved[1].wait_ms
 
 
+def test_what_an_endpoint_will_start_in_a_moment_makes_no_room() -> None:
+    scene = Scene()
+    scene.prove("a")  # 16 at a time, 10 ms each: 3,200 in two seconds
+    scene.offer("a", 4_000)
+    scene.start()
+    assert list(scene.rules.make_room(scene.windows[FRESH], scene.now_ms)) == []
+
+
+def test_what_a_slow_endpoint_will_not_start_in_a_moment_makes_room_the_youngest_of_the_older_half() -> None:
+    scene = Scene(limits={"a": Limits(2)})
+    scene.prove("a")
+    scene.offer("a", 16)
+    moved = list(scene.rules.make_room(scene.windows[FRESH], scene.now_ms))
+    assert [each.slot.offset for each in moved] == [5, 6, 7, 8, 9]  # 1 to 4 start within two seconds
+
+
 def test_what_waits_of_a_lost_partition_is_dropped_and_what_flies_is_still_counted() -> None:
     scene = Scene()
     scene.prove("a")

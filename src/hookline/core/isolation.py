@@ -176,13 +176,12 @@ class Isolation:
         return excess
 
     def make_room(self, window: Window, now_ms: float) -> Iterable[Postponed]:
-        """The window is nearly full: the older half of it makes room, as far as its endpoints could not start it now."""
-        most = window.open_count()
-        before = window.position + most // 2
+        """The window is nearly full: the older half of it makes room, but for what its endpoints will start in a moment."""
+        before = window.position + window.open_count() // 2
         moved: list[Postponed] = []
         for share in self._busy.values():
             if share.partition == window.partition and self._is_limited(share, window.lane, now_ms):
-                slots = list(share.take(window.lane, lambda slot: slot.window is window and slot.offset < before, most))
+                slots = list(share.beyond_soon(window, before, now_ms))
                 slots.reverse()  # the older of them has its turn before
                 moved.extend(share.park(slot, now_ms) for slot in slots)
         return moved

@@ -22,7 +22,7 @@ from hookline.core.limits import (
     share_of,
 )
 from hookline.core.pace import Pace, Standing
-from hookline.core.window import Hold, Slot
+from hookline.core.window import Hold, Slot, Window
 from hookline.schemas.records import Delivery
 
 # What waits in memory for a turn that is further away than this is postponed: the window's span is for what is in flight.
@@ -34,6 +34,9 @@ DOUBT_HELD_MAX = 1_000
 CROWDED_MS = (
     5_000.0  # live ones that wait for so long without a break leave replays little but their one turn in so many
 )
+# What an endpoint will start within this time makes no room in a window: that would be three writes for each, which cost the
+# process more than its requests do, and would free nothing earlier.
+_SOON_S = 2.0
 _LOOK_MS = 1_000.0  # how often what waits is looked through for what waits in vain
 
 
@@ -182,6 +185,16 @@ class Share:
         heapify(kept)
         side.waiting = kept
 
+    def beyond_soon(self, window: Window, before: int, now_ms: float) -> Iterator[Slot]:
+        """Remove what waits of a window and lies before an offset, the youngest first, but for what is started soon."""
+
+        def is_older(slot: Slot) -> bool:
+            return slot.window is window and slot.offset < before
+
+        older = sum(is_older(each.slot) for each in self.sides[window.lane].waiting)
+        if older > (soon := self._soon(window.lane, now_ms)):
+            yield from self.take(window.lane, is_older, int(older - soon))
+
     def has_slot(self, lane: str, *, both_here: bool) -> bool:
         """Whether the caps let one more request of this lane start."""
         total = in_flight_max(self.limits, self.standing, most=self.most)
@@ -251,6 +264,12 @@ class Share:
         side = self.sides[REPLAYS if is_replay else FRESH]
         side.turn_ms = max(side.turn_ms, now_ms) + each_ms
         return Postponed(slot, held, side.turn_ms - now_ms + held_ms)
+
+    def _soon(self, lane: str, now_ms: float) -> float:
+        """How many of a lane it will start in a moment, as far as that can be foretold: replays wait for all others."""
+        if lane == REPLAYS or self.doubt_since_ms is not None or self.standing is not Standing.PROVEN:
+            return 0
+        return _SOON_S * self.per_s(now_ms) * self._share(lane, both_here=True)
 
     def _turn_each_ms(self) -> float:
         """How long one takes at the endpoint's best, so that what is parked comes back too early rather than too late."""

@@ -3,8 +3,9 @@
 import asyncio
 import math
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from hookline.runtime.outbound_connection import HEAD_BYTES_MAX, BoundedConnecti
 from hookline.runtime.outbound_guard import Guard
 from hookline.runtime.outbound_resolver import Resolver
 from hookline.runtime.settings import Settings
-from hookline.schemas.errors import ConfigError
+from hookline.schemas.errors import ConfigError, NotYet
 
 USER_AGENT = f"Hookline/{__version__}"
 # Common servers close idle connections after 5 s (Node) or more: a request on a connection that is just being closed
@@ -30,6 +31,9 @@ USER_AGENT = f"Hookline/{__version__}"
 _KEEP_ALIVE_S = 4.0
 _READ_BUFFER_BYTES = 16 * 1024
 CONNECTING = "connecting"
+# Asked once more when a request of this task has its connection, which may take seconds: whether it may still be sent. A
+# process that was paused meanwhile would send what another has sent since.
+may_go: ContextVar[Callable[[], bool]] = ContextVar("may_go", default=lambda: True)
 
 
 def time_limits(timeout_s: float) -> aiohttp.ClientTimeout:
@@ -37,15 +41,26 @@ def time_limits(timeout_s: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=timeout_s, ceil_threshold=math.inf)
 
 
+class MayNotGoError(NotYet):
+    """Nothing was sent: when the request had its connection it was not ours to send any more, or nobody could say so."""
+
+
 class _Connector(aiohttp.TCPConnector):
-    """Marks a request that is cut off before it has its connection, which its `TimeoutError` does not tell."""
+    """Marks a request that is cut off before it has its connection, which its `TimeoutError` does not tell.
+
+    Raises MayNotGoError for one that may not go any more by then.
+    """
 
     async def connect(self, *arguments: Any, **named: Any) -> Connection:
         try:
-            return await super().connect(*arguments, **named)
+            connection = await super().connect(*arguments, **named)
         except asyncio.CancelledError as error:
             error.args = (CONNECTING,)
             raise
+        if not may_go.get()():
+            connection.release()
+            raise MayNotGoError("the process was paused, or lost the partition, while the request had no connection")
+        return connection
 
 
 def session_of(settings: Settings, metrics: Metrics) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
