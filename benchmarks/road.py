@@ -22,7 +22,7 @@ from fakes.kafka import write
 from fakes.road import CODEC, Road, road, sample
 from hookline.producers import Event, Publisher
 from hookline.runtime.settings import Settings
-from hookline.schemas.topics import RETRY_TIERS_MS
+from hookline.schemas.topics import POSTPONED_TIERS_MS, RETRY_TIERS_MS
 
 _HERE = Path(__file__).parent
 
@@ -131,7 +131,9 @@ def stamped(number: int) -> Event:
 
 
 async def measure_all(bootstrap: str, folder: Path, sizes: Sizes, only: str) -> Sequence[Row]:
-    settings = short_settings(bootstrap, "", retry_tiers=RETRY_TIERS_MS, session_timeout_s=10)
+    settings = short_settings(
+        bootstrap, "", retry_tiers=RETRY_TIERS_MS, postponed_tiers=POSTPONED_TIERS_MS, session_timeout_s=10
+    )
     async with receiving() as receiver:
         measurements: dict[str, Callable[[], Awaitable[Row]]] = {
             "bare": lambda: measure_bare(receiver, sizes.bare),
