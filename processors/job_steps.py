@@ -3,14 +3,15 @@
 A step's `after` counts only once the broker has all that the step writes: then a job that is begun again from it leaves no gap.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, TypeVar
 
 from hookline.core.ids import delivery_id
+from hookline.core.jobs import next_run
 from hookline.core.rendering import Renderer
-from hookline.core.resending import needs_sending, replayed
+from hookline.core.resending import Known, needs_sending, replayed
 from hookline.core.sieve import Sieve
 from hookline.processors.composer import Outgoing
 from hookline.runtime.clock import Clock
@@ -112,43 +113,49 @@ class Replay:
         ) as log:
             while not log.is_done:
                 stretches = await log.next()
-                needed = await self._needed(job, stretches)
+                runs = await self._runs(job, stretches)
                 self._note_read(stretches)
                 for stretch in stretches:
-                    async for step in self._stretch_steps(job, stretch, needed):
+                    async for step in self._stretch_steps(job, stretch, runs):
                         yield step
                         job = step.after
                 if not stretches:
                     yield Step((), job)
 
-    async def _needed(self, job: Job, stretches: Sequence[Stretch[Event]]) -> set[str]:
-        """The ids of deliveries that are to be sent."""
+    async def _runs(self, job: Job, stretches: Sequence[Stretch[Event]]) -> Mapping[str, int]:
+        """The ids of deliveries that are to be sent, each with its run: the newest of all that history knows of it."""
         ids = [self._id(each.value) for stretch in stretches for each in stretch.picked]
         if not ids or job.everything:
-            return set(ids)
+            return dict.fromkeys(ids, job.run)
         of = self._subscription
         await self._recorded()
-        known = await self._states.states(
+        found = await self._states.states(
             account_id=of.account_id, subscription_id=of.subscription_id, delivery_ids=ids
         )
         await self._recorded()  # what was emptied meanwhile answered that nothing was ever sent
-        return {
-            each
-            for each in ids
-            if needs_sending(known.get(each), of, everything=False, is_cancelled=self._is_cancelled)
-        }
+        of_ids = ((each, found.get(each)) for each in ids)
+        return {each: _run(job, known) for each, known in of_ids if self._is_needed(job, known)}
 
-    async def _stretch_steps(self, job: Job, stretch: Stretch[Event], needed: set[str]) -> Steps:
+    def _is_needed(self, job: Job, known: Known | None) -> bool:
+        """What this job has sent already, before it was killed, is left out whatever became of it since."""
+        is_sent = known is not None and known.job_id == job.job_id
+        return not is_sent and needs_sending(
+            known, self._subscription, everything=False, is_cancelled=self._is_cancelled
+        )
+
+    async def _stretch_steps(self, job: Job, stretch: Stretch[Event], runs: Mapping[str, int]) -> Steps:
         """Progress within a stretch is the place behind the last event that was decided on."""
         job = _told(job, stretch)  # with the first step: what goes on within the stretch finds nothing of it any more
         before, writes, size = job, list[Outgoing](), self._size()
         for picked in stretch.picked:
-            is_needed = self._id(picked.value) in needed
-            outgoing = self._outgoing(job, picked.value) if is_needed else None
+            run = runs.get(self._id(picked.value))
+            outgoing = None if run is None else self._outgoing(job, picked.value, run)
             if outgoing is not None:
                 writes.append(outgoing)
+            elif run is None:
+                job = replace(job, left_out=job.left_out + 1)
             else:
-                job = replace(job, left_out=job.left_out + (not is_needed), lost=job.lost + is_needed)
+                job = replace(job, lost=job.lost + 1)
             if len(writes) >= size:
                 job = _behind(replace(job, sent=job.sent + len(writes)), before, stretch, picked)
                 yield Step(writes, job)
@@ -161,7 +168,7 @@ class Replay:
         if sums:
             self._on_read(*sums)
 
-    def _outgoing(self, job: Job, event: Event) -> Outgoing | None:
+    def _outgoing(self, job: Job, event: Event, run: int) -> Outgoing | None:
         """None if its body can't be made, or is over the limit."""
         made = self._rendering
         try:
@@ -174,7 +181,7 @@ class Replay:
             event,
             self._subscription,
             body=body,
-            run=job.run,
+            run=run,
             config_offset=made.config_offset(),
             now_ms=made.clock.now_ms(),
             job_id=job.job_id,
@@ -195,6 +202,11 @@ def sieve_of(codec: Codec, subscription: Subscription, job: Job) -> Sieve:
         since_ms=job.since_ms,
         until_ms=job.until_ms,
     )
+
+
+def _run(job: Job, known: Known | None) -> int:
+    """The run of what history knows this of: the job's, unless a later one was asked for, maybe by a clock that is ahead of ours."""
+    return job.run if known is None else next_run(job.run, last=known.run)
 
 
 def _told(job: Job, stretch: Stretch[Event]) -> Job:
