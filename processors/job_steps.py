@@ -3,7 +3,7 @@
 A step's `after` counts only once the broker has all that the step writes: then a job that is begun again from it leaves no gap.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, TypeVar
@@ -16,6 +16,7 @@ from hookline.core.sieve import Sieve
 from hookline.processors.composer import Outgoing
 from hookline.runtime.clock import Clock
 from hookline.runtime.event_log import Picked, Stretch
+from hookline.runtime.history_reach import Recorded
 from hookline.runtime.log import KafkaRecord
 from hookline.runtime.recovery_rows import States
 from hookline.schemas.codec import Codec
@@ -37,7 +38,6 @@ class Step(NamedTuple):
 
 
 Steps = AsyncGenerator[Step, None]
-Recorded = Callable[[], Awaitable[None]]  # NotYet while history lacks what was on record when the job began
 
 
 class Reading(Protocol[T]):
