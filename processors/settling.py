@@ -76,13 +76,12 @@ class Settling:
         self._say_every_s = say_every_s
 
     async def settled(
-        self, subscription_id: str, positions: Sequence[JobPosition], lanes: dict[TopicPartition, int] | None = None
+        self, subscription_id: str, positions: Sequence[JobPosition], lanes: dict[TopicPartition, int]
     ) -> None:
         """Return when fan-out and dispatchers are past what happened to events before their ends, however long it takes. NotYet.
 
         `lanes` keeps the ends of the lanes as they are fixed: with those of a call that was given up the same is waited for.
         """
-        lanes = {} if lanes is None else lanes
         key, topics = subscription_id.encode(), self._topics
         ends = {TopicPartition(each.topic, each.partition): each.end for each in positions}
         await self._until_committed(self._fanout, {each: end for each, end in ends.items() if end})

@@ -82,7 +82,7 @@ def at_rest() -> Road:
 async def test_what_is_at_rest_is_not_waited_for() -> None:
     settling = at_rest().settling()
     async with asyncio.timeout(5):
-        await settling.settled("wh_1", POSITIONS)
+        await settling.settled("wh_1", POSITIONS, {})
         await (await settling.recording("wh_1"))()
 
 
@@ -96,7 +96,7 @@ async def test_whoever_is_behind_is_waited_for_and_said_so(behind: str, caplog: 
     }
     committed, place = places[behind]
     committed[place] -= 1
-    waiting = asyncio.ensure_future(road.settling(say_every_s=0.05).settled("wh_1", POSITIONS))
+    waiting = asyncio.ensure_future(road.settling(say_every_s=0.05).settled("wh_1", POSITIONS, {}))
     async with asyncio.timeout(5):
         while not (said := [each for each in caplog.records if each.message == "job.not_settled"]):
             await asyncio.sleep(0.01)
