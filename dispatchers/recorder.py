@@ -91,6 +91,7 @@ class Recorder:
         await self._record(
             replace(ended, error=DeathReason.TOO_LARGE.value, detail="A record of it became too large to keep.")
         )
+        self._metrics.not_attempted.labels("too_large").inc()
 
     async def unreadable(self, record: KafkaRecord, reason: str) -> None:
         """A record that is no delivery."""
