@@ -112,15 +112,20 @@ class Replay:
             job.positions, lambda record: sieve.picked(record.timestamp_ms, record.value)
         ) as log:
             while not log.is_done:
-                stretches = await log.next()
-                runs = await self._runs(job, stretches)
-                self._note_read(stretches)
-                for stretch in stretches:
-                    async for step in self._stretch_steps(job, stretch, runs):
-                        yield step
-                        job = step.after
-                if not stretches:
-                    yield Step((), job)
+                async for step in self._steps_of(job, await log.next()):
+                    yield step
+                    job = step.after
+
+    async def _steps_of(self, job: Job, stretches: Sequence[Stretch[Event]]) -> Steps:
+        if not stretches:
+            yield Step((), job)
+            return
+        runs = await self._runs(job, stretches)
+        self._note_read(stretches)
+        for stretch in stretches:
+            async for step in self._stretch_steps(job, stretch, runs):
+                yield step
+                job = step.after
 
     async def _runs(self, job: Job, stretches: Sequence[Stretch[Event]]) -> Mapping[str, int]:
         """The ids of deliveries that are to be sent, each with its run: the newest of all that history knows of it."""
@@ -164,9 +169,8 @@ class Replay:
         yield Step(writes, _at(job, stretch, stretch.position))
 
     def _note_read(self, stretches: Sequence[Stretch[Event]]) -> None:
-        sums = [sum(each) for each in zip(*((of.looked_at, of.unreadable, of.lost) for of in stretches), strict=True)]
-        if sums:
-            self._on_read(*sums)
+        sums = (sum(each) for each in zip(*((of.looked_at, of.unreadable, of.lost) for of in stretches), strict=True))
+        self._on_read(*sums)
 
     def _outgoing(self, job: Job, event: Event, run: int) -> Outgoing | None:
         """None if its body can't be made, or is over the limit."""
