@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from hookline.core.ids import attempt_id
 from hookline.core.limits import Held
-from hookline.core.verdict import Answer, Reply, error_of
+from hookline.core.outcomes import entry
 from hookline.schemas.records import Attempt, DeadLetter, DeathReason, Delivery, Outcome, Place
 
 _HELD = {
@@ -39,11 +38,11 @@ def unsent(
     """No request was made."""
     return entry(
         delivery,
-        source,
         outcome,
-        None,
+        account_id=delivery.account_id,
+        attempt=delivery.attempt,
+        origin=origin(delivery, source),
         started_at_ms=now_ms,
-        duration_ms=0,
         next_attempt_at_ms=next_attempt_at_ms,
     )
 
@@ -80,44 +79,4 @@ def buried(
         event_id=delivery.event_id,
         event_type=delivery.event_type,
         attempts=delivery.attempt if reason is DeathReason.EXHAUSTED else delivery.attempt - 1,
-    )
-
-
-def entry(
-    delivery: Delivery,
-    source: Source,
-    outcome: Outcome,
-    reply: Reply | None,
-    *,
-    started_at_ms: int,
-    duration_ms: int,
-    next_attempt_at_ms: int | None,
-    request_headers: tuple[str, ...] = (),
-    response_headers: tuple[str, ...] = (),
-) -> Attempt:
-    """One outcome of one attempt."""
-    answer = reply if isinstance(reply, Answer) else None
-    error, detail = (None, None) if reply is None else error_of(reply)
-    return Attempt(
-        attempt_id=attempt_id(delivery.delivery_id, delivery.run, delivery.attempt, started_at_ms),
-        delivery_id=delivery.delivery_id,
-        account_id=delivery.account_id,
-        subscription_id=delivery.subscription_id,
-        event_id=delivery.event_id,
-        event_type=delivery.event_type,
-        run=delivery.run,
-        attempt=delivery.attempt,
-        is_test=delivery.is_test,
-        outcome=outcome,
-        started_at_ms=started_at_ms,
-        duration_ms=duration_ms,
-        response_code=None if answer is None else answer.status,
-        response_body=b"" if answer is None else answer.body,
-        error=error,
-        detail=detail,
-        next_attempt_at_ms=next_attempt_at_ms,
-        origin=origin(delivery, source),
-        job_id=delivery.job_id,
-        request_headers=request_headers,
-        response_headers=response_headers,
     )

@@ -14,8 +14,8 @@ from typing import Any
 
 from prometheus_client import Counter
 
-from hookline.core import fanout
 from hookline.core.offsets import Progress
+from hookline.dispatchers.entries import Source
 from hookline.dispatchers.recorder import Recorder
 from hookline.runtime.clock import Clock
 from hookline.runtime.log import Commit, KafkaRecord, Position, Reader, TopicPartition, Writer, Written, persisted
@@ -274,11 +274,7 @@ class Forwarder:
     async def _refused(self, record: KafkaRecord, delivery: Delivery, error: BaseException) -> None:
         if not isinstance(error, TooLarge):
             raise error
-        source = fanout.Source(record.topic, record.partition, record.offset, record.timestamp_ms, record.value)
-        letter = fanout.unwritable(source, delivery, detail=str(error), now_ms=self._clock.now_ms())
-        key, topic = delivery.subscription_id.encode(), self._topics.dead_letters
-        await persisted(self._writer, topic, key=key, value=self._codec.encode(letter), on_retry=self._count_retry)
-        self._metrics.dead_letters.labels(letter.reason.value).inc()
+        await self._recorder.too_large(delivery, Source(record.topic, record.partition, record.offset), str(error))
 
     async def _buried(self, record: KafkaRecord, reason: str) -> None:
         _log.error("delivery.unreadable", extra={"topic": record.topic, "offset": record.offset, "reason": reason})

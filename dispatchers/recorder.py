@@ -10,8 +10,9 @@ from dataclasses import replace
 from hookline.core import fanout
 from hookline.core.cancelling import CalledOff
 from hookline.core.limits import Held, postponement_ms
+from hookline.core.outcomes import cancelled, entry
 from hookline.core.verdict import Answer, Delivered, Ending, GiveUp, RetryAfter, Verdict, error_of
-from hookline.dispatchers.entries import Source, buried, entry, held_back, origin, unsent
+from hookline.dispatchers.entries import Source, buried, held_back, origin, unsent
 from hookline.dispatchers.sender import Sent
 from hookline.runtime.clock import Clock
 from hookline.runtime.log import KafkaRecord, Writer, Written, persisted
@@ -73,8 +74,8 @@ class Recorder:
 
     async def cancelled(self, delivery: Delivery, source: Source, why: CalledOff, *, at_ms: int) -> None:
         """No request: it was called off."""
-        ended = unsent(delivery, source, Outcome.CANCELLED, now_ms=at_ms)
-        await self._record(replace(ended, error=why.word, detail=why.sentence))
+        account_id, number, place = delivery.account_id, delivery.attempt, origin(delivery, source)
+        await self._record(cancelled(delivery, why, account_id=account_id, attempt=number, origin=place, at_ms=at_ms))
         self._metrics.not_attempted.labels("cancelled").inc()
 
     async def expired(self, delivery: Delivery, source: Source) -> None:
@@ -90,6 +91,7 @@ class Recorder:
         await self._record(
             replace(ended, error=DeathReason.TOO_LARGE.value, detail="A record of it became too large to keep.")
         )
+        self._metrics.not_attempted.labels("too_large").inc()
 
     async def unreadable(self, record: KafkaRecord, reason: str) -> None:
         """A record that is no delivery."""
@@ -133,9 +135,11 @@ class Recorder:
     ) -> Attempt:
         return entry(
             delivery,
-            source,
             Outcome.SUCCEEDED if isinstance(verdict, Delivered) else Outcome.FAILED,
             sent.reply,
+            account_id=delivery.account_id,
+            attempt=delivery.attempt,
+            origin=origin(delivery, source),
             started_at_ms=sent.started_at_ms,
             duration_ms=sent.duration_ms,
             next_attempt_at_ms=next_attempt_at_ms,

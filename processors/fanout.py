@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any, Final
 
 import faust
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, OffsetOutOfRangeError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata
 from aiokafka.structs import TopicPartition as AIOKafkaPartition
@@ -243,9 +243,21 @@ class _ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         return consumer
 
     async def _send_paced(self, send: Callable[..., Awaitable[Any]], node: int, request: Any, **more: Any) -> Any:
-        if isinstance(request, FetchRequest) and (wait_s := self._pace.wait_s(now_s=time.monotonic())):
+        if not isinstance(request, FetchRequest):
+            return await send(node, request, **more)
+        if wait_s := self._pace.wait_s(now_s=time.monotonic()):
             await asyncio.sleep(wait_s)
-        return await send(node, request, **more)
+        answer = await send(node, request, **more)
+        self._note_out_of_range(answer)
+        return answer
+
+    def _note_out_of_range(self, answer: Any) -> None:
+        """Count and say where what was to be read is gone: aiokafka goes on from the oldest record, and is silent about it."""
+        for topic, partitions in answer.topics:
+            for partition, error, *_ in partitions:
+                if error == OffsetOutOfRangeError.errno:
+                    self.app.metrics.position_resets.labels(topic).inc()
+                    _log.error("kafka.position_out_of_range", extra={"topic": topic, "partition": partition})
 
     async def _fetch_records(self, *args: Any, **more: Any) -> Any:
         before = self._positions()

@@ -6,16 +6,16 @@ from dataclasses import replace
 from typing import Protocol
 
 from hookline.core.cancelling import CalledOff, surely_called_off
-from hookline.core.ids import attempt_id
 from hookline.core.jobs import next_run
 from hookline.core.matching import wants
+from hookline.core.outcomes import cancelled
 from hookline.core.resending import resent
 from hookline.processors.composer import Outgoing
 from hookline.processors.job_steps import Rendering, Step, Steps
 from hookline.runtime.history_questions import Cursor, DeliveryRow
 from hookline.runtime.kept import KeptDelivery
 from hookline.runtime.recovery_rows import FailedPage, PendingRow
-from hookline.schemas.records import Attempt, Job, Outcome, Place, Subscription
+from hookline.schemas.records import Job, Place, Subscription
 
 # Bodies that are read side by side, of at most 1 MiB each.
 _AT_ONCE = 20
@@ -151,34 +151,15 @@ class CancelRetries:
 
     def _outgoing(self, row: PendingRow) -> Outgoing:
         of, made = self._subscription, self._rendering
-        record = cancelled(row, of)
+        record = cancelled(  # as the dispatcher writes it when it meets the delivery
+            row.delivery,
+            CalledOff.RETRIES,
+            account_id=of.account_id,
+            attempt=row.next_attempt,
+            origin=row.delivery.origin,
+            at_ms=of.cancelled_before_ms,
+        )
         return Outgoing(made.topics.attempts, of.subscription_id.encode(), made.codec.encode(record))
-
-
-def cancelled(row: PendingRow, of: Subscription) -> Attempt:
-    """The record that the dispatcher writes as well when it meets the delivery: the same id, and the same words."""
-    delivery, at_ms = row.delivery, of.cancelled_before_ms
-    return Attempt(
-        attempt_id=attempt_id(delivery.delivery_id, delivery.run, row.next_attempt, at_ms),
-        delivery_id=delivery.delivery_id,
-        account_id=of.account_id,
-        subscription_id=of.subscription_id,
-        event_id=delivery.event_id,
-        event_type=delivery.event_type,
-        run=delivery.run,
-        attempt=row.next_attempt,
-        is_test=delivery.is_test,
-        outcome=Outcome.CANCELLED,
-        started_at_ms=at_ms,
-        duration_ms=0,
-        response_code=None,
-        response_body=b"",
-        error=CalledOff.RETRIES.word,
-        detail=CalledOff.RETRIES.sentence,
-        next_attempt_at_ms=None,
-        origin=delivery.origin,
-        job_id=delivery.job_id,
-    )
 
 
 def _written(cursor: Cursor) -> str:

@@ -301,18 +301,23 @@ class JobRun:
         """The answer, however long who is asked takes or is away; or what else there is to do by then."""
         while True:
             self.awaits = "what is on its way"
-            asking = asyncio.ensure_future(ask())
             try:
-                while not asking.done():
-                    await asyncio.wait({asking}, timeout=_LOOK_EVERY_S)
-                    if (told := self._told()) is not Told.GO:
-                        return told
-                return asking.result()
+                return await self._answered(ask)
             except NotYet as error:
-                if (told := await self._waited(str(error))) is not Told.GO:
+                told = await self._waited(str(error))
+            if told is not Told.GO:
+                return told
+
+    async def _answered(self, ask: Callable[[], Awaitable[Begun]]) -> Begun | Told:
+        asking = asyncio.ensure_future(ask())
+        try:
+            while not asking.done():
+                await asyncio.wait({asking}, timeout=_LOOK_EVERY_S)
+                if (told := self._told()) is not Told.GO:
                     return told
-            finally:
-                asking.cancel()
+            return asking.result()
+        finally:
+            asking.cancel()
 
     async def _rest(self, seconds: float) -> None:
         try:

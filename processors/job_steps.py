@@ -3,18 +3,20 @@
 A step's `after` counts only once the broker has all that the step writes: then a job that is begun again from it leaves no gap.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, TypeVar
 
 from hookline.core.ids import delivery_id
+from hookline.core.jobs import next_run
 from hookline.core.rendering import Renderer
-from hookline.core.resending import needs_sending, replayed
+from hookline.core.resending import Known, needs_sending, replayed
 from hookline.core.sieve import Sieve
 from hookline.processors.composer import Outgoing
 from hookline.runtime.clock import Clock
 from hookline.runtime.event_log import Picked, Stretch
+from hookline.runtime.history_reach import Recorded
 from hookline.runtime.log import KafkaRecord
 from hookline.runtime.recovery_rows import States
 from hookline.schemas.codec import Codec
@@ -36,7 +38,6 @@ class Step(NamedTuple):
 
 
 Steps = AsyncGenerator[Step, None]
-Recorded = Callable[[], Awaitable[None]]  # NotYet while history lacks what was on record when the job began
 
 
 class Reading(Protocol[T]):
@@ -111,44 +112,55 @@ class Replay:
             job.positions, lambda record: sieve.picked(record.timestamp_ms, record.value)
         ) as log:
             while not log.is_done:
-                stretches = await log.next()
-                needed = await self._needed(job, stretches)
-                self._note_read(stretches)
-                for stretch in stretches:
-                    async for step in self._stretch_steps(job, stretch, needed):
-                        yield step
-                        job = step.after
-                if not stretches:
-                    yield Step((), job)
+                async for step in self._steps_of(job, await log.next()):
+                    yield step
+                    job = step.after
 
-    async def _needed(self, job: Job, stretches: Sequence[Stretch[Event]]) -> set[str]:
-        """The ids of deliveries that are to be sent."""
+    async def _steps_of(self, job: Job, stretches: Sequence[Stretch[Event]]) -> Steps:
+        if not stretches:
+            yield Step((), job)
+            return
+        runs = await self._runs(job, stretches)
+        self._note_read(stretches)
+        for stretch in stretches:
+            async for step in self._stretch_steps(job, stretch, runs):
+                yield step
+                job = step.after
+
+    async def _runs(self, job: Job, stretches: Sequence[Stretch[Event]]) -> Mapping[str, int]:
+        """The ids of deliveries that are to be sent, each with its run: the newest of all that history knows of it."""
         ids = [self._id(each.value) for stretch in stretches for each in stretch.picked]
         if not ids or job.everything:
-            return set(ids)
+            return dict.fromkeys(ids, job.run)
         of = self._subscription
         await self._recorded()
-        known = await self._states.states(
+        found = await self._states.states(
             account_id=of.account_id, subscription_id=of.subscription_id, delivery_ids=ids
         )
         await self._recorded()  # what was emptied meanwhile answered that nothing was ever sent
-        return {
-            each
-            for each in ids
-            if needs_sending(known.get(each), of, everything=False, is_cancelled=self._is_cancelled)
-        }
+        of_ids = ((each, found.get(each)) for each in ids)
+        return {each: _run(job, known) for each, known in of_ids if self._is_needed(job, known)}
 
-    async def _stretch_steps(self, job: Job, stretch: Stretch[Event], needed: set[str]) -> Steps:
+    def _is_needed(self, job: Job, known: Known | None) -> bool:
+        """What this job has sent already, before it was killed, is left out whatever became of it since."""
+        is_sent = known is not None and known.job_id == job.job_id
+        return not is_sent and needs_sending(
+            known, self._subscription, everything=False, is_cancelled=self._is_cancelled
+        )
+
+    async def _stretch_steps(self, job: Job, stretch: Stretch[Event], runs: Mapping[str, int]) -> Steps:
         """Progress within a stretch is the place behind the last event that was decided on."""
         job = _told(job, stretch)  # with the first step: what goes on within the stretch finds nothing of it any more
         before, writes, size = job, list[Outgoing](), self._size()
         for picked in stretch.picked:
-            is_needed = self._id(picked.value) in needed
-            outgoing = self._outgoing(job, picked.value) if is_needed else None
+            run = runs.get(self._id(picked.value))
+            outgoing = None if run is None else self._outgoing(job, picked.value, run)
             if outgoing is not None:
                 writes.append(outgoing)
+            elif run is None:
+                job = replace(job, left_out=job.left_out + 1)
             else:
-                job = replace(job, left_out=job.left_out + (not is_needed), lost=job.lost + is_needed)
+                job = replace(job, lost=job.lost + 1)
             if len(writes) >= size:
                 job = _behind(replace(job, sent=job.sent + len(writes)), before, stretch, picked)
                 yield Step(writes, job)
@@ -157,11 +169,10 @@ class Replay:
         yield Step(writes, _at(job, stretch, stretch.position))
 
     def _note_read(self, stretches: Sequence[Stretch[Event]]) -> None:
-        sums = [sum(each) for each in zip(*((of.looked_at, of.unreadable, of.lost) for of in stretches), strict=True)]
-        if sums:
-            self._on_read(*sums)
+        sums = (sum(each) for each in zip(*((of.looked_at, of.unreadable, of.lost) for of in stretches), strict=True))
+        self._on_read(*sums)
 
-    def _outgoing(self, job: Job, event: Event) -> Outgoing | None:
+    def _outgoing(self, job: Job, event: Event, run: int) -> Outgoing | None:
         """None if its body can't be made, or is over the limit."""
         made = self._rendering
         try:
@@ -174,7 +185,7 @@ class Replay:
             event,
             self._subscription,
             body=body,
-            run=job.run,
+            run=run,
             config_offset=made.config_offset(),
             now_ms=made.clock.now_ms(),
             job_id=job.job_id,
@@ -195,6 +206,11 @@ def sieve_of(codec: Codec, subscription: Subscription, job: Job) -> Sieve:
         since_ms=job.since_ms,
         until_ms=job.until_ms,
     )
+
+
+def _run(job: Job, known: Known | None) -> int:
+    """The run of what history knows this of: the job's, unless a later one was asked for, maybe by a clock that is ahead of ours."""
+    return job.run if known is None else next_run(job.run, last=known.run)
 
 
 def _told(job: Job, stretch: Stretch[Event]) -> Job:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from hookline.processors.job_list_steps import CancelRetries, Kept, Lists, Recover
-from hookline.processors.job_steps import Log, Recorded, Rendering, Replay, Steps, sieve_of
+from hookline.processors.job_steps import Log, Rendering, Replay, Steps, sieve_of
 from hookline.processors.replay_room import Committed, Room
 from hookline.processors.settling import Goals
+from hookline.runtime.history_reach import Recorded
 from hookline.runtime.log import TopicPartition
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.recovery_rows import States

@@ -19,6 +19,7 @@ from hookline.runtime.clock import Clock, SystemClock
 from hookline.runtime.end_offsets import EndOffsets
 from hookline.runtime.event_log import EventLog
 from hookline.runtime.health import build_health_app, serving
+from hookline.runtime.history_reach import HistoryReach
 from hookline.runtime.kafka_client import ReaderConfig
 from hookline.runtime.kafka_reader import KafkaReader, reading
 from hookline.runtime.kafka_writer import KafkaWriter, open_writer
@@ -122,7 +123,8 @@ async def _work(shared: _Shared, view: View, stack: AsyncExitStack) -> tuple[Job
     for each in groups:
         stack.push_async_callback(each.close)
     fanout, dispatchers, sent = groups
-    settling = Settling(fanout=fanout, dispatchers=dispatchers, replays=sent, store=store, topics=topics)
+    reach = HistoryReach(ends=dispatchers, store=store, topic=topics.attempts)
+    settling = Settling(fanout=fanout, dispatchers=dispatchers, replays=sent, reach=reach, topics=topics)
     rendering = Rendering(
         codec=shared.codec,
         renderer=Renderer(shared.catalogue),

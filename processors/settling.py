@@ -10,10 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hookline.processors.job_steps import Recorded
-from hookline.runtime.history_reach import Store
+from hookline.runtime.history_reach import HistoryReach, Recorded
 from hookline.runtime.log import TopicPartition
-from hookline.schemas.errors import NotYet
 from hookline.schemas.records import JobPosition
 from hookline.schemas.topics import Topics
 
@@ -66,25 +64,24 @@ class Settling:
         fanout: Ends,
         dispatchers: Ends,
         replays: Ends,
-        store: Store,
+        reach: HistoryReach,
         topics: Topics,
         say_every_s: float = _SAY_EVERY_S,
     ) -> None:
         self._fanout = fanout
         self._dispatchers = dispatchers
         self._replays = replays
-        self._store = store
+        self._reach = reach
         self._topics = topics
         self._say_every_s = say_every_s
 
     async def settled(
-        self, subscription_id: str, positions: Sequence[JobPosition], lanes: dict[TopicPartition, int] | None = None
+        self, subscription_id: str, positions: Sequence[JobPosition], lanes: dict[TopicPartition, int]
     ) -> None:
         """Return when fan-out and dispatchers are past what happened to events before their ends, however long it takes. NotYet.
 
         `lanes` keeps the ends of the lanes as they are fixed: with those of a call that was given up the same is waited for.
         """
-        lanes = {} if lanes is None else lanes
         key, topics = subscription_id.encode(), self._topics
         ends = {TopicPartition(each.topic, each.partition): each.end for each in positions}
         await self._until_committed(self._fanout, {each: end for each, end in ends.items() if end})
@@ -96,20 +93,8 @@ class Settling:
 
     async def recording(self, subscription_id: str) -> Recorded:
         """What says NotYet while history has not all that is on record of the subscription now. NotYet."""
-        topic = self._topics.attempts
-        partition = await self._dispatchers.partition(topic, subscription_id.encode())
-        end = (await self._dispatchers.ends([partition]))[partition]
-
-        async def recorded() -> None:
-            stored = (await self._store.offsets(topic)).get(partition.partition, 0)
-            if stored < end and await self._oldest(partition) < end:
-                raise NotYet(f"the history store is not at offset {end} of {topic}[{partition.partition}] yet")
-
-        return recorded
-
-    async def _oldest(self, partition: TopicPartition) -> int:
-        """The first record of attempts that Kafka still has, which no dispatcher commits: what has aged out is never stored any more."""
-        return (await self._dispatchers.backlog([partition]))[partition][0]
+        partition = await self._dispatchers.partition(self._topics.attempts, subscription_id.encode())
+        return await self._reach.recording(partition.partition)
 
     async def _until_committed(self, group: Ends, ends: Mapping[TopicPartition, int]) -> None:
         left, clock = dict(ends), asyncio.get_running_loop().time

@@ -36,6 +36,7 @@ async def test_ends_and_what_nobody_has_committed(bootstrap: str, topics: Topics
     assert await ends.backlog([jobs]) == {jobs: (0, 2)}
     assert await ends.partition(topics.jobs, b"any") == jobs
     assert (await ends.bounds(topics.jobs))[0] == (0, 2)
+    assert await ends.bounds(topics.jobs, [0]) == {0: (0, 2)}
 
 
 @pytest.mark.parametrize(
@@ -45,8 +46,9 @@ async def test_ends_and_what_nobody_has_committed(bootstrap: str, topics: Topics
         lambda ends, there, missing: ends.backlog([there, missing]),
         lambda ends, _, missing: ends.partition(f"{missing.topic}.none", b"any"),
         lambda ends, _, missing: ends.bounds(f"{missing.topic}.none"),
+        lambda ends, _, missing: ends.bounds(missing.topic, [missing.partition]),
     ],
-    ids=["ends", "backlog", "partition", "bounds"],
+    ids=["ends", "backlog", "partition", "bounds", "bounds of one"],
 )
 async def test_a_partition_that_the_broker_does_not_know_is_not_left_out(
     topics: Topics, ends: EndOffsets, ask: Ask

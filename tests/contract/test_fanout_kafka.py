@@ -10,9 +10,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AdminClient
 
 from fakes.configuration import ACCOUNT, short_settings, subscription
 from fakes.fanout import CODEC, event
@@ -36,9 +38,11 @@ def settings(bootstrap: str, prefix: str) -> Settings:
 
 
 @asynccontextmanager
-async def fanout(settings: Settings, folder: Path, name: str = "fanout") -> AsyncIterator[asyncio.subprocess.Process]:
-    """A fan-out process; killed at the block's end if it is still there."""
-    env = {"PYTHONPATH": ":".join(sys.path)} | dict(as_env(replace(settings, health_port=free_port())))
+async def fanout(
+    settings: Settings, folder: Path, name: str = "fanout", *, port: int | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A fan-out process; killed at the block's end if it is still there. `port`: of its metrics."""
+    env = {"PYTHONPATH": ":".join(sys.path)} | dict(as_env(replace(settings, health_port=port or free_port())))
     with (folder / f"{name}.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "hookline", "fanout", env=env, stdout=log, stderr=log
@@ -249,6 +253,38 @@ async def test_what_lies_behind_an_open_transaction_waits_for_its_end_and_is_no_
         await asyncio.to_thread(producer.abort_transaction, 30)
         assert set(await delivered(settings, 2)) == expected([0, 2], wanted)
         await all_is_committed(settings, 4)
+
+
+async def test_events_that_were_removed_before_they_were_read_are_passed_over_counted_and_said(
+    settings: Settings, tmp_path: Path
+) -> None:
+    wanted, topic, port = wants_orders(), settings.topics().events("order.created"), free_port()
+    configure(settings, wanted)
+    publish_on_first(settings, range(6))
+    await asyncio.to_thread(commit_as_fanout, settings, 1)
+    await asyncio.to_thread(trim, settings, topic, 4)
+    async with fanout(settings, tmp_path, port=port):
+        assert set(await delivered(settings, 2)) == expected([4, 5], wanted)
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as page:
+            lines = (await page.text()).splitlines()
+        await all_is_committed(settings, 6)
+    assert f'hookline_position_resets_total{{topic="{topic}"}} 1.0' in lines
+    assert (tmp_path / "fanout.log").read_text(encoding="utf-8").count("kafka.position_out_of_range") == 1
+
+
+def publish_on_first(settings: Settings, numbers: Sequence[int]) -> None:
+    """Events on partition 0."""
+    producer = Producer({"bootstrap.servers": settings.bootstrap_servers})
+    for number in numbers:
+        producer.produce(settings.topics().events("order.created"), CODEC.encode_event(event(number)), partition=0)
+    assert producer.flush(30) == 0
+
+
+def trim(settings: Settings, topic: str, before: int) -> None:
+    """Take away what lies before an offset of partition 0, as retention does."""
+    client = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    for answer in client.delete_records([Place(topic, 0, before)]).values():
+        answer.result(15)
 
 
 def transactional(settings: Settings) -> Producer:

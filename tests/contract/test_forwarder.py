@@ -18,7 +18,7 @@ from hookline.runtime.memory import MemoryBroker, MemoryReader, MemoryWriter
 from hookline.runtime.metrics import Metrics, reading
 from hookline.runtime.tasks import Tasks
 from hookline.schemas.codec import Codec
-from hookline.schemas.records import DeadLetter, DeathReason, Delivery
+from hookline.schemas.records import Attempt, DeadLetter, DeathReason, Delivery, Outcome
 
 CODEC = Codec(load_catalogue())
 SETTINGS = short_settings("memory", "t.", commit_interval_ms=10)
@@ -44,6 +44,9 @@ class Forwarding:
     def committed(self, topic: str) -> int:
         found = self.broker.committed("forwarders", TopicPartition(topic, 0))
         return 0 if found is None else found.offset
+
+    def attempts(self) -> Sequence[Attempt]:
+        return [CODEC.decode(each.value, Attempt) for each in self.broker.records(TOPICS.attempts)]
 
     def letters(self) -> Sequence[DeadLetter]:
         return [CODEC.decode(each.value, DeadLetter) for each in self.broker.records(TOPICS.dead_letters)]
@@ -117,7 +120,7 @@ async def test_a_write_that_failed_is_counted_and_written_again() -> None:
     assert (len(running.forwarded()), retries) == (10, 3)
 
 
-async def test_what_the_second_lane_refuses_for_its_size_ends_as_a_dead_letter_without_its_bytes() -> None:
+async def test_what_the_second_lane_refuses_for_its_size_ends_on_record_and_as_a_letter_without_its_bytes() -> None:
     async with forwarding(bytes_max={TOPICS.redeliveries: 2_000}) as running:
         large = delivery(TO, body=b'"' + b"x" * 3_000 + b'"')
         running.wait_on(SHORT, large, delivery(TO))
@@ -126,6 +129,9 @@ async def test_what_the_second_lane_refuses_for_its_size_ends_as_a_dead_letter_w
     (letter,) = running.letters()
     assert (letter.reason, letter.delivery_id, letter.payload) == (DeathReason.TOO_LARGE, large.delivery_id, None)
     assert (letter.topic, letter.offset, letter.subscription_id) == (SHORT, 0, large.subscription_id)
+    (ended,) = running.attempts()
+    assert (ended.delivery_id, ended.outcome, ended.error) == (large.delivery_id, Outcome.CANCELLED, "too_large")
+    assert ended.next_attempt_at_ms is None
     assert len(running.forwarded()) == 1
 
 

@@ -1,7 +1,7 @@
 """The history store is believed once it has all that was on record when it was asked, and as long as it has that."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -20,9 +20,9 @@ class World:
     stored: dict[int, int] = field(default_factory=lambda: {1: 5})
     asked: int = 0
 
-    async def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:
+    async def bounds(self, topic: str, partitions: Sequence[int] = ()) -> Mapping[int, tuple[int, int]]:
         assert topic == TOPIC
-        return self.partitions
+        return {each: self.partitions[each] for each in partitions or self.partitions}
 
     async def offsets(self, topic: str) -> Mapping[int, int]:
         assert topic == TOPIC
@@ -51,7 +51,7 @@ async def test_a_store_that_is_a_moment_behind_is_waited_for() -> None:
     async with asyncio.timeout(5):
         while not world.asked:
             await asyncio.sleep(0)
-        world.partitions = {1: (2, 90)}  # what came later is of no interest
+        world.partitions[1] = (2, 90)  # what came later is of no interest
         world.stored = {1: 5}
         await waiting
 
@@ -63,3 +63,21 @@ async def test_a_store_that_was_emptied_meanwhile_is_not_waited_for() -> None:
     async with asyncio.timeout(5):
         with pytest.raises(NotYet, match="offset 5"):
             await has_it_still()
+
+
+async def test_what_ages_out_meanwhile_is_waited_for_no_more() -> None:
+    world = World(stored={1: 4})
+    waiting = asyncio.ensure_future(world.reach(wait_s=60).caught_up())
+    async with asyncio.timeout(5):
+        while not world.asked:
+            await asyncio.sleep(0)
+        world.partitions[1] = (5, 5)
+        await (await waiting)()
+
+
+async def test_of_one_partition_nothing_else_is_asked() -> None:
+    world = World(stored={1: 4})
+    await (await world.reach(wait_s=0).recording(2))()
+    lacking = await world.reach(wait_s=0).recording(1)
+    with pytest.raises(NotYet, match=r"offset 5 of r\.webhooks\.attempts\[1\]"):
+        await lacking()

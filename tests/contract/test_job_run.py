@@ -33,6 +33,7 @@ class Known:
     away: int = 0
     job_id: str | None = None
     error: Exception | None = None
+    run: int = 0
 
     async def states(
         self, *, account_id: str, subscription_id: str, delivery_ids: Sequence[str]
@@ -44,7 +45,7 @@ class Known:
             raise NotYet("the history store does not answer")
         ids = {delivery_id(account_id, event_id, subscription_id): state for event_id, state in self.states_of.items()}
         return {
-            each: KnownDelivery(ids[each], ids[each] is State.SUCCEEDED, _LATER_MS, self.job_id, 0)
+            each: KnownDelivery(ids[each], ids[each] is State.SUCCEEDED, _LATER_MS, self.job_id, self.run)
             for each in delivery_ids
             if each in ids
         }
@@ -94,6 +95,23 @@ async def test_a_store_that_is_emptied_in_the_middle_is_waited_for_and_nothing_i
     await of.run().run()
     assert (of.sent, store.asked, store.answers > 2) == ([], 3, True)
     assert (of.job_now().state, of.job_now().left_out) == (JobState.DONE, len(EVENTS))
+
+
+async def test_a_run_is_later_than_any_that_history_knows() -> None:
+    of = world(everything=False)
+    of.states = Known({"evt_3": State.EXHAUSTED}, run=of.job.run + 600_000)  # maybe by a clock that is ahead
+    await of.run().run()
+    assert {each.event_id: each.run for each in of.sent} == {
+        each.event_id: of.job.run + (600_001 if each.event_id == "evt_3" else 0) for each in EVENTS
+    }
+
+
+async def test_what_the_job_has_sent_already_is_left_out_whatever_became_of_it() -> None:
+    of = world(everything=False)
+    of.states = Known({"evt_3": State.EXHAUSTED, "evt_4": State.EXPIRED}, job_id=of.job.job_id, run=of.job.run)
+    await of.run().run()
+    assert event_ids(of.sent) == [each.event_id for each in EVENTS if each.event_id not in {"evt_3", "evt_4"}]
+    assert (of.job_now().sent, of.job_now().left_out) == (18, 2)
 
 
 async def test_what_a_cancelled_job_has_left_on_tiers_is_sent() -> None:

@@ -83,6 +83,25 @@ async def test_a_replay_sends_what_a_subscription_never_got_and_nothing_else(on_
     assert ended.positions == ()
 
 
+async def test_a_replay_s_run_is_the_newest_and_what_it_has_sent_already_is_left_out(on_store: Settings) -> None:
+    settings, late = on_store, NOW_MS + HOUR_MS  # asked for after the job, or when the clock was ahead
+    to = replace(subscription("http://127.0.0.1:1/", "order.*"), created_at_ms=NOW_MS - 2 * HOUR_MS)
+    job = job_for(to)
+    missed, older, newer, own = events(4)
+    configure(settings, to)
+    publish(settings, [missed, older, newer, own], at_ms=NOW_MS - HOUR_MS)
+    commit_all(settings)
+    runs = {older.event_id: 0, newer.event_id: late, own.event_id: late}
+    failed = [outcome(each, to, Outcome.FAILED, at_ms=NOW_MS, run=runs[each.event_id]) for each in (older, newer, own)]
+    await on_record(settings, *failed[:2], replace(failed[2], job_id=job.job_id))
+    async with replayer(settings):
+        ask(settings, job)
+        ended = await until_over(settings, job)
+    found = {each.event_id: each.run for each in sent(settings)}
+    assert found == {missed.event_id: job.run, older.event_id: job.run, newer.event_id: late + 1}
+    assert (ended.sent, ended.left_out, ended.lost) == (3, 1, 0)
+
+
 async def test_everything_is_sent_if_it_is_asked_for(settings: Settings) -> None:
     to, got, missed = subscription("http://127.0.0.1:1/", "*"), events(3), events(3)
     configure(settings, to)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from hookline.processors.settling import Settling
+from hookline.runtime.history_reach import HistoryReach
 from hookline.runtime.log import TopicPartition
 from hookline.schemas.errors import NotYet
 from hookline.schemas.records import JobPosition
@@ -21,18 +22,14 @@ POSITIONS = [
 
 @dataclass(slots=True)
 class Group:
-    """A group on a broker: what it has committed, and where topics begin and end."""
+    """A group on a broker: what it has committed, and where topics end."""
 
     committed: dict[tuple[str, int], int] = field(default_factory=dict)
-    oldest: dict[str, int] = field(default_factory=dict)
     end: dict[str, int] = field(default_factory=dict)
 
     async def backlog(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, tuple[int, int]]:
         await asyncio.sleep(0)
-        return {each: (self._start(each), 0) for each in partitions}
-
-    def _start(self, partition: TopicPartition) -> int:
-        return max(self.oldest.get(partition.topic, 0), self.committed.get((partition.topic, partition.partition), 0))
+        return {each: (self.committed.get((each.topic, each.partition), 0), 0) for each in partitions}
 
     async def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         return {each: self.end.get(each.topic, 0) for each in partitions}
@@ -49,7 +46,12 @@ class Road:
     fanout: Group = field(default_factory=Group)
     dispatchers: Group = field(default_factory=Group)
     replays: Group = field(default_factory=Group)
+    attempts: tuple[int, int] = (0, 9)  # where they begin and end
     stored: dict[int, int] = field(default_factory=dict)
+
+    async def bounds(self, topic: str, partitions: Sequence[int] = ()) -> Mapping[int, tuple[int, int]]:
+        assert (topic, *partitions) == (TOPICS.attempts, 3)
+        return {3: self.attempts}
 
     async def offsets(self, topic: str) -> Mapping[int, int]:
         assert topic == TOPICS.attempts
@@ -60,7 +62,7 @@ class Road:
             fanout=self.fanout,
             dispatchers=self.dispatchers,
             replays=self.replays,
-            store=self,
+            reach=HistoryReach(ends=self, store=self, topic=TOPICS.attempts),
             topics=TOPICS,
             say_every_s=say_every_s,
         )
@@ -69,7 +71,7 @@ class Road:
 def at_rest() -> Road:
     road = Road()
     road.fanout.committed = {(ORDERS, 0): 10, (ORDERS, 2): 7}
-    road.dispatchers.end = {TOPICS.deliveries: 5, TOPICS.attempts: 9}
+    road.dispatchers.end = {TOPICS.deliveries: 5}
     road.dispatchers.committed = {(TOPICS.deliveries, 3): 5}
     road.replays.end = {TOPICS.replays: 4}
     road.replays.committed = {(TOPICS.replays, 3): 4}
@@ -80,7 +82,7 @@ def at_rest() -> Road:
 async def test_what_is_at_rest_is_not_waited_for() -> None:
     settling = at_rest().settling()
     async with asyncio.timeout(5):
-        await settling.settled("wh_1", POSITIONS)
+        await settling.settled("wh_1", POSITIONS, {})
         await (await settling.recording("wh_1"))()
 
 
@@ -94,7 +96,7 @@ async def test_whoever_is_behind_is_waited_for_and_said_so(behind: str, caplog: 
     }
     committed, place = places[behind]
     committed[place] -= 1
-    waiting = asyncio.ensure_future(road.settling(say_every_s=0.05).settled("wh_1", POSITIONS))
+    waiting = asyncio.ensure_future(road.settling(say_every_s=0.05).settled("wh_1", POSITIONS, {}))
     async with asyncio.timeout(5):
         while not (said := [each for each in caplog.records if each.message == "job.not_settled"]):
             await asyncio.sleep(0.01)
@@ -107,7 +109,7 @@ async def test_whoever_is_behind_is_waited_for_and_said_so(behind: str, caplog: 
 async def test_history_must_have_what_was_on_record_at_the_beginning_whenever_it_is_asked() -> None:
     road = at_rest()
     recorded = await road.settling().recording("wh_1")
-    road.dispatchers.end[TOPICS.attempts] = 20  # what came later is of no interest
+    road.attempts = (0, 20)  # what came later is of no interest
     await recorded()
     for emptied in ({}, {3: 8}, {2: 9}):
         road.stored = emptied
@@ -122,8 +124,8 @@ async def test_attempts_that_have_all_aged_out_are_not_waited_for(stored: Mappin
     road = at_rest()
     road.stored = dict(stored)
     recorded = await road.settling().recording("wh_1")
-    road.dispatchers.oldest[TOPICS.attempts] = 8  # one is there still
+    road.attempts = (8, 9)  # one is there still
     with pytest.raises(NotYet, match=r"offset 9 of s\.webhooks\.attempts\[3\]"):
         await recorded()
-    road.dispatchers.oldest[TOPICS.attempts] = 9
+    road.attempts = (9, 9)
     await recorded()

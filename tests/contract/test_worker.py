@@ -14,7 +14,8 @@ from fakes.configuration import delivery, short_settings, subscription
 from fakes.dispatching import CODEC, SETTINGS, TOPICS, dispatching, until
 from fakes.endpoint import after, endpoint
 from hookline.runtime.log import KafkaRecord
-from hookline.schemas.records import Outcome
+from hookline.runtime.metrics import reading
+from hookline.schemas.records import Outcome, SubscriptionStatus
 
 
 async def test_a_failed_write_is_written_again_and_the_request_not_sent_again() -> None:
@@ -27,6 +28,22 @@ async def test_a_failed_write_is_written_again_and_the_request_not_sent_again() 
         (attempt,), (retry,) = running.attempts(), running.retries()
     assert len(seen) == 1
     assert (attempt.outcome, attempt.attempt, retry.attempt) == (Outcome.FAILED, 1, 2)
+
+
+async def test_what_no_tier_takes_for_its_size_ends_on_record_and_is_counted() -> None:
+    limits = {TOPICS.postponed(tier_ms): 2_000 for tier_ms in TOPICS.postponed_tiers_ms}
+    async with dispatching(bytes_max=limits) as running:
+        to = replace(subscription("http://127.0.0.1:1/"), status=SubscriptionStatus.PAUSED)
+        running.configure(to)
+        running.deliver(delivery(to, body=b'"' + b"x" * 3_000 + b'"'))
+        await until(lambda: running.committed() == 1)
+        (attempt,) = running.attempts()
+        registry = running.metrics.registry
+    assert (attempt.outcome, attempt.error) == (Outcome.CANCELLED, "too_large")
+    counted = [
+        reading(registry, "hookline_not_attempted_total", {"outcome": each}) for each in ("too_large", "postponed")
+    ]
+    assert counted == [1, 0]
 
 
 async def test_the_retry_is_written_before_the_attempt_and_the_commit_comes_last() -> None:

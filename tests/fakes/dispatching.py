@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -143,7 +143,9 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def dispatching(settings: Settings = SETTINGS, *, forwarding: bool = False) -> AsyncIterator[Dispatching]:
+async def dispatching(
+    settings: Settings = SETTINGS, *, forwarding: bool = False, bytes_max: Mapping[str, int] | None = None
+) -> AsyncIterator[Dispatching]:
     """One worker on one partition of each lane; what waits on a tier comes back only when `forwarding`."""
     clock, metrics, failures = SystemClock(), Metrics(CollectorRegistry()), Failures()
     broker, topics = MemoryBroker(clock), settings.topics()
@@ -156,7 +158,7 @@ async def dispatching(settings: Settings = SETTINGS, *, forwarding: bool = False
         session = await stack.enter_async_context(opening)
         stack.push_async_callback(tasks.cancel)
         view = View(topics=topics, codec=CODEC, metrics=metrics)
-        writer = MemoryWriter(broker, fails=failures.fails)
+        writer = MemoryWriter(broker, fails=failures.fails, bytes_max=bytes_max)
         parts = Parts(
             settings=settings,
             topics=topics,

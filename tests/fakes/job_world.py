@@ -13,11 +13,12 @@ from fakes.fanout import CODEC
 from hookline.core.jobs import Asked
 from hookline.core.rendering import Renderer
 from hookline.processors.job_run import Ground, JobRun
-from hookline.processors.job_steps import Recorded, Rendering
+from hookline.processors.job_steps import Rendering
 from hookline.processors.job_work import JobWork
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import Clock, SystemClock
 from hookline.runtime.event_log import Picked, Stretch
+from hookline.runtime.history_reach import Recorded
 from hookline.runtime.log import KafkaRecord, TopicPartition, Written
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.recovery_rows import States

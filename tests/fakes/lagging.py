@@ -12,6 +12,7 @@ from hookline.processors.job_work import JobWork
 from hookline.processors.settling import Settling
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
+from hookline.runtime.history_reach import HistoryReach
 from hookline.runtime.log import TopicPartition
 from hookline.runtime.metrics import Metrics
 from hookline.schemas.records import JobPosition
@@ -42,7 +43,8 @@ class Lagging:
     def work(self) -> JobWork:
         groups = (LaggingGroup(self, part) for part in ("fan-out", "dispatchers", "replays"))
         fanout, dispatchers, replays = groups
-        settling = Settling(fanout=fanout, dispatchers=dispatchers, replays=replays, store=self, topics=TOPICS)
+        reach = HistoryReach(ends=dispatchers, store=self, topic=TOPICS.attempts)
+        settling = Settling(fanout=fanout, dispatchers=dispatchers, replays=replays, reach=reach, topics=TOPICS)
         return JobWork(
             log=self,  # type: ignore[arg-type]  # nothing is read of it
             history=None,  # type: ignore[arg-type]
@@ -70,11 +72,13 @@ class LaggingGroup:
     part: str
 
     async def backlog(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, tuple[int, int]]:
-        reached = 0 if partitions[0].topic == TOPICS.attempts else self.road.reached(self.part)
-        return dict.fromkeys(partitions, (reached, self.road.end()))
+        return dict.fromkeys(partitions, (self.road.reached(self.part), self.road.end()))
 
     async def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         return dict.fromkeys(partitions, self.road.end())
+
+    async def bounds(self, _topic: str, partitions: Sequence[int] = ()) -> Mapping[int, tuple[int, int]]:
+        return dict.fromkeys(partitions, (0, self.road.end()))
 
     async def partition(self, topic: str, _key: bytes) -> TopicPartition:
         return TopicPartition(topic, 0)

@@ -66,6 +66,20 @@ JOBS = (
         RECOVER,
     ),
     job(
+        "a replay sends again what it has sent before it was killed",
+        "job_steps.py",
+        "        return not is_sent and needs_sending(",
+        "        return needs_sending(",
+        RUN,
+    ),
+    job(
+        "a replay of what was asked for later is not the newest run",
+        "job_steps.py",
+        "job.run if known is None else next_run(job.run, last=known.run)",
+        "job.run",
+        RUN,
+    ),
+    job(
         "a job looks not at the history store",
         "job_steps.py",
         "        if not ids or job.everything:\n",

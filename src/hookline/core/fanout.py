@@ -87,23 +87,3 @@ def too_large(source: Source, event: Event, *, body_bytes: int, body_bytes_max: 
         event_id=event.event_id,
         event_type=event.type,
     )
-
-
-def unwritable(source: Source, delivery: Delivery, *, detail: str, now_ms: int) -> DeadLetter:
-    """What stays of a delivery that its next topic refuses for its size: whose it was and where it lies, never its bytes."""
-    return DeadLetter(
-        reason=DeathReason.TOO_LARGE,
-        detail=detail,
-        at_ms=now_ms,
-        topic=source.topic,
-        partition=source.partition,
-        offset=source.offset,
-        payload_bytes=len(source.value or b""),
-        payload=None,
-        delivery_id=delivery.delivery_id,
-        account_id=delivery.account_id,
-        subscription_id=delivery.subscription_id,
-        event_id=delivery.event_id,
-        event_type=delivery.event_type,
-        attempts=delivery.attempt - 1,
-    )

@@ -50,9 +50,9 @@ class EndOffsets:
         """The offset that the next record of each partition will have, in one question; NotYet if the broker leaves one out."""
         return await self._ask(lambda: self._ends(partitions)) if partitions else {}
 
-    async def bounds(self, topic: str) -> Mapping[int, tuple[int, int]]:
-        """For each partition of the topic the first record that is still there, and where the partition ends; NotYet."""
-        return await self._ask(lambda: {each: self._watermarks(topic, each) for each in range(self._partitions(topic))})
+    async def bounds(self, topic: str, partitions: Sequence[int] = ()) -> Mapping[int, tuple[int, int]]:
+        """For each of these partitions, or of all, the first record that is still there, and where the partition ends; NotYet."""
+        return await self._ask(lambda: self._bounds(topic, partitions))
 
     async def partition(self, topic: str, key: bytes) -> TopicPartition:
         """The partition of the topic that our producers write this key to; NotYet."""
@@ -87,6 +87,9 @@ class EndOffsets:
             raise NotYet(f"the broker did not say within {self._timeout_s} s where {topic} ends")
         low, high = found
         return low, high
+
+    def _bounds(self, topic: str, partitions: Sequence[int]) -> Mapping[int, tuple[int, int]]:
+        return {each: self._watermarks(topic, each) for each in partitions or range(self._partitions(topic))}
 
     def _backlog(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, tuple[int, int]]:
         asked = [confluent_kafka.TopicPartition(each.topic, each.partition) for each in partitions]

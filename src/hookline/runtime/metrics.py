@@ -103,9 +103,9 @@ class Metrics:
         )
         self.not_attempted = self._counter(
             "hookline_not_attempted",
-            "Deliveries postponed, cancelled or expired",
+            "Deliveries postponed, cancelled, expired, or ended since a record of theirs was too large",
             DISPATCHER,
-            outcome=("postponed", "cancelled", "expired"),
+            outcome=("postponed", "cancelled", "expired", "too_large"),
         )
         self.postponed = self._counter(
             "hookline_postponed",
