@@ -60,7 +60,7 @@ postgres: ## Debian's PostgreSQL, for the history store's tests (skipped without
 		|| echo "PostgreSQL is not there, and only root could install it with apt: the tests of the history store on it will be skipped"
 
 road: jars faketime ## tests of the whole road on a real broker, with three minutes of chaos
-	@$(BIN)/pytest -q tests/road tests/chaos/test_ledger.py tests/chaos/test_gaps.py
+	@$(BIN)/pytest -q -n 2 --dist worksteal tests/road tests/chaos/test_ledger.py tests/chaos/test_gaps.py
 	@$(BIN)/pytest -q -s tests/chaos/test_node.py
 
 chaos: jars ## everything is killed under load, for 20 minutes: ARGS="-k test_node --seed 7 --table chaos.txt"

@@ -76,6 +76,20 @@ ISOLATION = (
         f"{UNIT}/test_isolation_rules.py",
     ),
     rule(
+        "what an endpoint starts in a moment makes room",
+        "share.py",
+        "if older > (soon := self._soon(window.lane, now_ms)):",
+        "if older > (soon := 0):",
+        f"{UNIT}/test_isolation_rules.py",
+    ),
+    rule(
+        "an endpoint that nobody knows makes no room",
+        "share.py",
+        "if lane == REPLAYS or self.doubt_since_ms is not None or self.standing is not Standing.PROVEN:",
+        "if lane == REPLAYS or self.doubt_since_ms is not None:",
+        f"{UNIT}/test_isolation_rules.py",
+    ),
+    rule(
         "the youngest goes first",
         "share.py",
         "else 1 if lane == REPLAYS else slot.delivery.created_at_ms",

@@ -81,6 +81,20 @@ STALE = (
         f"{UNIT}/test_isolation_rules.py",
     ),
     shell(
+        "what had no connection before a pause is sent after it",
+        "worker.py",
+        "may_go.set(lambda: slot.window.hold is not Hold.GONE and self._the_reader().is_member())",
+        "may_go.set(lambda: True)",
+        ASSIGNMENTS,
+    ),
+    shell(
+        "what had no connection before a pause is left open for ever",
+        "worker.py",
+        "while closing is None and await self._may_start(slot.window):",
+        "if closing is None and await self._may_start(slot.window):",
+        ASSIGNMENTS,
+    ),
+    shell(
         "who is no member sends",
         "worker.py",
         "while window.hold is Hold.OURS and not self._the_reader().is_member():",

@@ -1,6 +1,6 @@
 """Applies each patch to a copy of the tree, runs the tests that must find it, and prints what survived.
 
-python tests/mutants/run.py [part of a name]
+python tests/mutants/run.py [words of a name]
 """
 
 import os
@@ -35,6 +35,8 @@ class Result:
 
 def main() -> None:
     wanted = [mutant for mutant in MUTANTS if all(word in mutant.name for word in sys.argv[1:])]
+    if not wanted:
+        sys.exit(f"no mutant's name has all of these words: {' '.join(sys.argv[1:])}")
     with TemporaryDirectory(prefix="hookline-mutants-") as folder:
         trees = [_copied(Path(folder) / str(number)) for number in range(os.cpu_count() or 1)]
         _check_the_copy_is_tested(trees[0])
