@@ -3,6 +3,8 @@
 # skipped where Node.js or npm is missing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+# Tests start some hundred processes: where nothing compiled may be kept, each of them compiles all that it imports (1.5 s).
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup up test check format unit road chaos properties fuzz mutants bench isolation postponing tiers history replay catchup faketime postgres lock jars clean
 
 # Contract tests that share no broker and measure no time are shared out one by one, the others file by file: each of the two
