@@ -3,11 +3,15 @@
 # skipped where Node.js or npm is missing.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+# Tests start some hundred processes: where nothing compiled may be kept, each of them compiles all that it imports (1.5 s).
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup up test check format unit road chaos properties fuzz mutants bench isolation postponing tiers history replay catchup faketime postgres lock jars clean
 
-# Contract tests that share no broker and measure no time are shared out one by one, the others file by file: each of the two
-# processes has a broker of its own.
+# Contract tests that share no broker and measure no time are shared out one by one; the others file by file to three processes,
+# for they mostly wait. Each has a broker of its own, and the files that take longest come first: none is left over at the end.
 QUICK := $(filter-out %_on_kafka.py %_replicas.py,$(wildcard tests/contract/test_api_*.py)) tests/contract/test_resolver.py
+LONG := $(patsubst %,tests/contract/test_%.py,three_nodes history_rebuild cli_erase replay_takeover fenced changes_away fanout_kafka \
+	embedded_broker cli_config publisher_outage)
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -46,7 +50,7 @@ check: $(VENV)/.ready postgres jars ## format, lint, types, layers, unit, proper
 	@$(BIN)/mypy --scripts-are-modules tests benchmarks
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/pytest -q -n 2 --dist worksteal tests/unit tests/layout tests/property $(QUICK)
-	@$(BIN)/pytest -q -n 2 --dist loadfile $(filter-out $(QUICK),$(wildcard tests/contract/test_*.py))
+	@$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(LONG) $(filter-out $(QUICK) $(LONG),$(sort $(wildcard tests/contract/test_*.py)))
 
 faketime: ## Debian's faketime and a C compiler, for the test of the 20 h retry schedule (skipped without them)
 	@{ ls /usr/lib/*/faketime/libfaketime.so.1 && command -v cc; } >/dev/null 2>&1 || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \

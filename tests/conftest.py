@@ -21,6 +21,9 @@ from hookline.runtime.broker_process import EmbeddedKafka
 from hookline.runtime.history import HistoryStore, open_history
 from hookline.runtime.settings import Settings
 
+# 8,000 partitions of tests fill 250 MB, and a broker that has no more does little but look for free memory.
+HEAP_MB = 1_024
+
 # A machine that is busy for a moment is no failure of what is tested; what must not hang has a limit of its own.
 hypothesis.settings.register_profile("hookline", deadline=None)
 hypothesis.settings.load_profile("hookline")
@@ -139,7 +142,7 @@ async def api() -> AsyncIterator[Api]:
 
 @contextmanager
 def _embedded(data_dir: Path, cache_dir: Path) -> Iterator[str]:
-    broker = EmbeddedKafka(data_dir=data_dir, cache_dir=cache_dir, env=os.environ, say=print)
+    broker = EmbeddedKafka(data_dir=data_dir, cache_dir=cache_dir, env=os.environ, say=print, heap_mb=HEAP_MB)
     broker.start()
     try:
         yield broker.bootstrap_servers

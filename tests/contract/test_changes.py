@@ -299,7 +299,7 @@ async def late(settings: Settings, of: Changing) -> AsyncIterator[tuple[Changing
     """A process like `of`, on its view, which can be held."""
     view = Late(of.view)
     async with open_changes(
-        settings.bootstrap_servers, topics=of.topics, view=view, metrics=of.metrics, answer_s=5.0
+        settings.bootstrap_servers, topics=of.topics, view=view, metrics=of.metrics, answer_s=2.0
     ) as changes:
         yield replace(of, changes=changes), view
 

@@ -20,7 +20,6 @@ from fakes.fanout import until
 from fakes.kafka import make_topics, read
 from fakes.proxy import Api, Gate, KafkaProxy, When, kafka_proxy
 from hookline.runtime.broker_node import HOST, free_port
-from hookline.runtime.broker_process import EmbeddedKafka
 from hookline.runtime.changes import Decision, Unchanged, Unknown
 from hookline.runtime.kafka_changes import fence_name, open_changes
 from hookline.runtime.metrics import Metrics
@@ -246,34 +245,32 @@ async def test_the_end_is_bounded_when_the_broker_is_gone_in_the_middle_of_a_cha
 
 
 async def test_a_broker_that_hangs_in_the_middle_of_a_change_or_dies_makes_no_change_twice(
-    tmp_path: Path, cache_dir: Path
+    link: Link, prefix: str
 ) -> None:
-    broker = EmbeddedKafka(data_dir=tmp_path / "kafka", cache_dir=cache_dir, env=os.environ, say=print)
-    await asyncio.to_thread(broker.start)
-    settings = short_settings(broker.bootstrap_servers, "hangs.")
-    try:
-        await asyncio.to_thread(make_topics, broker.bootstrap_servers, settings.topics())
-        async with changing(settings, answer_s=3) as process:
-            assert await counted_on(process) == 1
-            pid = broker.pid or 0
+    node = link.door.node
+    settings = short_settings(node.bootstrap_servers, prefix)
+    await asyncio.to_thread(make_topics, node.bootstrap_servers, settings.topics())
+    async with changing(settings, answer_s=3) as process:
+        assert await counted_on(process) == 1
+        pid = node.pid or 0
 
-            def decide() -> Decision[int]:
-                os.kill(pid, signal.SIGSTOP)
-                return process.added()
+        def decide() -> Decision[int]:
+            os.kill(pid, signal.SIGSTOP)
+            return process.added()
 
-            try:
-                with pytest.raises(Unchanged):
-                    await process.changes.make(decide)
-            finally:
-                os.kill(pid, signal.SIGCONT)
-            assert await counted_on(process) == 2
-            await asyncio.to_thread(broker.kill)
+        try:
+            with pytest.raises(Unchanged):
+                await process.changes.make(decide)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert await counted_on(process) == 2
+        await asyncio.to_thread(node.kill)
+        try:
             with pytest.raises(Unchanged):
                 await process.add()
-            await asyncio.to_thread(broker.start)
-            assert await counted_on(process) == 3
-    finally:
-        await asyncio.to_thread(broker.stop)
+        finally:
+            await asyncio.to_thread(node.start)
+        assert await counted_on(process) == 3
 
 
 async def counted_on(process: Changing) -> int:

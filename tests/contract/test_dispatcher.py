@@ -17,6 +17,7 @@ from hookline.core.resending import resent
 from hookline.dispatchers.run import run_dispatcher
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.lifecycle import Lifetime
+from hookline.runtime.log import KafkaRecord
 from hookline.runtime.settings import Settings
 from hookline.schemas.codec import Codec
 from hookline.schemas.errors import ConfigError
@@ -89,13 +90,13 @@ class Broker:
         await asyncio.to_thread(write, self._bootstrap, topic, [(b"k", value)])
 
     async def attempts(self, enough: Callable[[Sequence[Attempt]], bool]) -> list[Attempt]:
-        def decoded() -> list[Attempt]:
-            return [CODEC.decode(record.value, Attempt) for record in read(self._bootstrap, self.topics.attempts)]
+        def decoded(records: Sequence[KafkaRecord]) -> list[Attempt]:
+            return [CODEC.decode(each.value, Attempt) for each in records]
 
-        async with asyncio.timeout(60):
-            while not enough(found := await asyncio.to_thread(decoded)):
-                pass
-        return sorted(found, key=lambda each: (each.attempt, each.started_at_ms))
+        records = await asyncio.to_thread(
+            read_until, self._bootstrap, self.topics.attempts, lambda found: enough(decoded(found))
+        )
+        return sorted(decoded(records), key=lambda each: (each.attempt, each.started_at_ms))
 
     async def letters(self, count: int) -> list[DeadLetter]:
         records = await asyncio.to_thread(

@@ -104,7 +104,7 @@ async def test_a_name_server_that_flips_its_answers_leads_nobody_astray() -> Non
         attempting(reach=HERE, dns_servers=names.address) as attempt,
     ):
         names.known = flipping = Flipping()
-        room, replies = asyncio.Semaphore(AT_ONCE), list[object]()
+        room, replies = asyncio.Semaphore(AT_ONCE), list[Answer | NoAnswer]()
 
         async def deliver(number: int) -> None:
             async with room:
@@ -113,9 +113,10 @@ async def test_a_name_server_that_flips_its_answers_leads_nobody_astray() -> Non
         await asyncio.gather(*(deliver(number) for number in range(DELIVERIES)))
     assert len(replies) == DELIVERIES
     assert {type(reply) for reply in replies} == {Answer, NoAnswer}  # of both, or the server did not flip
-    late = NoAnswer(Trouble.DNS_SILENT)  # a busy machine's name server may take more than its seconds
-    assert {each for each in replies if each != late} == {Answer(200, b"ok"), NoAnswer(Trouble.ADDRESS)}
-    assert replies.count(late) < DELIVERIES / 10
+    # A busy machine's name server may take more than its seconds; if only for its IPv4 answer, the other one says: no address.
+    late = {NoAnswer(Trouble.DNS_SILENT), NoAnswer(Trouble.DNS)}
+    assert {*replies} - late == {Answer(200, b"ok"), NoAnswer(Trouble.ADDRESS)}
+    assert sum(each in late for each in replies) < DELIVERIES / 10
     assert len(flipping.turns) == NAMES
     assert (good.connections > 0, bad.connections) == (True, 0)
 

@@ -13,6 +13,7 @@ import pytest
 from fakes.audit import audit_entry
 from fakes.configuration import short_settings
 from fakes.fanout import CODEC
+from fakes.history_roles import until_read
 from fakes.kafka import make_topics, read, remove_topic, write
 from fakes.road import free_port
 from hookline.core.ids import attempt_id, delivery_id
@@ -151,10 +152,11 @@ async def test_kills_neither_lose_nor_double_an_attempt(settings: Settings) -> N
             part = attempts[number * 4_000 : (number + 1) * 4_000]
             record(settings, [(each.subscription_id.encode(), CODEC.encode(each)) for each in part])
             async with history(settings) as process:
-                await until_stored(store, webhooks, number * 4_000 + 1)
+                await until_read(store, settings, attempts=number * 4_000 + 1)
                 process.kill()
         async with history(settings):
-            found = await until_stored(store, webhooks, len(attempts))
+            await until_read(store, settings, attempts=len(attempts))
+        found = await stored(store, webhooks)
     assert sorted(found) == sorted(each.attempt_id for each in attempts)
 
 

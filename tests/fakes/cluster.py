@@ -62,10 +62,11 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A node's own address, past the proxy, and the port at which the proxy reaches it."""
+    """A node's own address, past the proxy, and the port at which the proxy reaches it. Who kills the node starts it again."""
 
     bootstrap_servers: str
     port: int
+    node: EmbeddedKafka
 
 
 @asynccontextmanager
@@ -93,7 +94,7 @@ async def broker_behind(port: int, folder: Path, cache_dir: Path) -> AsyncIterat
     broker = EmbeddedKafka(data_dir=folder, cache_dir=cache_dir, env=os.environ, say=print, node=node)
     try:
         await asyncio.to_thread(broker.start)
-        yield Door(broker.bootstrap_servers, door)
+        yield Door(broker.bootstrap_servers, door, broker)
     finally:
         broker.kill()
 

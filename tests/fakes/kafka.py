@@ -1,7 +1,8 @@
 """Plain reading and writing of topics, for tests that look at what lies on them."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
@@ -50,6 +51,28 @@ def write(bootstrap: str, topic: str, records: Iterable[tuple[bytes | None, byte
 
 def read(bootstrap: str, *topics: str) -> Sequence[KafkaRecord]:
     """Everything that lies on the topics now and is committed, partition by partition."""
+    with _consumer(bootstrap) as consumer:
+        return [record for topic in topics for record in _read(consumer, topic)]
+
+
+def read_until(
+    bootstrap: str, topic: str, enough: Callable[[Sequence[KafkaRecord]], bool], *, timeout_s: float = 60
+) -> Sequence[KafkaRecord]:
+    """What lies on a topic, once that is enough; AssertionError when the time is up."""
+    deadline = time.monotonic() + timeout_s
+    with _consumer(bootstrap) as consumer:
+        partitions = consumer.list_topics(topic, timeout=15).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
+        found: list[KafkaRecord] = []
+        # What came by is asked first, for it costs little; then all that lies there: one record too many may be elsewhere.
+        while not (enough(found) and enough(whole := read(bootstrap, topic))):
+            found = _in_order([*found, *_next(consumer, topic, deadline)])
+            assert time.monotonic() < deadline, f"{topic}: {len(found)} records are not what was waited for"
+    return whole
+
+
+@contextmanager
+def _consumer(bootstrap: str) -> Iterator[Consumer]:
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -61,19 +84,9 @@ def read(bootstrap: str, *topics: str) -> Sequence[KafkaRecord]:
         }
     )
     try:
-        return [record for topic in topics for record in _read(consumer, topic)]
+        yield consumer
     finally:
         consumer.close()
-
-
-def read_until(
-    bootstrap: str, topic: str, enough: Callable[[Sequence[KafkaRecord]], bool], *, timeout_s: float = 60
-) -> Sequence[KafkaRecord]:
-    """What lies on a topic, once that is enough; AssertionError when the time is up."""
-    deadline = time.monotonic() + timeout_s
-    while not enough(found := read(bootstrap, topic)):
-        assert time.monotonic() < deadline, f"{topic}: {len(found)} records are not what was waited for"
-    return found
 
 
 def _read(consumer: Consumer, topic: str) -> list[KafkaRecord]:
@@ -84,10 +97,28 @@ def _read(consumer: Consumer, topic: str) -> list[KafkaRecord]:
     deadline = time.monotonic() + _READ_S
     while wanted:
         assert time.monotonic() < deadline, f"{topic}: the partitions {sorted(wanted)} were not read to their ends"
-        messages = consumer.consume(1_000, 0.2)
+        messages = _polled(consumer, 0.2)
         found += [_record(topic, each) for each in messages if not _is_end(each)]
         wanted -= {each.partition() or 0 for each in messages if _is_end(each)}
     return found
+
+
+def _next(consumer: Consumer, topic: str, deadline: float) -> list[KafkaRecord]:
+    """The next records; none when the time is up."""
+    while time.monotonic() < deadline:
+        if found := [_record(topic, each) for each in _polled(consumer, 0.2) if not _is_end(each)]:
+            return found
+    return []
+
+
+def _polled(consumer: Consumer, timeout_s: float) -> list[Message]:
+    """What is there, as soon as there is something: `consume` alone would wait for as many as it may give, or for its time."""
+    first = consumer.poll(timeout_s)
+    return [] if first is None else [first, *consumer.consume(999, 0)]
+
+
+def _in_order(records: Iterable[KafkaRecord]) -> list[KafkaRecord]:
+    return sorted(records, key=lambda each: (each.partition, each.offset))
 
 
 def _is_end(message: Message) -> bool:
