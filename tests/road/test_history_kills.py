@@ -26,27 +26,39 @@ pytestmark = pytest.mark.kafka
 KILLS, RESTARTS = 20, 3
 DAY_MS = 86_400_000
 BATCH, EVERY_S = 250, 0.2
+BATCHES = 20  # four seconds of load for each kill: a process is killed within two of its start
 
 
 class Load:
-    """Writes records at a steady rate, every tenth of them twice, until it is told to stop."""
+    """Writes records at a steady rate, every tenth of them twice, as many batches as it is allowed, until it is told to stop.
+
+    A machine that is slow would else write for minutes, and then compare all of that.
+    """
 
     def __init__(self, settings: Settings, seed: int) -> None:
         now_ms = SystemClock().now_ms()
         self._settings = settings
         self._left = iter(lives(60_000, seed=seed, at_ms=now_ms - 3 * DAY_MS, days=2, webhooks=40))
         self._stopping = asyncio.Event()
+        self._allowed = 0
         self.written: list[Attempt] = []
         self.count = 0
 
     async def run(self) -> None:
         while not self._stopping.is_set():
+            await asyncio.sleep(EVERY_S)
+            if not self._allowed:
+                continue
+            self._allowed -= 1
             batch = [each for _, each in zip(range(BATCH), self._left, strict=False)]
             assert batch, "there is no more to write"
             await asyncio.to_thread(record, self._settings, [*batch, *batch[::10]])
             self.written += batch
             self.count += len(batch) + len(batch[::10])
-            await asyncio.sleep(EVERY_S)
+
+    def allow(self, batches: int) -> None:
+        """Write so many in all that come now, whatever is left of those before."""
+        self._allowed = batches
 
     def stop(self) -> None:
         self._stopping.set()
@@ -91,6 +103,7 @@ async def test_twenty_kills_at_random_leave_what_a_rebuild_makes(
     async with open_history(settings) as store:
         async with load(settings, seed=random.randrange(1_000_000)) as running:
             for _ in range(KILLS):
+                running.allow(BATCHES)
                 async with history(settings) as process:
                     await until_more_is_read(store, settings)
                     await asyncio.sleep(random.uniform(0, 1.0))
@@ -112,6 +125,7 @@ async def test_postgres_restarted_under_load_loses_nothing_and_doubles_nothing(
         async with open_history(settings) as store, history(settings) as process:
             async with load(settings, seed=5) as running:
                 for _ in range(RESTARTS):
+                    running.allow(5 * BATCHES)
                     await until_more_is_read(store, settings)
                     await asyncio.to_thread(server.stop)
                     with pytest.raises(NotYet, match="does not answer"):
