@@ -5,7 +5,6 @@ records is not measured. `--attempts 10000000` is the real run: it takes an hour
 """
 
 import argparse
-import asyncio
 import json
 import shutil
 import sys

@@ -10,7 +10,7 @@ number of them; only if too few are wanted is each kind looked up, and for one l
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -34,7 +34,7 @@ from hookline.runtime.history_bulk import bulk
 from hookline.runtime.history_database import Database, Moment
 from hookline.runtime.history_joins import InOrder
 from hookline.runtime.history_questions import Cursor
-from hookline.runtime.history_tables import ATTEMPTS, DELIVERIES, KINDS
+from hookline.runtime.history_tables import ATTEMPTS, DELIVERIES, KINDS, SHOWN_OF_DELIVERIES
 
 _EVER_MS = 2**62
 _FIRST: Cursor = (-1, "")
@@ -55,7 +55,7 @@ Kind = tuple[Any, ...]
 class Listed:
     """A table that is listed: what its rows are ordered by, what makes their kind, and whether only requests count.
 
-    `columns` are those that a list shows: what is large, answers and headers, stays where it is.
+    `columns` are those that a list shows, in the order in which it takes them, and the owner as the last.
     """
 
     table: Table
@@ -66,22 +66,35 @@ class Listed:
     columns: tuple[str, ...]
 
 
-_LARGE = {"response_body", "request_headers", "response_headers"}
 LISTED_DELIVERIES = Listed(
     DELIVERIES,
     "first_at_ms",
     "delivery_id",
     ("event_type", "state", "response_code"),
     only_requests=False,
-    columns=tuple(DELIVERIES.columns.keys()),
+    columns=SHOWN_OF_DELIVERIES,
 )
+WHOLE_DELIVERIES = replace(LISTED_DELIVERIES, columns=tuple(DELIVERIES.columns.keys()))
 LISTED_LOGS = Listed(
     ATTEMPTS,
     "started_at_ms",
     "attempt_id",
     ("event_type", "outcome", "response_code"),
     only_requests=True,
-    columns=tuple(name for name in ATTEMPTS.columns.keys() if name not in _LARGE),  # noqa: SIM118 - a collection, no dict
+    columns=(
+        "attempt_id",
+        "delivery_id",
+        "event_type",
+        "outcome",
+        "attempt",
+        "response_code",
+        "duration_ms",
+        "started_at_ms",
+        "error",
+        "detail",
+        "job_id",
+        "account_id",
+    ),
 )
 
 

@@ -10,7 +10,7 @@ from hookline.core.progress import State
 from hookline.core.resending import Known
 from hookline.runtime.history_bulk import bulk
 from hookline.runtime.history_database import Database
-from hookline.runtime.history_kinds import LISTED_DELIVERIES, Page, Wanted, newest
+from hookline.runtime.history_kinds import WHOLE_DELIVERIES, Page, Wanted, newest
 from hookline.runtime.history_listing import delivery_of
 from hookline.runtime.history_questions import Cursor
 from hookline.runtime.history_rows import is_delivered, steps_of
@@ -71,7 +71,7 @@ class HistoryRecovery:
         await self._check()
         page = Page(subscription_id=subscription_id, since_ms=None, until_ms=until_ms, before=before, limit=limit)
         wanted = Wanted(event_type=None, endings=_PENDING, response_code=None)
-        rows = await newest(self._database, LISTED_DELIVERIES, page, wanted)
+        rows = await newest(self._database, WHOLE_DELIVERIES, page, wanted)
         return [_pending(row) for row in rows if row.account_id == account_id]
 
 
