@@ -9,7 +9,7 @@ number of them; only if too few are wanted is each kind looked up, and for one l
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -30,6 +30,7 @@ from sqlalchemy import (
     tuple_,
 )
 
+from hookline.core.progress import state_of
 from hookline.runtime.history_bulk import bulk
 from hookline.runtime.history_database import Database, Moment
 from hookline.runtime.history_joins import InOrder
@@ -64,6 +65,17 @@ class Listed:
     kind: tuple[str, str, str]
     only_requests: bool
     columns: tuple[str, ...]
+    # What is read of a row to tell its kind, and how: for deliveries what the key's index holds, which their state is not.
+    told_by: tuple[str, ...]
+    kind_of: Callable[..., Kind]
+
+
+def _kind_of_delivery(event_type: str, outcome: str, next_attempt_at_ms: int | None, response_code: int) -> Kind:
+    return event_type, state_of(outcome, next_attempt_at_ms), response_code
+
+
+def _kind_of_log(*kind: Any) -> Kind:
+    return kind
 
 
 LISTED_DELIVERIES = Listed(
@@ -73,6 +85,8 @@ LISTED_DELIVERIES = Listed(
     ("event_type", "state", "response_code"),
     only_requests=False,
     columns=SHOWN_OF_DELIVERIES,
+    told_by=("event_type", "outcome", "next_attempt_at_ms", "response_code"),
+    kind_of=_kind_of_delivery,
 )
 WHOLE_DELIVERIES = replace(LISTED_DELIVERIES, columns=tuple(DELIVERIES.columns.keys()))
 LISTED_LOGS = Listed(
@@ -95,6 +109,8 @@ LISTED_LOGS = Listed(
         "job_id",
         "account_id",
     ),
+    told_by=("event_type", "outcome", "response_code"),
+    kind_of=_kind_of_log,
 )
 
 
@@ -185,7 +201,7 @@ async def _rows(moment: Moment, listed: Listed, page: Page, keys: Sequence[Curso
 async def _walked_keys(moment: Moment, listed: Listed, page: Page, wanted: Wanted) -> Sequence[Cursor] | None:
     """Of wanted rows the newest, if enough of them are among the newest of all; else None."""
     rows = [tuple(row) for row in await moment.rows(_walk(listed), {**page.values(), "limit": WALKED_MAX})]
-    keys = [(at_ms, row_id) for *kind, at_ms, row_id in rows if wanted.takes(kind)]
+    keys = [(at_ms, row_id) for *told, at_ms, row_id in rows if wanted.takes(listed.kind_of(*told))]
     return keys[: page.limit] if len(keys) >= page.limit or len(rows) < WALKED_MAX else None
 
 
@@ -229,7 +245,7 @@ def _of_any_kind(listed: Listed) -> Select[Any]:
 
 @cache
 def _walk(listed: Listed) -> Select[Any]:
-    columns = [listed.table.c[name] for name in (*listed.kind, listed.at, listed.id)]
+    columns = [listed.table.c[name] for name in (*listed.told_by, listed.at, listed.id)]
     return _ordered(listed, select(*columns).where(*_mine(listed, listed.table), *_part(listed, listed.table)))
 
 

@@ -100,9 +100,7 @@ def _delivery(values: Sequence[Any]) -> DeliveryRow:
         next_attempt_at_ms,
         is_test,
         run,
-        partition,
-        offset,
-        in_replays,
+        *place,
         job_id,
         _account_id,
     ) = values
@@ -123,7 +121,7 @@ def _delivery(values: Sequence[Any]) -> DeliveryRow:
         is_test=is_test,
         state=state_of(outcome, next_attempt_at_ms),
         run=run,
-        origin=Place(partition=partition, offset=offset, in_replays=bool(in_replays)),
+        origin=Place(partition=place[0], offset=place[1], in_replays=bool(place[2])),
         job_id=job_id,
     )
 
