@@ -31,8 +31,8 @@ _AGAIN_S = 1.0
 # A transaction and its commit cost milliseconds however small they are: at 200 attempts/s history took 1.7 ms of CPU for each
 # without a wait, and 0.3 ms with it.
 _GATHER_S = 0.05
-# More than what waits and two batches on their way are made of, 400,000 objects or so. They go when nobody needs them any more,
-# as they have no cycles; to look through them every 50,000 objects, as other roles do, was 13 % of what an attempt costs.
+# More than what waits and a batch on its way are made of: in 100,000 attempts it was never reached. They go when nobody needs them
+# any more, as they have no cycles; to look through them every 50,000 objects, as other roles do, was 13 % of what an attempt costs.
 _COLLECTED_AFTER = 1_000_000
 
 
