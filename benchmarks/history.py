@@ -5,43 +5,46 @@ records is not measured. `--attempts 10000000` is the real run: it takes an hour
 """
 
 import argparse
-import asyncio
-import gc
+import json
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import uvloop
 from attempts import BIG, DAY_MS, EVENT_TYPES, RARE_CODE, Traffic, account_of
-from load import Verdicts, machine_s, percentile
-from prometheus_client import CollectorRegistry
+from history_taker import Share
+from intake import Recorder, taking_in
+from load import Verdicts, helper, line_of, machine_s, percentile, tell
+from sqlalchemy import func, select
+from sqlalchemy.engine import URL, make_url
 
 from fakes.postgres import own_postgres
-from fakes.stores import written
+from fakes.stores import database, written
 from hookline.core.progress import State
-from hookline.processors.history import Ingest
+from hookline.processors.history import collect_rarely
 from hookline.runtime.catalogue import load_catalogue
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.history import HistoryStore, migrate_history, open_history
+from hookline.runtime.history_database import open_database
 from hookline.runtime.history_questions import DeliveryFilter, LogFilter
-from hookline.runtime.log import Commit, KafkaRecord, TopicPartition, Written
-from hookline.runtime.metrics import Metrics
+from hookline.runtime.history_tables import ATTEMPTS
 from hookline.runtime.settings import Settings
 from hookline.schemas.codec import Codec
 
-DAYS, CHUNK, PARTITIONS = 30, 200_000, 16
+DAYS, CHUNK = 30, 200_000
+TOGETHER_MAX = 200_000  # attempts that several processes take in: they make all of them first
 LIST_P99_MAX_MS, STATS_P99_MAX_MS = 50, 300
 INGEST_MIN = {"postgres": 20_000, "sqlite": 12_000}
 # As an operator would set a small server; what is promised to be on disk is.
 _POSTGRES = "-c shared_buffers=1GB -c max_wal_size=4GB -c checkpoint_timeout=15min"
-_LIST, _READ_AT_ONCE = 50, 500
+_LIST = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,43 +56,10 @@ class Question:
     ask: Callable[[HistoryStore, str, str], Awaitable[object]]
 
 
-@dataclass(frozen=True, slots=True)
-class Unused:
-    """Where unreadable records would go; there are none."""
-
-    def write(self, topic: str, *, key: bytes | None, value: bytes | None) -> "asyncio.Future[Written]":
-        raise AssertionError(f"{topic} was written to: {key!r}, {value!r}")
-
-
-class Tap:
-    """A `Reader` whose partitions are read together: paused as one, and gone on with where they were."""
-
-    def __init__(self) -> None:
-        self._open = asyncio.Event()
-        self._open.set()
-
-    async def wait_open(self) -> None:
-        await self._open.wait()
-
-    def pause(self, _partition: TopicPartition, *, resume_at: int) -> None:  # noqa: ARG002 - all of it waits
-        self._open.clear()
-
-    def resume(self, _partition: TopicPartition) -> None:
-        self._open.set()
-
-    def commit(self, commits: Mapping[TopicPartition, Commit]) -> None:
-        """The store has its own positions."""
-
-    def is_member(self) -> bool:
-        return True
-
-
 async def measure(settings: Settings, kind: str, asked: argparse.Namespace, verdicts: Verdicts) -> None:
     """Fill one store, and ask it everything."""
     ends_ms = SystemClock().now_ms()
-    traffic = Traffic(
-        webhooks=asked.webhooks, begins_ms=ends_ms - DAYS * DAY_MS, per_day=max(1, asked.attempts // DAYS)
-    )
+    traffic = Traffic(webhooks=asked.webhooks, begins_ms=ends_ms - DAYS * DAY_MS, per_day=per_day(asked))
     async with open_history(settings) as store:
         print(f"\n{kind}: {asked.attempts:,} attempts of {asked.webhooks:,} webhooks over {DAYS} days", flush=True)
         rate = await filled(store, settings, traffic, asked.attempts)
@@ -102,44 +72,78 @@ async def measure(settings: Settings, kind: str, asked: argparse.Namespace, verd
 async def filled(store: HistoryStore, settings: Settings, traffic: Traffic, count: int) -> float:
     """Take in so many attempts; how many a second, the making of them left out."""
     codec = Codec(load_catalogue())
-    ingest = Ingest(
-        store=store,
-        writer=Unused(),
-        topics=settings.topics(),
-        codec=codec,
-        metrics=Metrics(CollectorRegistry()),
-        clock=SystemClock(),
-    )
-    tap = Tap()
-    ingest.read_by(tap)
-    running = asyncio.create_task(ingest.run())
+    recorder = Recorder(settings, codec)
     attempts, taken_s, busy_s, done = traffic.attempts(), 0.0, 0.0, 0
-    offsets = [0] * PARTITIONS
-    while done < count:
-        records = [
-            _record(settings, codec.encode(each), each.subscription_id, offsets)
-            for each in islice(attempts, min(CHUNK, count - done))
-        ]
-        busy, began_s = machine_s()[0], time.perf_counter()
-        for start in range(0, len(records), _READ_AT_ONCE):
-            await tap.wait_open()
-            ingest.received(records[start : start + _READ_AT_ONCE])
-            await asyncio.sleep(0)
-        while not ingest.is_idle:  # noqa: ASYNC110 - what is measured knows nothing of it
-            await asyncio.sleep(0.001)
-        taken_s += time.perf_counter() - began_s
-        busy_s += machine_s()[0] - busy
-        done += len(records)
-        if done % (count // 10 or 1) < CHUNK or done == count:
-            print(f"  {done:>12,}  {done / taken_s:>8,.0f}/s  machine {busy_s / taken_s:.2f} cores", flush=True)
-    running.cancel()
+    async with taking_in(store, settings, codec) as intake:
+        while done < count:
+            records = [recorder.record(each) for each in islice(attempts, min(CHUNK, count - done))]
+            busy = machine_s()[0]
+            taken_s += await intake.take(records)
+            busy_s += machine_s()[0] - busy
+            done += len(records)
+            if done % (count // 10 or 1) < CHUNK or done == count:
+                print(f"  {done:>12,}  {done / taken_s:>8,.0f}/s  machine {busy_s / taken_s:.2f} cores", flush=True)
     return done / taken_s
 
 
-def _record(settings: Settings, value: bytes, webhook: str, offsets: list[int]) -> KafkaRecord:
-    partition = int(webhook[3:]) % PARTITIONS
-    offsets[partition] += 1
-    return KafkaRecord(settings.topics().attempts, partition, offsets[partition], 0, webhook.encode(), value)
+def per_day(asked: argparse.Namespace) -> int:
+    return max(1, int(asked.attempts) // DAYS)
+
+
+async def together(server: URL, asked: argparse.Namespace, verdicts: Verdicts) -> None:
+    """Fill a store by one process and then another by several, each with its own partitions: how many a second they do together."""
+    count = min(asked.attempts, TOGETHER_MAX)
+    print(f"\npostgres, {count:,} attempts by one process, and by {asked.processes} at once", flush=True)
+    rates = [await filled_by(number, server, count, asked) for number in (1, asked.processes)]
+    print(f"  {asked.processes} processes take in {rates[1] / rates[0]:.2f} times as much as one", flush=True)
+    verdicts.claim(
+        f"attempts taken in a second by {asked.processes} processes", rates[1], at_least=INGEST_MIN["postgres"]
+    )
+
+
+async def filled_by(processes: int, server: URL, count: int, asked: argparse.Namespace) -> float:
+    """Have so many processes fill an empty database; how many attempts a second, from the first's start to the last's end."""
+    async with AsyncExitStack() as stack:
+        address = await stack.enter_async_context(database(server))
+        await migrate_history(Settings(history_url=address))
+        takers = [await stack.enter_async_context(helper("history_taker.py")) for _ in range(processes)]
+        for number, taker in enumerate(takers):
+            share = Share(
+                history_url=address,
+                number=number,
+                processes=processes,
+                attempts=count,
+                webhooks=asked.webhooks,
+                begins_ms=SystemClock().now_ms() // DAY_MS * DAY_MS - DAYS * DAY_MS,
+                per_day=per_day(asked),
+            )
+            await tell(taker, asdict(share))
+        for taker in takers:
+            await line_of(taker)  # its records are made
+        busy_s, began_s = machine_s()[0], time.perf_counter()
+        for taker in takers:
+            await tell(taker, {})
+        said = [json.loads(await line_of(taker)) for taker in takers]
+        took_s = time.perf_counter() - began_s
+        busy_s = machine_s()[0] - busy_s
+        assert await stored(address) == count
+    cpu_us = sum(each["cpu_s"] for each in said) / count * 1e6
+    each = " and ".join(f"{taken['count'] / taken['took_s']:,.0f}" for taken in said)
+    print(
+        f"  {processes} of them: {count / took_s:>8,.0f}/s ({each}), {cpu_us:.0f} us of their CPU an attempt,"
+        f" machine {busy_s / took_s:.2f} cores",
+        flush=True,
+    )
+    return count / took_s
+
+
+async def stored(address: str) -> int:
+    """How many attempts are in the store."""
+    found = open_database(address)
+    try:
+        return int((await found.rows(select(func.count()).select_from(ATTEMPTS)))[0][0])
+    finally:
+        await found.close()
 
 
 async def answered(store: HistoryStore, question: Question, traffic: Traffic, asks: int, verdicts: Verdicts) -> None:
@@ -265,13 +269,15 @@ async def store_of(kind: str, folder: Path) -> AsyncIterator[Settings]:
 
 
 async def main(asked: argparse.Namespace) -> int:
-    gc.set_threshold(50_000, 20, 20)  # as every role does
+    collect_rarely()  # as the role does
     verdicts = Verdicts()
     for kind in asked.databases:
         folder = Path(tempfile.mkdtemp(prefix="hookline-history-"))
         try:
             async with store_of(kind, folder) as settings:
                 await measure(settings, kind, asked, verdicts)
+                if kind == "postgres" and asked.processes > 1:
+                    await together(make_url(settings.history_url), asked, verdicts)
         finally:
             shutil.rmtree(folder)
     return verdicts.status()
@@ -281,6 +287,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("databases", nargs="*", default=["sqlite", "postgres"], help="sqlite, postgres or both")
     parser.add_argument("--attempts", type=int, default=200_000)
+    parser.add_argument("--processes", type=int, default=2, help="that fill PostgreSQL together; 1: leave that out")
     parser.add_argument("--webhooks", type=int, default=5_000)
     parser.add_argument(
         "--asks", type=int, default=200, help="of each question, for the big webhook and as many for others"

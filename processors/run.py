@@ -14,7 +14,7 @@ from hookline.processors.calm import calm
 from hookline.processors.composer import Composer
 from hookline.processors.erased import Erased
 from hookline.processors.erasing import erase, mark_all
-from hookline.processors.history import Ingest, Store
+from hookline.processors.history import Ingest, Store, collect_rarely
 from hookline.processors.keeping import keep
 from hookline.processors.pipeline import Pipeline
 from hookline.processors.rebuilding import until_all_is_read
@@ -200,6 +200,7 @@ def _reading_into(
     store: Store, writer: Writer, settings: Settings, metrics: Metrics, *, on_fatal: Callable[[BaseException], None]
 ) -> tuple[Ingest, Sequence[KafkaReader]]:
     """What reads Kafka into the store, not started yet. A group for each topic, so that each is shared out (see `Readers`)."""
+    collect_rarely()
     ingest = Ingest(
         store=store,
         writer=writer,

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -16,6 +17,7 @@ from hookline.runtime.history import HistoryMoved, HistoryStore, open_history
 from hookline.runtime.history_questions import DeliveryRow, LogRow
 from hookline.runtime.log import TopicPartition
 from hookline.runtime.settings import Settings
+from hookline.schemas.codec import ID_CHARACTERS_MAX
 from hookline.schemas.errors import ConfigError, NotYet
 from hookline.schemas.records import Attempt, AuditEntry, Outcome, Place
 
@@ -203,6 +205,15 @@ async def test_another_account_sees_nothing(store: HistoryStore) -> None:
     assert await store.deliveries(account_id="acct_2", subscription_id=WEBHOOK, limit=9) == []
     assert await logged(store, account="acct_2") == []
     assert await listed(store, webhook="wh_2") == []
+
+
+async def test_ids_of_the_greatest_length_are_taken_in_and_listed(store: HistoryStore) -> None:
+    """An index holds both, and no index of PostgreSQL holds more than 2,704 bytes of a row."""
+    drawn = Random(1)  # noqa: S311 - the same every time, and nothing that can be compressed
+    account, event = ("".join(chr(drawn.randrange(0x10000, 0x11000)) for _ in range(ID_CHARACTERS_MAX)) for _ in "ab")
+    await take_in(store, replace(attempt(account=account, event=event), job_id=f"job_{'f' * 32}"))
+    (row,) = await store.deliveries(account_id=account, subscription_id=WEBHOOK, limit=9)
+    assert (row.event_id, row.job_id) == (event, f"job_{'f' * 32}")
 
 
 async def test_positions_come_with_the_rows(store: HistoryStore) -> None:

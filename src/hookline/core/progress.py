@@ -98,9 +98,14 @@ class Progress(NamedTuple):
     @property
     def state(self) -> State:
         """What became of it."""
-        if self.furthest.outcome == Outcome.FAILED:
-            return State.RETRYING if self.furthest.next_attempt_at_ms else State.EXHAUSTED
-        return State(self.furthest.outcome)
+        return state_of(self.furthest.outcome, self.furthest.next_attempt_at_ms)
+
+
+def state_of(outcome: str, next_attempt_at_ms: int | None) -> State:
+    """What became of a delivery whose furthest record says this; 0 or None: no attempt follows."""
+    if outcome == Outcome.FAILED:
+        return State.RETRYING if next_attempt_at_ms else State.EXHAUSTED
+    return State(outcome)
 
 
 def is_request(attempt: Attempt) -> bool:

@@ -36,7 +36,15 @@ _POSTGRES_SETTINGS = {
     # With a partition for each day a plan takes several times as long as what it is made for, and there is only one good one.
     "plan_cache_mode": "force_generic_plan",
     **dict.fromkeys(
-        ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "enable_material"), "off"
+        (
+            "enable_seqscan",
+            "enable_bitmapscan",
+            "enable_hashjoin",
+            "enable_mergejoin",
+            "enable_material",
+            "enable_sort",
+        ),
+        "off",
     ),
 }
 _DATA_EXCEPTION = "22"  # the class of PostgreSQL's errors about values

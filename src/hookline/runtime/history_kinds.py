@@ -9,8 +9,8 @@ number of them; only if too few are wanted is each kind looked up, and for one l
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -30,11 +30,12 @@ from sqlalchemy import (
     tuple_,
 )
 
+from hookline.core.progress import state_of
 from hookline.runtime.history_bulk import bulk
 from hookline.runtime.history_database import Database, Moment
 from hookline.runtime.history_joins import InOrder
 from hookline.runtime.history_questions import Cursor
-from hookline.runtime.history_tables import ATTEMPTS, DELIVERIES, KINDS
+from hookline.runtime.history_tables import ATTEMPTS, DELIVERIES, KINDS, SHOWN_OF_DELIVERIES
 
 _EVER_MS = 2**62
 _FIRST: Cursor = (-1, "")
@@ -55,7 +56,7 @@ Kind = tuple[Any, ...]
 class Listed:
     """A table that is listed: what its rows are ordered by, what makes their kind, and whether only requests count.
 
-    `columns` are those that a list shows: what is large, answers and headers, stays where it is.
+    `columns` are those that a list shows, in the order in which it takes them, and the owner as the last.
     """
 
     table: Table
@@ -64,24 +65,52 @@ class Listed:
     kind: tuple[str, str, str]
     only_requests: bool
     columns: tuple[str, ...]
+    # What is read of a row to tell its kind, and how: for deliveries what the key's index holds, which their state is not.
+    told_by: tuple[str, ...]
+    kind_of: Callable[..., Kind]
 
 
-_LARGE = {"response_body", "request_headers", "response_headers"}
+def _kind_of_delivery(event_type: str, outcome: str, next_attempt_at_ms: int | None, response_code: int) -> Kind:
+    return event_type, state_of(outcome, next_attempt_at_ms), response_code
+
+
+def _kind_of_log(*kind: Any) -> Kind:
+    return kind
+
+
 LISTED_DELIVERIES = Listed(
     DELIVERIES,
     "first_at_ms",
     "delivery_id",
     ("event_type", "state", "response_code"),
     only_requests=False,
-    columns=tuple(DELIVERIES.columns.keys()),
+    columns=SHOWN_OF_DELIVERIES,
+    told_by=("event_type", "outcome", "next_attempt_at_ms", "response_code"),
+    kind_of=_kind_of_delivery,
 )
+WHOLE_DELIVERIES = replace(LISTED_DELIVERIES, columns=tuple(DELIVERIES.columns.keys()))
 LISTED_LOGS = Listed(
     ATTEMPTS,
     "started_at_ms",
     "attempt_id",
     ("event_type", "outcome", "response_code"),
     only_requests=True,
-    columns=tuple(name for name in ATTEMPTS.columns.keys() if name not in _LARGE),  # noqa: SIM118 - a collection, no dict
+    columns=(
+        "attempt_id",
+        "delivery_id",
+        "event_type",
+        "outcome",
+        "attempt",
+        "response_code",
+        "duration_ms",
+        "started_at_ms",
+        "error",
+        "detail",
+        "job_id",
+        "account_id",
+    ),
+    told_by=("event_type", "outcome", "response_code"),
+    kind_of=_kind_of_log,
 )
 
 
@@ -172,7 +201,7 @@ async def _rows(moment: Moment, listed: Listed, page: Page, keys: Sequence[Curso
 async def _walked_keys(moment: Moment, listed: Listed, page: Page, wanted: Wanted) -> Sequence[Cursor] | None:
     """Of wanted rows the newest, if enough of them are among the newest of all; else None."""
     rows = [tuple(row) for row in await moment.rows(_walk(listed), {**page.values(), "limit": WALKED_MAX})]
-    keys = [(at_ms, row_id) for *kind, at_ms, row_id in rows if wanted.takes(kind)]
+    keys = [(at_ms, row_id) for *told, at_ms, row_id in rows if wanted.takes(listed.kind_of(*told))]
     return keys[: page.limit] if len(keys) >= page.limit or len(rows) < WALKED_MAX else None
 
 
@@ -216,7 +245,7 @@ def _of_any_kind(listed: Listed) -> Select[Any]:
 
 @cache
 def _walk(listed: Listed) -> Select[Any]:
-    columns = [listed.table.c[name] for name in (*listed.kind, listed.at, listed.id)]
+    columns = [listed.table.c[name] for name in (*listed.told_by, listed.at, listed.id)]
     return _ordered(listed, select(*columns).where(*_mine(listed, listed.table), *_part(listed, listed.table)))
 
 

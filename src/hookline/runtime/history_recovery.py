@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import Row, Select, bindparam, select, tuple_
 
-from hookline.core.progress import State
+from hookline.core.progress import State, state_of
 from hookline.core.resending import Known
 from hookline.runtime.history_bulk import bulk
 from hookline.runtime.history_database import Database
-from hookline.runtime.history_kinds import LISTED_DELIVERIES, Page, Wanted, newest
+from hookline.runtime.history_kinds import WHOLE_DELIVERIES, Page, Wanted, newest
 from hookline.runtime.history_listing import delivery_of
 from hookline.runtime.history_questions import Cursor
 from hookline.runtime.history_rows import is_delivered, steps_of
@@ -56,7 +56,7 @@ class HistoryRecovery:
         values = {"mine": subscription_id, "since": max(since_ms, at_ms), "until": until_ms, "at": at_ms}
         async with self._database.moment() as moment:
             walked = await moment.rows(_walk(), {**values, "id": delivery_id, "limit": WALKED_MAX})
-            keys = [(subscription_id, row.first_at_ms, row.delivery_id) for row in walked if row.state in _FAILED]
+            keys = [(subscription_id, row.first_at_ms, row.delivery_id) for row in walked if _state_of(row) in _FAILED]
             names = ["subscription_id", "first_at_ms", "delivery_id"]
             asked = bulk(postgres=moment.is_postgres).rows_with(DELIVERIES, names, keys)
             rows = await moment.rows(*asked) if keys else []
@@ -71,7 +71,7 @@ class HistoryRecovery:
         await self._check()
         page = Page(subscription_id=subscription_id, since_ms=None, until_ms=until_ms, before=before, limit=limit)
         wanted = Wanted(event_type=None, endings=_PENDING, response_code=None)
-        rows = await newest(self._database, LISTED_DELIVERIES, page, wanted)
+        rows = await newest(self._database, WHOLE_DELIVERIES, page, wanted)
         return [_pending(row) for row in rows if row.account_id == account_id]
 
 
@@ -82,12 +82,16 @@ def _walk() -> Select[Any]:
     at, row_id = table.first_at_ms, table.delivery_id
     behind = tuple_(at, row_id) > tuple_(bindparam("at", type_=at.type), bindparam("id", type_=row_id.type))
     return (
-        select(at, row_id, table.state)
+        select(at, row_id, table.outcome, table.next_attempt_at_ms)  # the key's index holds these
         .where(table.subscription_id == bindparam("mine"))
         .where(at >= bindparam("since"), at < bindparam("until"), behind)
         .order_by(at, row_id)
         .limit(bindparam("limit"))
     )
+
+
+def _state_of(row: Row[Any]) -> State:
+    return state_of(row.outcome, row.next_attempt_at_ms)
 
 
 def _has_failed(row: Row[Any]) -> bool:
