@@ -75,6 +75,21 @@ async def test_what_had_no_connection_when_the_process_was_paused_waits_for_memb
     assert (len(seen), [each.outcome for each in running.attempts()]) == (1, [Outcome.SUCCEEDED])
 
 
+async def test_what_waits_for_membership_after_a_pause_holds_no_slot_and_counts_against_no_endpoint() -> None:
+    async with endpoint(200) as (url, _), name_server({"hook.test": ["127.0.0.1"]}) as names:
+        settings = short_settings("memory", "t.", commit_interval_ms=10, dns_servers=names.address)
+        async with dispatching(settings) as running:
+            to = subscription(url.replace("127.0.0.1", "hook.test"))
+            running.configure(to)
+            names.before_answer = lambda: setattr(running.reader, "member", False)
+            running.deliver(delivery(to))
+            await until(lambda: names.asked["hook.test"] > 0)
+            await until(lambda: running.gauge("hookline_in_flight_requests") == 0)
+            assert running.gauge("hookline_waiting_records") == 1
+            running.reader.member = True
+            await until(lambda: running.committed() == 1)
+
+
 async def test_what_had_no_connection_when_its_partition_was_lost_is_left_to_who_has_it_next() -> None:
     async with endpoint(200) as (url, seen), name_server({"hook.test": ["127.0.0.1"]}) as names:
         settings = short_settings("memory", "t.", commit_interval_ms=10, dns_servers=names.address)
