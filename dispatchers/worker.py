@@ -296,7 +296,7 @@ class Worker:
         try:
             if await self._may_start(slot.window):
                 with suppress(MayNotGoError):  # it had no connection yet when we were paused: who knows for how long
-                    closing = await self._deliverer.carry_out(slot, partial(self._answered, slot))
+                    closing = await self._deliverer.carry_out(slot, partial(self._answered, slot), self._may_start)
         finally:
             self._isolation.finish(slot, self._steady.now_ms())
         if closing is not None:

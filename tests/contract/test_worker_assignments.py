@@ -127,6 +127,22 @@ async def test_what_the_pause_itself_cut_off_before_it_had_a_connection_is_no_fa
     assert running.retries() == []
 
 
+async def test_what_failed_while_the_process_was_paused_is_tried_again_only_by_who_has_its_partition() -> None:
+    release = asyncio.Event()
+    async with endpoint(when(release, 500)) as (url, seen), dispatching() as running:
+        to = subscription(url)
+        running.configure(to)
+        running.deliver(delivery(to))
+        await seen.wait_for(1)
+        running.reader.member = False
+        release.set()
+        await asyncio.sleep(0.2)  # long enough for a retry to be written, if it were
+        assert running.retries() == []
+        running.reader.lose()
+        await until(lambda: len(running.attempts()) == 1)
+    assert running.retries() == []
+
+
 async def test_a_refused_connection_of_who_lost_the_partition_is_left_to_who_has_it_next() -> None:
     async with name_server({"hook.test": ["127.0.0.1"]}) as names:
         settings = short_settings("memory", "t.", commit_interval_ms=10, dns_servers=names.address)
