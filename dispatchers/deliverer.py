@@ -1,6 +1,6 @@
 """Carries out one delivery: judges whether it may be tried, has it sent, and puts on record what came of it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from enum import Enum, auto
 
@@ -8,7 +8,7 @@ from hookline.core.breaker import Breaker
 from hookline.core.cancelling import CalledOff, called_off, ended_at_ms
 from hookline.core.limits import REPLAYS, Held
 from hookline.core.verdict import Delivered, Ending, GiveUp, NoAnswer, RetryAfter, Trouble, Verdict, judge
-from hookline.core.window import Hold, Slot
+from hookline.core.window import Hold, Slot, Window
 from hookline.dispatchers.entries import Source
 from hookline.dispatchers.health import HealthBook
 from hookline.dispatchers.recorder import Recorder
@@ -19,6 +19,7 @@ from hookline.runtime.view import View
 from hookline.schemas.records import Delivery, Subscription, SubscriptionStatus
 from hookline.schemas.topics import Topics
 
+OwnerKnown = Callable[[Window], Awaitable[object]]
 _OUR_FAULT = NoAnswer(Trouble.SECRET)  # no request was made: it says nothing of the endpoint
 
 
@@ -51,8 +52,11 @@ class Deliverer:
         self._health = health
         self._clock = clock
 
-    async def carry_out(self, slot: Slot, answered: Callable[[bool], None]) -> Closing:
-        """Try it, unless something speaks against that; `answered` hears at once how a request ended."""
+    async def carry_out(self, slot: Slot, answered: Callable[[bool], None], owner_known: OwnerKnown) -> Closing:
+        """Try it, unless something speaks against that; `answered` hears at once how a request ended.
+
+        `owner_known` waits until it is known whose the window is: a process that was paused may have lost it.
+        """
         delivery = slot.delivery
         subscription = self._view.subscription(delivery.subscription_id)
         if self._view.cannot_read(delivery.subscription_id):
@@ -66,7 +70,7 @@ class Deliverer:
                 return await self.postpone(slot, Held.PAUSED, 0.0)
             if self._health.limits(delivery.subscription_id).breaker is Breaker.OPEN:
                 return await self.postpone(slot, Held.BREAKER, 0.0)
-        await self._attempt(slot, subscription, answered)
+        await self._attempt(slot, subscription, answered=answered, owner_known=owner_known)
         return Closing.FINISHED
 
     async def postpone(self, slot: Slot, held: Held, wait_ms: float) -> Closing:
@@ -112,12 +116,16 @@ class Deliverer:
         at_ms = ended_at_ms(why, subscription, now_ms=self._clock.now_ms())
         await self._recorder.cancelled(delivery, source, why, at_ms=at_ms)
 
-    async def _attempt(self, slot: Slot, subscription: Subscription, answered: Callable[[bool], None]) -> None:
+    async def _attempt(
+        self, slot: Slot, subscription: Subscription, *, answered: Callable[[bool], None], owner_known: OwnerKnown
+    ) -> None:
         sent = await self._sender.send(slot.delivery, subscription, self._view.account(subscription.account_id))
         verdict = judge(sent.reply, attempt=slot.delivery.attempt, tiers_ms=self._tiers_ms)
         answered(isinstance(verdict, Delivered))
         if not slot.delivery.is_test and sent.reply != _OUR_FAULT:
             await self._health.attempted(subscription, sent, verdict)
+        if not isinstance(verdict, Delivered):
+            await owner_known(slot.window)  # a retry, or its end, is for who has the partition now
         if slot.window.hold is Hold.GONE:
             await self._recorder.attempted_late(slot.delivery, source_of(slot), sent, verdict)
         else:

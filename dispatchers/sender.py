@@ -12,7 +12,7 @@ from hookline.core.shown_headers import shown_answers
 from hookline.core.verdict import Answer, NoAnswer, Reply, Trouble
 from hookline.dispatchers.prepared import Prepared, Preparer
 from hookline.runtime.clock import Clock
-from hookline.runtime.outbound_session import MayNotGoError
+from hookline.runtime.outbound_session import MayNotGoError, may_go
 from hookline.runtime.outbound_troubles import trouble_of
 from hookline.runtime.settings import MasterKey
 from hookline.schemas.errors import ConfigError, ContractError
@@ -75,8 +75,11 @@ class Sender:
             reply, answered = await self._post(prepared, delivery.body, headers)
         except MayNotGoError:
             raise
-        except Exception as error:  # noqa: BLE001 - neither an endpoint nor its URL must be able to end the dispatcher
-            reply = NoAnswer(trouble_of(error, is_tls=prepared.url.scheme == "https"))
+        except Exception as error:
+            trouble = trouble_of(error, is_tls=prepared.url.scheme == "https")
+            if trouble is Trouble.TIMEOUT_CONNECTING and not may_go.get()():
+                raise MayNotGoError from error  # our pause took its time, and no endpoint did
+            reply = NoAnswer(trouble)
         return Sent(reply, started_at_ms, self._since_ms(started_s), shown, answered)
 
     def _since_ms(self, started_s: float) -> int:

@@ -294,13 +294,15 @@ class Worker:
         closing = None  # still open: whoever owns the partition next reads it again
         may_go.set(lambda: slot.window.hold is not Hold.GONE and self._the_reader().is_member())
         try:
-            while closing is None and await self._may_start(slot.window):
+            if await self._may_start(slot.window):
                 with suppress(MayNotGoError):  # it had no connection yet when we were paused: who knows for how long
-                    closing = await self._deliverer.carry_out(slot, partial(self._answered, slot))
+                    closing = await self._deliverer.carry_out(slot, partial(self._answered, slot), self._may_start)
         finally:
             self._isolation.finish(slot, self._steady.now_ms())
         if closing is not None:
             self._done(slot, closing)
+        elif slot.window.hold is Hold.OURS:
+            self._offer_seen(slot)  # its turn comes again: to wait for it here would look like an endpoint that hangs
         self._start_ready()
 
     def _answered(self, slot: Slot, succeeded: bool) -> None:

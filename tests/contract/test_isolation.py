@@ -94,14 +94,16 @@ async def test_a_rate_limit_spaces_requests_and_parks_the_rest() -> None:
 
 
 async def test_what_was_parked_comes_back_and_is_delivered_the_oldest_first() -> None:
-    settings = short_settings("memory", "t.", commit_interval_ms=10, window_records_max=64)
+    settings = short_settings("memory", "t.", commit_interval_ms=10, window_records_max=384)
     async with endpoint(200) as (url, seen), dispatching(settings, forwarding=True) as running:
         to = replace(subscription(url), rate_limit=100)
         running.configure(to)
-        made = [replace(delivery(to), created_at_ms=1_900_000_000_000 + number) for number in range(200)]
+        made = [
+            replace(delivery(to), created_at_ms=1_900_000_000_000 + number) for number in range(400)
+        ]  # half a window is more than two seconds' work
         running.deliver(*made)
-        await until(lambda: running.committed() == 200)
-        await seen.wait_for(200)
+        await until(lambda: running.committed() == 400)
+        await seen.wait_for(400)
         assert len(running.parked()) > 0
     sent = Counter(request.headers["webhook-id"] for request in seen)
     assert sent == Counter(each.delivery_id for each in made)

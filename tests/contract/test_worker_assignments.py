@@ -1,6 +1,7 @@
 """What a worker hands to whoever has its partitions next, and what it leaves to them."""
 
 import asyncio
+import time
 
 from fakes.configuration import delivery, short_settings, subscription
 from fakes.dispatching import dispatching, until
@@ -74,6 +75,21 @@ async def test_what_had_no_connection_when_the_process_was_paused_waits_for_memb
     assert (len(seen), [each.outcome for each in running.attempts()]) == (1, [Outcome.SUCCEEDED])
 
 
+async def test_what_waits_for_membership_after_a_pause_holds_no_slot_and_counts_against_no_endpoint() -> None:
+    async with endpoint(200) as (url, _), name_server({"hook.test": ["127.0.0.1"]}) as names:
+        settings = short_settings("memory", "t.", commit_interval_ms=10, dns_servers=names.address)
+        async with dispatching(settings) as running:
+            to = subscription(url.replace("127.0.0.1", "hook.test"))
+            running.configure(to)
+            names.before_answer = lambda: setattr(running.reader, "member", False)
+            running.deliver(delivery(to))
+            await until(lambda: names.asked["hook.test"] > 0)
+            await until(lambda: running.gauge("hookline_in_flight_requests") == 0)
+            assert running.gauge("hookline_waiting_records") == 1
+            running.reader.member = True
+            await until(lambda: running.committed() == 1)
+
+
 async def test_what_had_no_connection_when_its_partition_was_lost_is_left_to_who_has_it_next() -> None:
     async with endpoint(200) as (url, seen), name_server({"hook.test": ["127.0.0.1"]}) as names:
         settings = short_settings("memory", "t.", commit_interval_ms=10, dns_servers=names.address)
@@ -85,3 +101,60 @@ async def test_what_had_no_connection_when_its_partition_was_lost_is_left_to_who
             await until(lambda: names.asked["hook.test"] > 0)
             await until(lambda: running.gauge("hookline_in_flight_requests") == 0)
     assert (len(seen), running.attempts()) == (0, [])
+
+
+async def test_what_the_pause_itself_cut_off_before_it_had_a_connection_is_no_failure_and_goes_later() -> None:
+    async with endpoint(200) as (url, seen), name_server({"hook.test": ["127.0.0.1"]}) as names:
+        settings = short_settings(
+            "memory", "t.", commit_interval_ms=10, dns_servers=names.address, request_timeout_s=1, lookup_timeout_s=5
+        )
+        async with dispatching(settings) as running:
+
+            def pause() -> None:
+                names.before_answer = _nothing
+                running.reader.member = False
+                time.sleep(1.5)  # all of the process stands still, for longer than a request may take
+
+            names.before_answer = pause
+            to = subscription(url.replace("127.0.0.1", "hook.test"))
+            running.configure(to)
+            running.deliver(delivery(to))
+            await until(lambda: not running.reader.member)
+            await asyncio.sleep(0.2)  # long enough to be put on record, if it were
+            running.reader.member = True
+            await until(lambda: running.committed() == 1)
+    assert (len(seen), [each.outcome for each in running.attempts()]) == (1, [Outcome.SUCCEEDED])
+    assert running.retries() == []
+
+
+async def test_what_failed_while_the_process_was_paused_is_tried_again_only_by_who_has_its_partition() -> None:
+    release = asyncio.Event()
+    async with endpoint(when(release, 500)) as (url, seen), dispatching() as running:
+        to = subscription(url)
+        running.configure(to)
+        running.deliver(delivery(to))
+        await seen.wait_for(1)
+        running.reader.member = False
+        release.set()
+        await asyncio.sleep(0.2)  # long enough for a retry to be written, if it were
+        assert running.retries() == []
+        running.reader.lose()
+        await until(lambda: len(running.attempts()) == 1)
+    assert running.retries() == []
+
+
+async def test_a_refused_connection_of_who_lost_the_partition_is_left_to_who_has_it_next() -> None:
+    async with name_server({"hook.test": ["127.0.0.1"]}) as names:
+        settings = short_settings("memory", "t.", commit_interval_ms=10, dns_servers=names.address)
+        async with dispatching(settings) as running:
+            to = subscription("http://hook.test:1/")
+            running.configure(to)
+            names.before_answer = running.reader.lose
+            running.deliver(delivery(to))
+            await until(lambda: names.asked["hook.test"] > 0)
+            await until(lambda: running.gauge("hookline_in_flight_requests") == 0)
+    assert running.attempts() == []
+
+
+def _nothing() -> None:
+    pass

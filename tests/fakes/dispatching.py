@@ -154,7 +154,9 @@ async def dispatching(
     failed: list[BaseException] = []
     async with AsyncExitStack() as stack:
         tasks = Tasks(on_fatal=failed.append)
-        opening = open_session(reach=settings.reach(), timeout_s=30, dns_servers=settings.dns_servers)
+        opening = open_session(
+            reach=settings.reach(), timeout_s=settings.request_timeout_s, dns_servers=settings.dns_servers
+        )
         session = await stack.enter_async_context(opening)
         stack.push_async_callback(tasks.cancel)
         view = View(topics=topics, codec=CODEC, metrics=metrics)

@@ -73,6 +73,13 @@ class Scene:
             self.now_ms += 10
             self.end(slots)
 
+    def offer_made(self, name: str, made_at: Sequence[int], *, lane: str) -> None:
+        """As they lie in the log, which need not be the order they were made in."""
+        for at in made_at:
+            self.offered += 1
+            delivery = replace(DELIVERY, delivery_id=f"delivery_{self.offered}", subscription_id=name, created_at_ms=at)
+            self._offer_at(delivery, lane, self.offered)
+
     def late_slot(self, name: str, made_at: int) -> Slot:
         """A delivery that is older than all others, on its way in the second lane."""
         delivery = replace(DELIVERY, delivery_id=f"late_{made_at}", subscription_id=name, created_at_ms=2_000 + made_at)
@@ -106,7 +113,10 @@ class Scene:
         )
 
     def _offer(self, delivery: Delivery, lane: str) -> Postponed | None:
-        window, offset = self.windows[lane], delivery.created_at_ms
+        return self._offer_at(delivery, lane, delivery.created_at_ms)
+
+    def _offer_at(self, delivery: Delivery, lane: str, offset: int) -> Postponed | None:
+        window = self.windows[lane]
         assert window.arrive(delivery, offset, 1) is Arrival.START
         return self.rules.offer(Slot(window, offset, 1, delivery), self.now_ms)
 

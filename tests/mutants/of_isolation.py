@@ -26,6 +26,20 @@ ISOLATION = (
         f"{UNIT}/test_share.py",
     ),
     rule(
+        "what has its turn late keeps a window full, for it is few",
+        "share.py",
+        "sum(each <= last for each in waiting) > soon:",
+        "len(older) > soon:",
+        f"{UNIT}/test_isolation_rules.py",
+    ),
+    rule(
+        "who was in doubt a moment ago is believed to start what it holds",
+        "share.py",
+        "or now_ms - self.doubted_ms < _DOUBTED_MS",
+        "or self.doubt_since_ms is not None",
+        f"{UNIT}/test_isolation_rules.py",
+    ),
+    rule(
         "the other lane's part of the cap is not kept for it",
         "share.py",
         "if both_here and lane != REPLAYS and not others_wait:",

@@ -72,6 +72,20 @@ STALE = (
         "if False:",
         WORKER,
     ),
+    shell(
+        "what failed in a pause is retried by who lost its partition",
+        "deliverer.py",
+        "            await owner_known(slot.window)",
+        "            pass",
+        ASSIGNMENTS,
+    ),
+    shell(
+        "a pause is a failure of an endpoint that it had no connection to",
+        "sender.py",
+        "if trouble is Trouble.TIMEOUT_CONNECTING and not may_go.get()():",
+        "if False:",
+        ASSIGNMENTS,
+    ),
     rule(
         "what waited for a partition that went starts after all",
         "share.py",

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from random import Random
 
 import pytest
@@ -11,12 +13,16 @@ from fakes.configuration import subscription
 from fakes.fanout import event
 from fakes.job_world import JobWorld, ListedLog
 from fakes.replaying import job_for
+from hookline.core.ids import delivery_id
+from hookline.core.progress import State
+from hookline.core.resending import Known
 from hookline.schemas.records import JobState
 
 LIFE_MAX = 120  # turns of the loop before a kill
+_LATER_MS = 2**53  # than the webhook was made
 
 
-def world(seed: int, *, fails: float = 0.0) -> JobWorld:
+def world(seed: int, *, fails: float = 0.0, everything: bool = True) -> JobWorld:
     random = Random(seed)  # noqa: S311 - the same every time
     sizes = [random.randint(0, 60) for _ in range(random.randint(1, 5))]
     numbers = iter(range(sum(sizes)))
@@ -25,7 +31,7 @@ def world(seed: int, *, fails: float = 0.0) -> JobWorld:
         for size in sizes
     ]
     to = subscription("https://example.com/", "order.created")
-    job = job_for(to, everything=True, rate=random.choice((20, 200, 1_000_000)))
+    job = job_for(to, everything=everything, rate=random.choice((20, 200, 1_000_000)))
     return JobWorld(job, to, ListedLog(partitions, random), random, fails)
 
 
@@ -79,3 +85,58 @@ async def test_a_record_of_a_former_process_that_comes_late_leaves_no_gap(seed: 
     await lived(of, None)
     assert of.job_now().state is JobState.DONE
     assert set(wanted(of)) == {each.event_id for each in of.sent}
+
+
+@dataclass(slots=True)
+class Remembering:
+    """A history store that knows what was before the job, and of what is sent all but the last so many, which failed for good."""
+
+    of: JobWorld
+    before: Mapping[str, Known]
+    behind: int
+
+    async def states(
+        self, *, account_id: str, subscription_id: str, delivery_ids: Sequence[str]
+    ) -> Mapping[str, Known]:
+        await asyncio.sleep(0)
+        on_record = self.of.sent[: max(0, len(self.of.sent) - self.behind)]
+        since = {
+            each.delivery_id: Known(State.EXHAUSTED, False, _LATER_MS, each.job_id, each.run) for each in on_record
+        }
+        known = {**self.before, **since}
+        return {each: known[each] for each in delivery_ids if each in known}
+
+
+@pytest.mark.parametrize("seed", range(60))
+async def test_kills_of_a_replay_that_leaves_out_what_was_delivered_leave_no_gap_and_nothing_has_two_runs(
+    seed: int,
+) -> None:
+    of = world(seed, fails=0.05, everything=False)
+    states = (State.SUCCEEDED, State.RETRYING, State.EXHAUSTED, State.EXPIRED, State.CANCELLED)
+    before = {
+        delivery_id("acct_test", each, of.subscription.subscription_id): _drawn(of, of.random.choice(states))
+        for each in wanted(of)
+        if of.random.random() < 0.5
+    }
+    of.states = Remembering(of, before, behind=of.random.choice((0, 5, 1_000)))
+    for _ in range(of.random.randint(1, 12)):
+        await lived(of, of.random.randrange(LIFE_MAX))
+    for _ in range(3):
+        if of.job_now().state is not JobState.DONE:
+            await lived(of, None)
+    assert of.job_now().state is JobState.DONE
+    needed = {each: run for each, run in ((each, _run(of, before, each)) for each in wanted(of)) if run is not None}
+    assert {(each.event_id, each.run) for each in of.sent} == set(needed.items())
+
+
+def _drawn(of: JobWorld, state: State) -> Known:
+    run = of.random.choice((0, of.job.run + 5))
+    return Known(state, state is State.SUCCEEDED, _LATER_MS, None, run)
+
+
+def _run(of: JobWorld, before: Mapping[str, Known], event_id: str) -> int | None:
+    """The run that it is to have; None: it is not sent."""
+    known = before.get(delivery_id("acct_test", event_id, of.subscription.subscription_id))
+    if known is None:
+        return of.job.run
+    return None if known.state in {State.SUCCEEDED, State.RETRYING} else max(of.job.run, known.run + 1)

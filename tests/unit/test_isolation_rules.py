@@ -297,6 +297,32 @@ def test_what_a_slow_endpoint_will_not_start_in_a_moment_makes_room_the_youngest
     assert [each.slot.offset for each in moved] == [5, 6, 7, 8, 9]  # 1 to 4 start within two seconds
 
 
+@pytest.mark.parametrize(("later_ms", "moved"), [(29_900, 4), (30_100, 0)])
+def test_who_was_in_doubt_while_a_request_may_take_as_long_makes_room_all_the_same(later_ms: int, moved: int) -> None:
+    scene = Scene()
+    scene.prove("a")
+    scene.offer("a", 2)
+    hanging = scene.start()
+    scene.tick(1_000)  # it is in doubt
+    scene.end(hanging)
+    scene.now_ms += later_ms
+    scene.offer("a", 40)
+    scene.start()
+    assert len(list(scene.rules.make_room(scene.windows[FRESH], scene.now_ms))) == moved
+
+
+def test_what_has_its_turn_after_many_that_lie_behind_it_makes_room() -> None:
+    scene = Scene(limits={"a": Limits(4)})
+    scene.prove("a")
+    scene.offer_made("a", [900], lane=SECOND)
+    scene.offer_made("b", [500] * 20, lane=SECOND)
+    scene.offer_made(
+        "a", range(100, 116), lane=SECOND
+    )  # of two within two seconds these are the first, and 900 the last
+    moved = list(scene.rules.make_room(scene.windows[SECOND], scene.now_ms))
+    assert [each.slot.delivery.created_at_ms for each in moved if each.slot.delivery.subscription_id == "a"] == [900]
+
+
 def test_what_waits_of_a_lost_partition_is_dropped_and_what_flies_is_still_counted() -> None:
     scene = Scene()
     scene.prove("a")

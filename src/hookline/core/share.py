@@ -37,6 +37,9 @@ CROWDED_MS = (
 # What an endpoint will start within this time makes no room in a window: that would be three writes for each, which cost the
 # process more than its requests do, and would free nothing earlier.
 _SOON_S = 2.0
+# Who was in doubt so lately, for as long as a request may take, is not believed to: of one that hangs now and then only what
+# succeeds says how long it takes, and it would fill the window again whenever it succeeds.
+_DOUBTED_MS = 30_000.0
 _LOOK_MS = 1_000.0  # how often what waits is looked through for what waits in vain
 
 
@@ -90,6 +93,7 @@ class Share:
     standing: Standing = Standing.UNKNOWN
     timed_ms: float = inf  # where it stands in the queue of the rate limited; infinity: not at all
     doubt_since_ms: float | None = None
+    doubted_ms: float = -inf  # when it was last seen in doubt
     live_since_ms: float | None = None  # since when live ones have waited, whenever it was looked at
     live_in_a_row: int = 0  # live ones started since the last replay
 
@@ -118,7 +122,9 @@ class Share:
             self.live_since_ms = now_ms
         if limits.breaker is Breaker.CLOSED and self.standing is not Standing.DOUBTFUL:
             self.doubt_since_ms = None
-        elif self.doubt_since_ms is None:
+            return
+        self.doubted_ms = now_ms
+        if self.doubt_since_ms is None:
             self.doubt_since_ms = now_ms
 
     def is_crowded(self, now_ms: float) -> bool:
@@ -191,9 +197,13 @@ class Share:
         def is_older(slot: Slot) -> bool:
             return slot.window is window and slot.offset < before
 
-        older = sum(is_older(each.slot) for each in self.sides[window.lane].waiting)
-        if older > (soon := self._soon(window.lane, now_ms)):
-            yield from self.take(window.lane, is_older, int(older - soon))
+        waiting, soon = self.sides[window.lane].waiting, self._soon(window.lane, now_ms)
+        older = [each for each in waiting if is_older(each.slot)]
+        last = max(older, default=None)
+        # Its turn is by age: what lies behind them in the window may go before them, retries of yesterday before those of today.
+        if last is not None and sum(each <= last for each in waiting) > soon:
+            kept = sum(is_older(each.slot) for each in sorted(waiting)[: int(soon)])
+            yield from self.take(window.lane, is_older, len(older) - kept)
 
     def has_slot(self, lane: str, *, both_here: bool) -> bool:
         """Whether the caps let one more request of this lane start."""
@@ -267,7 +277,7 @@ class Share:
 
     def _soon(self, lane: str, now_ms: float) -> float:
         """How many of a lane it will start in a moment, as far as that can be foretold: replays wait for all others."""
-        if lane == REPLAYS or self.doubt_since_ms is not None or self.standing is not Standing.PROVEN:
+        if lane == REPLAYS or now_ms - self.doubted_ms < _DOUBTED_MS or self.standing is not Standing.PROVEN:
             return 0
         return _SOON_S * self.per_s(now_ms) * self._share(lane, both_here=True)
 

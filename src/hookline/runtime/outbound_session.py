@@ -42,13 +42,16 @@ def time_limits(timeout_s: float) -> aiohttp.ClientTimeout:
 
 
 class MayNotGoError(NotYet):
-    """Nothing was sent: when the request had its connection it was not ours to send any more, or nobody could say so."""
+    """Nothing was sent: when the request had its connection, or got none, it was not ours to send any more, or nobody could say so."""
+
+    def __init__(self) -> None:
+        super().__init__("the process was paused, or lost the partition, while the request had no connection")
 
 
 class _Connector(aiohttp.TCPConnector):
     """Marks a request that is cut off before it has its connection, which its `TimeoutError` does not tell.
 
-    Raises MayNotGoError for one that may not go any more by then.
+    Raises MayNotGoError for one that may not go any more by then, whatever it met: a pause looks like a failure.
     """
 
     async def connect(self, *arguments: Any, **named: Any) -> Connection:
@@ -57,9 +60,13 @@ class _Connector(aiohttp.TCPConnector):
         except asyncio.CancelledError as error:
             error.args = (CONNECTING,)
             raise
+        except Exception as error:
+            if not may_go.get()():
+                raise MayNotGoError from error
+            raise
         if not may_go.get()():
             connection.release()
-            raise MayNotGoError("the process was paused, or lost the partition, while the request had no connection")
+            raise MayNotGoError
         return connection
 
 
