@@ -16,6 +16,7 @@ from hookline.core.window import Arrival, Hold, Slot, Window
 from hookline.dispatchers.deliverer import Closing, Deliverer
 from hookline.dispatchers.health import HealthBook
 from hookline.dispatchers.held_bytes import HeldBytes
+from hookline.dispatchers.in_view import InView
 from hookline.dispatchers.recorder import Recorder
 from hookline.dispatchers.steady import SteadyClock
 from hookline.runtime.clock import Clock
@@ -27,7 +28,7 @@ from hookline.runtime.settings import Settings
 from hookline.runtime.tasks import Tasks
 from hookline.runtime.view import View
 from hookline.schemas.codec import Codec
-from hookline.schemas.errors import ContractError, NotYet, UnknownSchema
+from hookline.schemas.errors import ContractError, UnknownSchema
 from hookline.schemas.records import Delivery
 from hookline.schemas.topics import Topics
 
@@ -36,7 +37,6 @@ _log = logging.getLogger("hookline.dispatcher")
 _KEYS_MAX = 300_000
 _KEYS_MIN = 2_000  # and for each partition, however many there are
 _MEMBER_CHECK_S = 0.05
-_VIEW_WAIT_S = 5.0
 _WAKE_S = 0.001
 _TICK_S = 0.1  # how soon an endpoint that hangs is noticed, at most, beyond its patience
 # Postponements being written at a time: thousands come at once when a slow endpoint has a backlog, and all of them in one
@@ -62,9 +62,7 @@ class Worker:
         tasks: Tasks,
     ) -> None:
         self._settings = settings
-        self._topics = topics
         self._codec = codec
-        self._view = view
         self._deliverer = deliverer
         self._recorder = recorder
         self._clock = clock
@@ -85,7 +83,7 @@ class Worker:
         self._bytes = HeldBytes({lane: settings.window_bytes_max * part // 8 for lane, part in EIGHTHS.items()})
         self._full: set[TopicPartition] = set()
         self.stopped = StoppedPartitions(_log, says="delivery.of_newer_release")
-        self._unseen: dict[tuple[Window, str], deque[Slot]] = {}  # by subscription, each in order
+        self._in_view = InView(view, topics, tasks, offer=self._offer, start=self._start_ready)
         self._to_postpone: deque[Postponed] = deque()  # open records all of them, so no more than the windows hold
         self._postponing = 0
         self._finished = 0
@@ -208,7 +206,7 @@ class Worker:
                 self._metrics.repeats_dropped.labels(window.lane).inc()
             case Arrival.START:
                 self._bytes.take(window.lane, size_bytes)
-                self._offer(Slot(window, record.offset, size_bytes, delivery))
+                self._in_view.take(Slot(window, record.offset, size_bytes, delivery))
             case Arrival.HELD:
                 self._bytes.take(window.lane, size_bytes)
             case Arrival.DONE:
@@ -216,33 +214,9 @@ class Worker:
         return True
 
     def _offer(self, slot: Slot) -> None:
-        key = (slot.window, slot.delivery.subscription_id)
-        if key in self._unseen:
-            self._unseen[key].append(slot)  # what comes later may not overtake it
-        elif slot.delivery.config_offset > self._view.applied:
-            self._unseen[key] = deque([slot])
-            self._tasks.spawn(self._offer_when_seen(*key))
-        else:
-            self._offer_seen(slot)
-
-    def _offer_seen(self, slot: Slot) -> None:
         postponed = self._isolation.offer(slot, self._steady.now_ms())
         if postponed is not None:
             self._postpone_all([postponed])
-
-    async def _offer_when_seen(self, window: Window, subscription_id: str) -> None:
-        """Our view is behind the one that fanned this out: only when it has caught up may "no subscription" mean cancelled."""
-        unseen = self._unseen[window, subscription_id]
-        while unseen and window.hold is Hold.OURS:
-            try:
-                wanted = unseen[0].delivery.config_offset - 1
-                await self._view.wait_applied(self._topics.subscriptions, wanted, timeout_s=_VIEW_WAIT_S)
-            except NotYet:
-                continue
-            self._offer_seen(unseen.popleft())
-            self._start_ready()
-            await asyncio.sleep(0)
-        del self._unseen[window, subscription_id]
 
     def _take_unreadable(self, window: Window, record: KafkaRecord, reason: str) -> bool:
         if record.offset < window.committed:
@@ -302,7 +276,7 @@ class Worker:
         if closing is not None:
             self._done(slot, closing)
         elif slot.window.hold is Hold.OURS:
-            self._offer_seen(slot)  # its turn comes again: to wait for it here would look like an endpoint that hangs
+            self._offer(slot)  # its turn comes again: to wait for it here would look like an endpoint that hangs
         self._start_ready()
 
     def _answered(self, slot: Slot, succeeded: bool) -> None:
@@ -346,7 +320,7 @@ class Worker:
             window.finish(slot)
         self._bytes.give_back(window.lane, held_bytes - window.open_bytes)
         if following is not None:
-            self._offer(following)
+            self._in_view.take(following)
         self._finished += 1
         if self._finished >= self._settings.commit_records:
             self._commit()

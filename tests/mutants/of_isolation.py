@@ -92,15 +92,15 @@ ISOLATION = (
     rule(
         "what an endpoint starts in a moment makes room",
         "share.py",
-        "if older > (soon := self._soon(window.lane, now_ms)):",
-        "if older > (soon := 0):",
+        "if last is not None and sum(each <= last for each in waiting) > soon:",
+        "if last is not None:\n            soon = 0",
         f"{UNIT}/test_isolation_rules.py",
     ),
     rule(
         "an endpoint that nobody knows makes no room",
         "share.py",
-        "if lane == REPLAYS or self.doubt_since_ms is not None or self.standing is not Standing.PROVEN:",
-        "if lane == REPLAYS or self.doubt_since_ms is not None:",
+        "if lane == REPLAYS or now_ms - self.doubted_ms < _DOUBTED_MS or self.standing is not Standing.PROVEN:",
+        "if lane == REPLAYS or now_ms - self.doubted_ms < _DOUBTED_MS:",
         f"{UNIT}/test_isolation_rules.py",
     ),
     rule(

@@ -143,7 +143,7 @@ REPLAYS = (
     ),
     shell(
         "what comes later overtakes what waits for the configuration",
-        "worker.py",
+        "in_view.py",
         "        if key in self._unseen:\n            self._unseen[key].append(slot)",
         "        if False:\n            self._unseen[key].append(slot)",
         f"{_REPLAYS}::test_replays_start_in_the_order_of_the_log_also_those_that_waited_for_the_configuration",

@@ -104,8 +104,8 @@ STALE = (
     shell(
         "what had no connection before a pause is left open for ever",
         "worker.py",
-        "while closing is None and await self._may_start(slot.window):",
-        "if closing is None and await self._may_start(slot.window):",
+        "        elif slot.window.hold is Hold.OURS:\n            self._offer(slot)",
+        "        elif False:\n            self._offer(slot)",
         ASSIGNMENTS,
     ),
     shell(
@@ -117,7 +117,7 @@ STALE = (
     ),
     shell(
         "a view that is behind cancels",
-        "worker.py",
+        "in_view.py",
         "if slot.delivery.config_offset > self._view.applied:",
         "if False:",
         WORKER,
