@@ -36,10 +36,12 @@ from hookline.core.fanout import Source
 from hookline.processors.pace import Pace
 from hookline.processors.pipeline import Pipeline
 from hookline.processors.positions import passed_over
+from hookline.processors.topic_watch import LOOK_EVERY_S, TopicWatch
 from hookline.runtime.lifecycle import EXIT_FATAL, Lifetime
 from hookline.runtime.log import TopicPartition
 from hookline.runtime.metrics import Metrics
 from hookline.runtime.settings import Settings
+from hookline.runtime.topic_ids import TopicIds
 from hookline.schemas.topics import Topics
 
 _log = logging.getLogger("hookline.fanout")
@@ -65,6 +67,7 @@ def build_app(settings: Settings, *, topics: Topics, pipeline: Pipeline, metrics
         consumer_group_instance_id=settings.instance_id or None,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=_FETCH_BYTES_MAX,
+        consumer_metadata_max_age_ms=round(LOOK_EVERY_S * 1_000),  # else a topic that comes back waits for 5 minutes
         broker_session_timeout=float(settings.session_timeout_s),
         broker_heartbeat_interval=settings.session_timeout_s / 3,
         broker_request_timeout=max(40.0, settings.session_timeout_s + 5.0),
@@ -81,8 +84,8 @@ def build_app(settings: Settings, *, topics: Topics, pipeline: Pipeline, metrics
         cython_optimizations=True,
         Monitor=_NoMonitor,
     )
-    app.pipeline = pipeline
-    app.metrics = metrics
+    app.pipeline, app.metrics = pipeline, metrics
+    app.watch = TopicWatch(TopicIds(settings.bootstrap_servers), topics=topics.all_events(), metrics=metrics)
     app.drain_s = min(float(settings.drain_s), settings.session_timeout_s / 2)
     source = app.topic(
         *topics.all_events(), key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
@@ -107,7 +110,8 @@ class Fanout:
 
     async def run(self, lifetime: Lifetime) -> None:
         """Work until the lifetime ends or something crashed; raises what ended it, unless that was a wish."""
-        working = asyncio.gather(self._pipeline.run(), self._commit_forever())
+        rejoin = self._app.consumer.rejoin
+        working = asyncio.gather(self._pipeline.run(), self._commit_forever(), self._app.watch.run(rejoin))
         try:
             await self._app.start()
             await self._until(lifetime, working)
@@ -138,8 +142,7 @@ class Fanout:
             await asyncio.wait((ended, crashed, working), return_when=asyncio.FIRST_COMPLETED)
         finally:
             crashed.cancel()
-            if not ended.done():
-                ended.cancel()
+            ended.cancel()
         for each in (working, ended):
             if each.done():
                 each.result()
@@ -182,6 +185,7 @@ class _App(faust.App):  # type: ignore[misc]  # faust ships no usable types, her
     logger = _faust_log
     pipeline: Pipeline
     metrics: Metrics
+    watch: TopicWatch
     drain_s: float
 
     def assigned(self) -> Iterable[TP]:
@@ -232,6 +236,7 @@ class _ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self._pace = Pace(_PACE_S)
+        self._sought: object = None  # the assignment whose places were sought; aiokafka fetches before that as well
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -255,7 +260,7 @@ class _ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         """Count and say where what was to be read is gone: aiokafka goes on from the oldest record, and is silent about it."""
         for topic, partitions in answer.topics:
             for partition, error, *_ in partitions:
-                if error == OffsetOutOfRangeError.errno:
+                if error == OffsetOutOfRangeError.errno and self._sought is self._present():
                     self.app.metrics.position_resets.labels(topic).inc()
                     _log.error("kafka.position_out_of_range", extra={"topic": topic, "partition": partition})
 
@@ -270,19 +275,42 @@ class _ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]
 
     def _positions(self) -> Mapping[AIOKafkaPartition, int]:
         """The next offset to come of each partition that is ours; aiokafka's own question waits for those that it does not know yet."""
-        subscription = self._ensure_consumer()._subscription.subscription  # noqa: SLF001
-        assignment = subscription and subscription.assignment
-        if assignment is None:
-            return {}
-        states = ((each, assignment.state_value(each)) for each in assignment.tps)
+        assignment = self._present()
+        states = ((each, assignment.state_value(each)) for each in (assignment.tps if assignment else ()))
         return {each: state.position for each, state in states if state.has_valid_position}
+
+    def _present(self) -> Any:
+        subscription = self._ensure_consumer()._subscription.subscription  # noqa: SLF001
+        return subscription and subscription.assignment
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Begin to read, and say where: where it was committed for this very topic, else at its oldest record."""
+        # Faust asks while it is settled, too: what is still to be committed then is about the topics that were read so far.
+        return await self.call_thread(self._seek) if self.app.pipeline.is_open else {}
+
+    async def _seek(self) -> Mapping[AIOKafkaPartition, int]:
+        consumer, assignment = self._ensure_consumer(), self._present()
+        known = await consumer._coordinator.fetch_committed_offsets(list(assignment.tps))  # noqa: SLF001 - marks and all
+        marks = {each: known[each].metadata if each in known else "" for each in assignment.tps}
+        anew = dict.fromkeys(await self.app.watch.begun(marks), 0)
+        begins = {each: found.offset for each, found in known.items()} | anew
+        if assignment is self._present():
+            for each, offset in begins.items():
+                consumer.seek(each, offset)
+            self._sought = assignment
+            await self._commit(anew)
+        return begins
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit, and say whether it worked. Faust's own ends the process when it did not; the next one may work."""
         ours = self.assignment()
         wanted = {
-            AIOKafkaPartition(*each): OffsetAndMetadata(offset, "") for each, offset in offsets.items() if each in ours
+            AIOKafkaPartition(*each): OffsetAndMetadata(offset, self.app.watch.mark_of(each[0]))
+            for each, offset in offsets.items()
+            if each in ours
         }
+        if not wanted:
+            return False
         try:
             async with asyncio.timeout(_COMMIT_S):  # aiokafka tries for as long as the broker is away
                 await self._ensure_consumer().commit(wanted)
@@ -304,6 +332,12 @@ class _Consumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     def _new_consumer_thread(self) -> _ConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def rejoin(self) -> None:
+        """Have the partitions given out once more, if any is ours: reading begins anew, and that looks at the topics' ids."""
+        if self.app.assigned() and not self.app.rebalancing:
+            coordinator = self._thread._ensure_consumer()._coordinator  # noqa: SLF001 - it joins anew when a topic comes or goes
+            self._thread.thread_loop.call_soon_threadsafe(coordinator.request_rejoin)
 
     async def force_commit(self, _topics: object = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002 - Faust's signature
         """Commit the pipeline's positions, which are in order; Faust's own account is not asked."""

@@ -75,6 +75,11 @@ class Pipeline:
             return None
         return self._positions.open(partition, offset)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether anything is taken: not from a `drain` to the next `reopen`."""
+        return self._is_open
+
     def is_full(self) -> bool:
         """Whether `take` would wait."""
         return (

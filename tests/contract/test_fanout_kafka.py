@@ -2,30 +2,38 @@
 
 import asyncio
 import contextlib
-import signal
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import pytest
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Producer
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
 
-from fakes.configuration import ACCOUNT, short_settings, subscription
+from fakes.configuration import short_settings
 from fakes.fanout import CODEC, event
+from fakes.fanout_process import (
+    all_is_committed,
+    commit_as_fanout,
+    configure,
+    delivered,
+    expected,
+    fanout,
+    ids_of,
+    publish,
+    publish_on_first,
+    terminated,
+    wants_orders,
+)
 from fakes.kafka import make_topics, read, read_until, write
 from fakes.road import free_port
-from hookline.core.ids import delivery_id
 from hookline.runtime.end_offsets import EndOffsets
-from hookline.runtime.log import KafkaRecord, TopicPartition
-from hookline.runtime.settings import Settings, as_env
+from hookline.runtime.settings import Settings
 from hookline.schemas.errors import NotYet
-from hookline.schemas.records import DeadLetter, DeathReason, Delivery, Subscription
+from hookline.schemas.records import DeadLetter, DeathReason
 
 pytestmark = pytest.mark.kafka
 
@@ -35,72 +43,6 @@ def settings(bootstrap: str, prefix: str) -> Settings:
     made = short_settings(bootstrap, prefix)
     make_topics(bootstrap, made.topics())
     return made
-
-
-@asynccontextmanager
-async def fanout(
-    settings: Settings, folder: Path, name: str = "fanout", *, port: int | None = None
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A fan-out process; killed at the block's end if it is still there. `port`: of its metrics."""
-    env = {"PYTHONPATH": ":".join(sys.path)} | dict(as_env(replace(settings, health_port=port or free_port())))
-    with (folder / f"{name}.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "hookline", "fanout", env=env, stdout=log, stderr=log
-        )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def terminated(process: asyncio.subprocess.Process, *, within_s: float = 30) -> int:
-    process.send_signal(signal.SIGTERM)
-    return await asyncio.wait_for(process.wait(), within_s)
-
-
-def configure(settings: Settings, *subscriptions: Subscription) -> None:
-    topic = settings.topics().subscriptions
-    write(
-        settings.bootstrap_servers,
-        topic,
-        [(each.subscription_id.encode(), CODEC.encode(each)) for each in subscriptions],
-    )
-
-
-def publish(settings: Settings, numbers: Sequence[int]) -> None:
-    topic = settings.topics().events("order.created")
-    write(
-        settings.bootstrap_servers,
-        topic,
-        [(b"order_%d" % (number % 97), CODEC.encode_event(event(number))) for number in numbers],
-    )
-
-
-def ids_of(records: Sequence[KafkaRecord]) -> Counter[str]:
-    return Counter(CODEC.decode(each.value, Delivery).delivery_id for each in records)
-
-
-async def delivered(settings: Settings, count: int, *, timeout_s: float = 60) -> Counter[str]:
-    """The ids on `webhooks.deliveries`, once at least `count` different ones are there."""
-    topic = settings.topics().deliveries
-    records = await asyncio.to_thread(
-        read_until,
-        settings.bootstrap_servers,
-        topic,
-        lambda found: len(found) >= count and len(ids_of(found)) >= count,
-        timeout_s=timeout_s,
-    )
-    return ids_of(records)
-
-
-def expected(numbers: Sequence[int], *subscriptions: Subscription) -> set[str]:
-    return {delivery_id(ACCOUNT, f"evt_{number}", each.subscription_id) for number in numbers for each in subscriptions}
-
-
-def wants_orders() -> Subscription:
-    return subscription("http://127.0.0.1:1/", "order.created")
 
 
 async def test_bad_records_are_buried_with_their_place_and_the_good_ones_behind_them_go_on(
@@ -272,14 +214,6 @@ async def test_events_that_were_removed_before_they_were_read_are_passed_over_co
     assert (tmp_path / "fanout.log").read_text(encoding="utf-8").count("kafka.position_out_of_range") == 1
 
 
-def publish_on_first(settings: Settings, numbers: Sequence[int]) -> None:
-    """Events on partition 0."""
-    producer = Producer({"bootstrap.servers": settings.bootstrap_servers})
-    for number in numbers:
-        producer.produce(settings.topics().events("order.created"), CODEC.encode_event(event(number)), partition=0)
-    assert producer.flush(30) == 0
-
-
 def trim(settings: Settings, topic: str, before: int) -> None:
     """Take away what lies before an offset of partition 0, as retention does."""
     client = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
@@ -304,27 +238,6 @@ def publish_in_transaction(
     producer.produce(settings.topics().events("order.created"), CODEC.encode_event(event(number)), partition=0)
     assert producer.flush(30) == 0
     ending(30)
-
-
-def commit_as_fanout(settings: Settings, offset: int) -> None:
-    """Leave the group's position on partition 0 here."""
-    consumer = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": settings.group("fanout")})
-    place = Place(settings.topics().events("order.created"), 0, offset)
-    consumer.commit(offsets=[place], asynchronous=False)
-    consumer.close()
-
-
-async def all_is_committed(settings: Settings, end: int) -> None:
-    """Wait until partition 0 ends here and the group has committed that: the fan-out is not behind, and replays may begin."""
-    partition = TopicPartition(settings.topics().events("order.created"), 0)
-    ends = EndOffsets(settings.bootstrap_servers, group=settings.group("fanout"))
-    found: tuple[int, int] | None = None
-    async with asyncio.timeout(30):
-        while found != (end, end):
-            await asyncio.sleep(0.05)
-            with contextlib.suppress(NotYet):  # the broker's coordinator of a new group may take its time
-                found = (await ends.backlog([partition]))[partition]
-    await ends.close()
 
 
 async def test_the_end_of_a_topic_counts_no_open_transaction(settings: Settings) -> None:

@@ -235,7 +235,7 @@ class Metrics:
         )
         self.position_resets = self._counter(
             "hookline_position_resets",
-            "Positions that were out of range, where reading began or in its middle",
+            "Positions that were out of range, where reading began or in its middle, or in a topic that was made anew",
             EVERY_ROLE,
             topic=_TOPIC,
         )
