@@ -264,7 +264,7 @@ async def test_a_transactions_marker_does_not_have_to_be_waited_for(one: Changin
 
 
 async def test_a_topic_that_is_missing_is_named_and_nothing_is_written(settings: Settings, one: Changing) -> None:
-    async with changing(settings, answer_s=6) as hasty:
+    async with changing(settings, answer_s=12) as hasty:
         writes = [*everywhere(hasty, subscription("https://example.com"), b""), Write(topic="no", key=b"k", value=b"v")]
         with pytest.raises(Unchanged, match=r"^no: "):
             await hasty.changes.make(lambda: Decision(None, writes))
