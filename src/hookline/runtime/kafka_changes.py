@@ -12,7 +12,17 @@ from typing import Any, Protocol, TypeVar
 
 from hookline.runtime.changes import Decision, Result, Unapplied, Unchanged, Unknown, Write
 from hookline.runtime.end_offsets import EndOffsets
-from hookline.runtime.kafka_fence import Deadline, Fence, FenceConfig, InDoubt, NotWritten, Sent, is_there, taken
+from hookline.runtime.kafka_fence import (
+    Deadline,
+    Fence,
+    FenceConfig,
+    InDoubt,
+    NotWritten,
+    Sent,
+    TopicMissing,
+    is_there,
+    taken,
+)
 from hookline.runtime.log import TopicPartition
 from hookline.runtime.metrics import Metrics
 from hookline.schemas.errors import NotYet
@@ -192,7 +202,7 @@ class KafkaChanges:
         try:
             sent: Sequence[Sent] | None = await self._transact(writes, ends, deadline)
         except NotWritten as error:
-            if deadline.left_s() <= _ASK_AGAIN_S:
+            if isinstance(error, TopicMissing) or deadline.left_s() <= _ASK_AGAIN_S:
                 raise Unchanged(str(error)) from error
             _log.debug("change.not_written", extra={"error": str(error)})
             return None

@@ -35,6 +35,10 @@ class NotWritten(NotYet):
     """Nothing of the transaction is or will be there."""
 
 
+class TopicMissing(NotWritten):
+    """Nothing was written, and another try would do no better: the broker has no topic of that name."""
+
+
 class InDoubt(NotYet):
     """All of the transaction is there or will be, or nothing: the commit was not answered."""
 
@@ -171,18 +175,18 @@ class Fence:
         sent.check_refused()
         unanswered = sent.unanswered()
         if unanswered:
-            raise NotWritten(self._why_unanswered(unanswered, deadline))
+            self._check_there(unanswered, deadline)
+            raise NotWritten(f"{unanswered[0]}: the broker did not say yes in time")
         return sent.places()
 
-    def _why_unanswered(self, topics: Sequence[str], deadline: Deadline) -> str:
-        """For the sake of one topic that is missing, those of the whole transaction have no answer."""
+    def _check_there(self, topics: Sequence[str], deadline: Deadline) -> None:
+        """TopicMissing: for the sake of one topic that is missing, those of the whole transaction have no answer."""
         within_s = (deadline.left_s() - _ABORT_S) / 2  # giving up has its own time
         with suppress(KafkaException):
             known = self._client.list_topics(timeout=within_s).topics if within_s > 0 else topics
             missing = [topic for topic in topics if topic not in known]
             if missing:
-                return f"{missing[0]}: the broker has no such topic"
-        return f"{topics[0]}: the broker did not say yes in time"
+                raise TopicMissing(f"{missing[0]}: the broker has no such topic")
 
     def _commit(self, places: Sequence[Sent], deadline: Deadline) -> None:
         within_s = deadline.left_s() / 2  # the other half is for finding out, should there be no answer
