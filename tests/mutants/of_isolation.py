@@ -111,6 +111,20 @@ ISOLATION = (
         f"{UNIT}/test_share.py",
     ),
     rule(
+        "what is usual is so of a few answers",
+        "pace.py",
+        "return min(_WEIGHT_MAX, max(alike, self._silent_ms(now_ms) / _SMOOTHED_MS))",
+        "return 0.2",
+        f"{UNIT}/test_endpoint_pace.py",
+    ),
+    rule(
+        "a busy process takes its own time for the endpoint's",
+        "isolation.py",
+        "succeeded=succeeded, own_ms=self.pace.own_ms())",
+        "succeeded=succeeded)",
+        f"{UNIT}/test_isolation_rules.py",
+    ),
+    rule(
         "silence is no doubt",
         "pace.py",
         "_PATIENCE_FACTOR = 4.0",

@@ -323,6 +323,18 @@ def test_what_has_its_turn_after_many_that_lie_behind_it_makes_room() -> None:
     assert [each.slot.delivery.created_at_ms for each in moved if each.slot.delivery.subscription_id == "a"] == [900]
 
 
+def test_a_process_that_is_busy_does_not_take_its_endpoints_for_slow() -> None:
+    scene = Scene()
+    for _ in range(50):
+        scene.rules.pace.felt(40.0)
+    scene.offer("a", 16)
+    slots = scene.start()
+    scene.now_ms += 90.0  # 80 of which are ours: two turns of the loop
+    scene.end(slots)
+    scene.offer("a", 4_000)  # 16 at a time, 10 ms each: 32,000 in twenty seconds, and not 3,500
+    assert scene.tick() == []
+
+
 def test_what_waits_of_a_lost_partition_is_dropped_and_what_flies_is_still_counted() -> None:
     scene = Scene()
     scene.prove("a")

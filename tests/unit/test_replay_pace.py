@@ -45,3 +45,10 @@ def test_one_long_turn_of_the_loop_is_no_reason() -> None:
 
 def test_a_loop_that_is_a_little_late_all_the_time_is_none_either() -> None:
     assert felt(ReplayPace(live_at_ms=0.0), 4.5, 1_000) == BESIDE_LIVE_PER_S
+
+
+def test_a_request_seems_to_take_two_turns_of_a_late_loop_longer() -> None:
+    pace = ReplayPace()
+    assert pace.own_ms() == 0.0
+    felt(pace, 30.0, 50)
+    assert pace.own_ms() == pytest.approx(60.0, rel=0.01)

@@ -141,7 +141,7 @@ class Isolation:
     def answered(self, slot: Slot, *, succeeded: bool, now_ms: float) -> None:
         """Its request has ended; what is left until `finish` is ours to do, and no fault of the endpoint."""
         share = self._shares[slot.delivery.subscription_id]
-        share.pace.answered(id(slot), now_ms, succeeded=succeeded)
+        share.pace.answered(id(slot), now_ms, succeeded=succeeded, own_ms=self.pace.own_ms())
         self._judge(share, now_ms)
 
     def finish(self, slot: Slot, now_ms: float) -> None:

@@ -14,7 +14,12 @@ _PATIENCE_FACTOR = 4.0
 # Only a longer silence says how slow an endpoint is: many take a second or two for an answer.
 _SILENCE_MS = 5_000.0
 _FAILURES_MAX = 3
-_WEIGHT = 0.2  # of the latest answer in the usual time
+_LEAST_MS = 1.0  # a request takes at least that, or as long as it seemed
+# What is usual is so of two seconds, however many answers come in them: in a moment in which our own loop is busy all of them
+# are late, and what is known of five answers would have a whole backlog postponed for a minute (measured).
+_SMOOTHED_MS = 2_000.0
+_FIRST = 50
+_WEIGHT_MAX = 0.5
 
 
 class Standing(Enum):
@@ -31,6 +36,7 @@ class Pace:
 
     usual_ms: float | None = None  # of successful requests, smoothed
     _succeeded_ms: float | None = None
+    _successes: int = 0
     _failures: int = 0  # since then
     _failed_ms: float = 0.0  # how long the last of these took
     _started: dict[int, float] = field(default_factory=dict)  # what is in flight, the oldest first
@@ -39,14 +45,17 @@ class Pace:
         """A request began."""
         self._started[key] = now_ms
 
-    def answered(self, key: int, now_ms: float, *, succeeded: bool) -> None:
-        """It ended, with 2xx or otherwise."""
-        took_ms = now_ms - self._started.pop(key)
+    def answered(self, key: int, now_ms: float, *, succeeded: bool, own_ms: float = 0.0) -> None:
+        """It ended, with 2xx or otherwise. `own_ms`: how much longer it seems, since our own loop was late."""
+        seemed_ms = now_ms - self._started.pop(key)
+        took_ms = max(seemed_ms - own_ms, min(seemed_ms, _LEAST_MS))
         if not succeeded:
             self._failures += 1
             self._failed_ms = took_ms
             return
-        self.usual_ms = took_ms if self.usual_ms is None else self.usual_ms + _WEIGHT * (took_ms - self.usual_ms)
+        self._successes += 1
+        usual_ms = took_ms if self.usual_ms is None else self.usual_ms
+        self.usual_ms = usual_ms + self._weight(now_ms) * (took_ms - usual_ms)
         self._succeeded_ms = now_ms
         self._failures, self._failed_ms = 0, 0.0
 
@@ -67,6 +76,11 @@ class Pace:
         """How long a request takes, as far as can be seen now; 0 when nothing is known against it."""
         silent_ms = min(self._waiting_ms(now_ms), self._silent_ms(now_ms))
         return max(self.usual_ms or 0.0, self._failed_ms, silent_ms if silent_ms > _SILENCE_MS else 0.0)
+
+    def _weight(self, now_ms: float) -> float:
+        """Of this answer in the usual time: the first ones count alike; then each by the time since the one before."""
+        alike = 1 / self._successes if self._successes <= _FIRST else 0.0
+        return min(_WEIGHT_MAX, max(alike, self._silent_ms(now_ms) / _SMOOTHED_MS))
 
     def _silent_ms(self, now_ms: float) -> float:
         return inf if self._succeeded_ms is None else now_ms - self._succeeded_ms

@@ -12,6 +12,7 @@ ALONE_PER_S = 1_000  # as many as a job may ask for
 BESIDE_LIVE_PER_S = 200  # a fifth of what a process does on a slow core
 _LIVE_LATELY_MS = 1_000.0
 _LATE_MS = 5.0  # a loop that is half busy is 1 to 2 ms late
+_TURNS = 2  # of the loop, until an answer is read and has come to who awaits it
 _WEIGHT = 0.2  # of the latest lateness in the usual one: a single long turn of the loop says little
 _SLOWER, _FASTER, _LEAST = 0.8, 1.05, 0.1  # at each look, ten times a second: down within a second, up within five
 
@@ -31,6 +32,10 @@ class ReplayPace:
             self._part = max(_LEAST, self._part * _SLOWER)
         else:
             self._part = min(1.0, self._part * _FASTER)
+
+    def own_ms(self) -> float:
+        """How much longer a request seems to take, about, since the loop is late."""
+        return _TURNS * self._late_ms
 
     def per_s(self, now_ms: float) -> float:
         """How many replays may start in a second."""
