@@ -331,6 +331,8 @@ def test_a_process_that_is_busy_does_not_take_its_endpoints_for_slow() -> None:
     slots = scene.start()
     scene.now_ms += 90.0  # 80 of which are ours: two turns of the loop
     scene.end(slots)
+    scene.offer("a", 16)
+    scene.start()
     assert scene.offer("a", 4_000) == []  # 16 at a time, 10 ms each: 32,000 in twenty seconds, and not 3,500
     assert scene.tick() == []
 
