@@ -28,8 +28,8 @@ ISOLATION = (
     rule(
         "what has its turn late keeps a window full, for it is few",
         "share.py",
-        "sum(each <= last for each in waiting) > soon:",
-        "len(older) > soon:",
+        "sum(is_older(each.slot) for each in waiting[soon:])",
+        "max(0, sum(is_older(each.slot) for each in waiting) - soon)",
         f"{UNIT}/test_isolation_rules.py",
     ),
     rule(
@@ -92,8 +92,8 @@ ISOLATION = (
     rule(
         "what an endpoint starts in a moment makes room",
         "share.py",
-        "if last is not None and sum(each <= last for each in waiting) > soon:",
-        "if last is not None:\n            soon = 0",
+        "for each in waiting[soon:]):",
+        "for each in waiting):",
         f"{UNIT}/test_isolation_rules.py",
     ),
     rule(

@@ -197,13 +197,11 @@ class Share:
         def is_older(slot: Slot) -> bool:
             return slot.window is window and slot.offset < before
 
-        waiting, soon = self.sides[window.lane].waiting, self._soon(window.lane, now_ms)
-        older = [each for each in waiting if is_older(each.slot)]
-        last = max(older, default=None)
         # Its turn is by age: what lies behind them in the window may go before them, retries of yesterday before those of today.
-        if last is not None and sum(each <= last for each in waiting) > soon:
-            kept = sum(is_older(each.slot) for each in sorted(waiting)[: int(soon)])
-            yield from self.take(window.lane, is_older, len(older) - kept)
+        waiting = sorted(self.sides[window.lane].waiting)
+        soon = int(min(len(waiting), self._soon(window.lane, now_ms)))
+        if later := sum(is_older(each.slot) for each in waiting[soon:]):
+            yield from self.take(window.lane, is_older, later)
 
     def has_slot(self, lane: str, *, both_here: bool) -> bool:
         """Whether the caps let one more request of this lane start."""
