@@ -3,6 +3,8 @@
 import asyncio
 import signal
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -62,47 +64,44 @@ async def resets(settings: Settings, port: int) -> float:
     return sum(float(each.split()[-1]) for each in lines if each.startswith(sign))
 
 
-@pytest.mark.parametrize("numbers", [FEWER, MORE], ids=["fewer", "more"])
-async def test_a_topic_that_is_made_anew_meanwhile_is_read_from_its_oldest_record(
-    settings: Settings, tmp_path: Path, numbers: range
-) -> None:
+@asynccontextmanager
+async def read_anew(settings: Settings, folder: Path, numbers: range) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A fan-out that has read a topic. When the block has made it anew with these numbers, all of them are delivered, and it is said."""
     wanted, port = wants_orders(), free_port()
     configure(settings, wanted)
     publish_on_first(settings, BEFORE)
-    async with fanout(settings, tmp_path, port=port) as process:
+    async with fanout(settings, folder, port=port) as process:
         await all_is_committed(settings, len(BEFORE))
-        await asyncio.to_thread(remove, settings)
-        await logged(tmp_path, "not found in cluster metadata")
-        await asyncio.to_thread(make, settings)
-        await asyncio.to_thread(publish_on_first, settings, numbers)
+        yield process
         found = await delivered(settings, len(BEFORE) + len(numbers), timeout_s=WITHIN_S)
         assert set(found) == expected([*BEFORE, *numbers], wanted)
         await all_is_committed(settings, len(numbers))
         assert await resets(settings, port) >= 1
-        await logged(tmp_path, "kafka.topic_made_anew")
+        await logged(folder, "kafka.topic_made_anew")
         assert await terminated(process) == 0
+
+
+@pytest.mark.parametrize("numbers", [FEWER, MORE], ids=["fewer", "more"])
+async def test_a_topic_that_is_made_anew_meanwhile_is_read_from_its_oldest_record(
+    settings: Settings, tmp_path: Path, numbers: range
+) -> None:
+    async with read_anew(settings, tmp_path, numbers):
+        await asyncio.to_thread(remove, settings)
+        await logged(tmp_path, "not found in cluster metadata")
+        await asyncio.to_thread(make, settings)
+        await asyncio.to_thread(publish_on_first, settings, numbers)
 
 
 @pytest.mark.parametrize("numbers", [FEWER, MORE], ids=["fewer", "more"])
 async def test_a_topic_that_was_made_anew_unnoticed_is_read_from_its_oldest_record(
     settings: Settings, tmp_path: Path, numbers: range
 ) -> None:
-    wanted, port = wants_orders(), free_port()
-    configure(settings, wanted)
-    publish_on_first(settings, BEFORE)
-    async with fanout(settings, tmp_path, port=port) as process:
-        await all_is_committed(settings, len(BEFORE))
+    async with read_anew(settings, tmp_path, numbers) as process:
         process.send_signal(signal.SIGSTOP)
         await asyncio.to_thread(remove, settings)
         await asyncio.to_thread(make, settings)
         await asyncio.to_thread(publish_on_first, settings, numbers)
         process.send_signal(signal.SIGCONT)
-        found = await delivered(settings, len(BEFORE) + len(numbers), timeout_s=WITHIN_S)
-        assert set(found) == expected([*BEFORE, *numbers], wanted)
-        await all_is_committed(settings, len(numbers))
-        assert await resets(settings, port) >= 1
-        await logged(tmp_path, "kafka.topic_made_anew")
-        assert await terminated(process) == 0
 
 
 @pytest.mark.parametrize("numbers", [FEWER, MORE], ids=["fewer", "more"])

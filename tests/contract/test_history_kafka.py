@@ -2,9 +2,7 @@
 
 import asyncio
 import signal
-import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,14 +11,13 @@ import pytest
 from fakes.audit import audit_entry
 from fakes.configuration import short_settings
 from fakes.fanout import CODEC
-from fakes.history_roles import until_read
+from fakes.history_roles import history, until_read
 from fakes.kafka import make_topics, read, remove_topic, write
-from fakes.road import free_port
 from hookline.core.ids import attempt_id, delivery_id
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.history import HistoryStore, migrate_history, open_history
 from hookline.runtime.log import KafkaRecord
-from hookline.runtime.settings import Settings, as_env
+from hookline.runtime.settings import Settings
 from hookline.schemas.records import Attempt, AuditEntry, DeadLetter, Outcome, Place
 
 pytestmark = pytest.mark.kafka
@@ -33,22 +30,6 @@ def settings(bootstrap: str, prefix: str, tmp_path: Path) -> Settings:
     made = short_settings(bootstrap, prefix, data_dir=tmp_path)
     make_topics(bootstrap, made.topics())
     return made
-
-
-@asynccontextmanager
-async def history(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A history process; killed at the block's end if it is still there."""
-    env = {"PYTHONPATH": ":".join(sys.path)} | dict(as_env(replace(settings, health_port=free_port())))
-    with (settings.data_dir / "history.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "hookline", "history", env=env, stdout=log, stderr=log
-        )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 def attempt(number: int, *, webhook: str = WEBHOOK) -> Attempt:

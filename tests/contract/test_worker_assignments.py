@@ -2,13 +2,31 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from fakes.configuration import delivery, short_settings, subscription
-from fakes.dispatching import dispatching, until
-from fakes.dns import name_server
+from fakes.dispatching import SETTINGS, Dispatching, dispatching, until
+from fakes.dns import Names, name_server
 from fakes.endpoint import after, endpoint, when
 from hookline.runtime.metrics import Metrics
-from hookline.schemas.records import Outcome
+from hookline.runtime.settings import Settings
+from hookline.schemas.records import Outcome, Subscription
+
+NAME = "hook.test"
+
+
+@asynccontextmanager
+async def looking_up(url: str, settings: Settings = SETTINGS) -> AsyncIterator[tuple[Dispatching, Names, Subscription]]:
+    """A worker that has to ask a name server for this endpoint of 127.0.0.1 before it has a connection."""
+    async with (
+        name_server({NAME: ["127.0.0.1"]}) as names,
+        dispatching(replace(settings, dns_servers=names.address)) as running,
+    ):
+        to = subscription(url.replace("127.0.0.1", NAME))
+        running.configure(to)
+        yield running, names, to
 
 
 def open_bytes(metrics: Metrics) -> dict[str, float]:
@@ -60,69 +78,54 @@ async def test_a_late_result_gives_back_no_bytes_that_were_given_back_before() -
 
 
 async def test_what_had_no_connection_when_the_process_was_paused_waits_for_membership_and_then_goes() -> None:
-    async with endpoint(200) as (url, seen), name_server({"hook.test": ["127.0.0.1"]}) as names:
-        settings = short_settings("memory", "t.", commit_interval_ms=10, dns_servers=names.address)
-        async with dispatching(settings) as running:
-            to = subscription(url.replace("127.0.0.1", "hook.test"))
-            running.configure(to)
-            names.before_answer = lambda: setattr(running.reader, "member", False)
-            running.deliver(delivery(to))
-            await until(lambda: names.asked["hook.test"] > 0)
-            await asyncio.sleep(0.2)  # long enough to be sent, if it were not held
-            assert not len(seen)
-            running.reader.member = True
-            await until(lambda: running.committed() == 1)
+    async with endpoint(200) as (url, seen), looking_up(url) as (running, names, to):
+        names.before_answer = lambda: setattr(running.reader, "member", False)
+        running.deliver(delivery(to))
+        await until(lambda: names.asked[NAME] > 0)
+        await asyncio.sleep(0.2)  # long enough to be sent, if it were not held
+        assert not len(seen)
+        running.reader.member = True
+        await until(lambda: running.committed() == 1)
     assert (len(seen), [each.outcome for each in running.attempts()]) == (1, [Outcome.SUCCEEDED])
 
 
 async def test_what_waits_for_membership_after_a_pause_holds_no_slot_and_counts_against_no_endpoint() -> None:
-    async with endpoint(200) as (url, _), name_server({"hook.test": ["127.0.0.1"]}) as names:
-        settings = short_settings("memory", "t.", commit_interval_ms=10, dns_servers=names.address)
-        async with dispatching(settings) as running:
-            to = subscription(url.replace("127.0.0.1", "hook.test"))
-            running.configure(to)
-            names.before_answer = lambda: setattr(running.reader, "member", False)
-            running.deliver(delivery(to))
-            await until(lambda: names.asked["hook.test"] > 0)
-            await until(lambda: running.gauge("hookline_in_flight_requests") == 0)
-            assert running.gauge("hookline_waiting_records") == 1
-            running.reader.member = True
-            await until(lambda: running.committed() == 1)
+    async with endpoint(200) as (url, _), looking_up(url) as (running, names, to):
+        names.before_answer = lambda: setattr(running.reader, "member", False)
+        running.deliver(delivery(to))
+        await until(lambda: names.asked[NAME] > 0)
+        await until(lambda: running.gauge("hookline_in_flight_requests") == 0)
+        assert running.gauge("hookline_waiting_records") == 1
+        running.reader.member = True
+        await until(lambda: running.committed() == 1)
 
 
 async def test_what_had_no_connection_when_its_partition_was_lost_is_left_to_who_has_it_next() -> None:
-    async with endpoint(200) as (url, seen), name_server({"hook.test": ["127.0.0.1"]}) as names:
-        settings = short_settings("memory", "t.", commit_interval_ms=10, dns_servers=names.address)
-        async with dispatching(settings) as running:
-            to = subscription(url.replace("127.0.0.1", "hook.test"))
-            running.configure(to)
-            names.before_answer = running.reader.lose
-            running.deliver(delivery(to))
-            await until(lambda: names.asked["hook.test"] > 0)
-            await until(lambda: running.gauge("hookline_in_flight_requests") == 0)
+    async with endpoint(200) as (url, seen), looking_up(url) as (running, names, to):
+        names.before_answer = running.reader.lose
+        running.deliver(delivery(to))
+        await until(lambda: names.asked[NAME] > 0)
+        await until(lambda: running.gauge("hookline_in_flight_requests") == 0)
     assert (len(seen), running.attempts()) == (0, [])
 
 
 async def test_what_the_pause_itself_cut_off_before_it_had_a_connection_is_no_failure_and_goes_later() -> None:
-    async with endpoint(200) as (url, seen), name_server({"hook.test": ["127.0.0.1"]}) as names:
-        settings = short_settings(
-            "memory", "t.", commit_interval_ms=10, dns_servers=names.address, request_timeout_s=1, lookup_timeout_s=5
-        )
-        async with dispatching(settings) as running:
+    async with (
+        endpoint(200) as (url, seen),
+        looking_up(url, replace(SETTINGS, request_timeout_s=1, lookup_timeout_s=5)) as (running, names, to),
+    ):
 
-            def pause() -> None:
-                names.before_answer = _nothing
-                running.reader.member = False
-                time.sleep(1.5)  # all of the process stands still, for longer than a request may take
+        def pause() -> None:
+            names.before_answer = _nothing
+            running.reader.member = False
+            time.sleep(1.5)  # all of the process stands still, for longer than a request may take
 
-            names.before_answer = pause
-            to = subscription(url.replace("127.0.0.1", "hook.test"))
-            running.configure(to)
-            running.deliver(delivery(to))
-            await until(lambda: not running.reader.member)
-            await asyncio.sleep(0.2)  # long enough to be put on record, if it were
-            running.reader.member = True
-            await until(lambda: running.committed() == 1)
+        names.before_answer = pause
+        running.deliver(delivery(to))
+        await until(lambda: not running.reader.member)
+        await asyncio.sleep(0.2)  # long enough to be put on record, if it were
+        running.reader.member = True
+        await until(lambda: running.committed() == 1)
     assert (len(seen), [each.outcome for each in running.attempts()]) == (1, [Outcome.SUCCEEDED])
     assert running.retries() == []
 
@@ -144,15 +147,11 @@ async def test_what_failed_while_the_process_was_paused_is_tried_again_only_by_w
 
 
 async def test_a_refused_connection_of_who_lost_the_partition_is_left_to_who_has_it_next() -> None:
-    async with name_server({"hook.test": ["127.0.0.1"]}) as names:
-        settings = short_settings("memory", "t.", commit_interval_ms=10, dns_servers=names.address)
-        async with dispatching(settings) as running:
-            to = subscription("http://hook.test:1/")
-            running.configure(to)
-            names.before_answer = running.reader.lose
-            running.deliver(delivery(to))
-            await until(lambda: names.asked["hook.test"] > 0)
-            await until(lambda: running.gauge("hookline_in_flight_requests") == 0)
+    async with looking_up("http://127.0.0.1:1/") as (running, names, to):
+        names.before_answer = running.reader.lose
+        running.deliver(delivery(to))
+        await until(lambda: names.asked[NAME] > 0)
+        await until(lambda: running.gauge("hookline_in_flight_requests") == 0)
     assert running.attempts() == []
 
 

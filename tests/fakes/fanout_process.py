@@ -3,11 +3,9 @@
 import asyncio
 import contextlib
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from confluent_kafka import Consumer, Producer
@@ -16,11 +14,11 @@ from confluent_kafka import TopicPartition as Place
 from fakes.configuration import ACCOUNT, subscription
 from fakes.fanout import CODEC, event
 from fakes.kafka import read_until, write
-from fakes.road import free_port
+from fakes.role_process import role_process
 from hookline.core.ids import delivery_id
 from hookline.runtime.end_offsets import EndOffsets
 from hookline.runtime.log import KafkaRecord, TopicPartition
-from hookline.runtime.settings import Settings, as_env
+from hookline.runtime.settings import Settings
 from hookline.schemas.errors import NotYet
 from hookline.schemas.records import Delivery, Subscription
 
@@ -30,17 +28,8 @@ async def fanout(
     settings: Settings, folder: Path, name: str = "fanout", *, port: int | None = None
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A fan-out process; killed at the block's end if it is still there. `port`: of its metrics."""
-    env = {"PYTHONPATH": ":".join(sys.path)} | dict(as_env(replace(settings, health_port=port or free_port())))
-    with (folder / f"{name}.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "hookline", "fanout", env=env, stdout=log, stderr=log
-        )
-    try:
+    async with role_process(settings, folder / f"{name}.log", "fanout", port=port) as process:
         yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def terminated(process: asyncio.subprocess.Process, *, within_s: float = 30) -> int:

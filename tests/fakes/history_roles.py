@@ -2,19 +2,17 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from fakes.fanout import CODEC
 from fakes.kafka import write
-from fakes.road import free_port
+from fakes.role_process import role_process
 from fakes.stores import dumped
 from hookline.runtime.history import HistoryStore
 from hookline.runtime.history_rows import kinds_of
-from hookline.runtime.settings import Settings, as_env
+from hookline.runtime.settings import Settings
 from hookline.schemas.records import Attempt, AuditEntry
 
 _STOP_S = 30
@@ -24,18 +22,9 @@ _STORED_S = 120
 @asynccontextmanager
 async def history(settings: Settings, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A `hookline history` process; killed at the block's end if it is still there. What it says is in `history.log`."""
-    env = {"PYTHONPATH": ":".join(sys.path)} | dict(as_env(replace(settings, health_port=free_port())))
     settings.data_dir.mkdir(exist_ok=True)
-    with log_of(settings).open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "hookline", "history", *arguments, env=env, stdout=log, stderr=log
-        )
-    try:
+    async with role_process(settings, log_of(settings), "history", *arguments) as process:
         yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def stop(process: asyncio.subprocess.Process) -> None:

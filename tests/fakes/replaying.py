@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -14,11 +13,12 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from fakes.kafka import read, write
 from fakes.road import CODEC, free_port, sample
+from fakes.role_process import role_process
 from hookline.core.ids import attempt_id, delivery_id
 from hookline.runtime import draw
 from hookline.runtime.clock import SystemClock
 from hookline.runtime.history import open_history
-from hookline.runtime.settings import Settings, as_env
+from hookline.runtime.settings import Settings
 from hookline.schemas.records import (
     Attempt,
     Delivery,
@@ -70,23 +70,13 @@ class Replayer:
 @asynccontextmanager
 async def replayer(settings: Settings, *, awaits_ready: bool = True) -> AsyncIterator[Replayer]:
     """A replay process that is ready; killed at the block's end if it is still there. What it says is in `replay.log`."""
-    port = free_port()
-    env = {"PYTHONPATH": ":".join(sys.path)} | dict(as_env(replace(settings, health_port=port)))
+    port, path = free_port(), settings.data_dir / "replay.log"
     settings.data_dir.mkdir(exist_ok=True)
-    path = settings.data_dir / "replay.log"
-    with path.open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "hookline", "replay", env=env, stdout=log, stderr=log
-        )
-    running = Replayer(process, f"http://127.0.0.1:{port}", lambda: path.read_text(encoding="utf-8")[-4_000:])
-    try:
+    async with role_process(settings, path, "replay", port=port) as process:
+        running = Replayer(process, f"http://127.0.0.1:{port}", lambda: path.read_text(encoding="utf-8")[-4_000:])
         if awaits_ready:
             await _until_ready(running)
         yield running
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def _until_ready(running: Replayer) -> None:
